@@ -1,0 +1,31 @@
+//! What a query is, how it advances, and how it commits.
+//!
+//! A query runs in **epochs**. For each one the engine plans a range of every source, makes the plan of the
+//! epoch durable, lets the batches of the range flow through the steps to the sinks, commits the sinks, and
+//! makes the commit durable. After a crash the same epoch runs again over the same range.
+//!
+//! # Invariants
+//!
+//! - The engine knows Arrow, and nothing of Wasm, brokers, HTTP or formats: those arrive behind [`Source`],
+//!   [`Step`] and [`Sink`].
+//! - It touches no file but through [`CheckpointStore`] and asks no clock but [`Clock`].
+//! - What a replay needs to repeat epoch *n* is in `offsets/n`, written before the first row of *n* is read.
+//! - Memory is bounded by the batches in flight, never by the size of an epoch.
+
+mod batch;
+pub mod checkpoint;
+mod clock;
+mod error;
+mod ids;
+mod sink;
+mod source;
+mod step;
+
+pub use batch::{Batch, Origin, Place, Position};
+pub use checkpoint::{CheckpointStore, Created};
+pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use error::{Error, Kind, Result, ResultExt};
+pub use ids::{Epoch, Partition, QueryId};
+pub use sink::{Begin, Begun, EpochWriter, Guarantee, OutputMode, Sink, Token};
+pub use source::{BatchStream, History, Offset, Planned, Range, Reach, Source, SourceFacts};
+pub use step::{Batching, EpochContext, Port, Step, StepFacts, StepProgress, Worker};

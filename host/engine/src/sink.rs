@@ -1,0 +1,94 @@
+use crate::{Epoch, Partition, QueryId, Result};
+use arrow::{array::RecordBatch, datatypes::SchemaRef};
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// A place for output.
+///
+/// # Life
+///
+/// `accepts` while the pipeline is checked, `open` once before the first epoch, then `begin` per epoch.
+///
+/// # Duties
+///
+/// A sink that promises [`Guarantee::ExactlyOnce`] is idempotent in (query id, sink name, epoch): an epoch that it
+/// has stored already is answered with [`Begun::Stored`], and of two hosts that write the same epoch at the same
+/// time only one's rows are ever seen.
+#[async_trait]
+pub trait Sink: Send + Sync {
+    /// Whether rows of this schema can be written in this mode, and what is promised. An error says what would work.
+    fn accepts(&self, mode: OutputMode, schema: &SchemaRef) -> Result<Guarantee>;
+
+    /// Finishes what a crashed process of this query left behind, and removes its leavings.
+    async fn open(&self, query: &QueryId, name: &str) -> Result<()>;
+
+    /// Starts to write an epoch.
+    async fn begin(&self, epoch: &Begin) -> Result<Begun>;
+}
+
+/// What an epoch is, to a sink.
+#[derive(Clone, Debug)]
+pub struct Begin {
+    /// The query.
+    pub query: QueryId,
+    /// The sink's name in the pipeline.
+    pub sink: String,
+    /// The epoch.
+    pub epoch: Epoch,
+    /// Partitions are numbered below this.
+    pub partitions: u32,
+    /// The columns that will come.
+    pub schema: SchemaRef,
+    /// False under the continuous trigger: batches of one epoch come in several `begin`s, none may be answered with
+    /// [`Begun::Stored`], and at-least-once is all that is promised.
+    pub marked: bool,
+}
+
+/// An answer of [`Sink::begin`].
+pub enum Begun {
+    /// This epoch is there already; nothing needs to be written.
+    Stored(Token),
+    /// Write to this.
+    Writer(Box<dyn EpochWriter>),
+}
+
+/// Takes the rows of one epoch. Dropping it without `commit` abandons them: no reader ever sees one.
+#[async_trait]
+pub trait EpochWriter: Send + Sync {
+    /// Takes rows of one partition, in order. Partitions are written at the same time, each by one caller.
+    async fn write(&self, partition: Partition, rows: RecordBatch) -> Result<()>;
+
+    /// Publishes everything written, durably. If another host has stored this epoch meanwhile, what was written is discarded
+    /// and the other's token returned.
+    async fn commit(self: Box<Self>) -> Result<Token>;
+}
+
+/// What a sink wants to have in the commit record of an epoch, in its own JSON: for people, and for a later start.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Token(pub Value);
+
+/// What a sink promises after crashes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Guarantee {
+    /// Every row once.
+    ExactlyOnce,
+    /// Every row, some perhaps more than once.
+    AtLeastOnce,
+    /// Nothing.
+    BestEffort,
+}
+
+/// Spark's output modes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OutputMode {
+    /// Only rows that will never change.
+    #[default]
+    Append,
+    /// Rows that are new or have changed.
+    Update,
+    /// The whole result.
+    Complete,
+}

@@ -1,0 +1,2 @@
+//! The streamhost binary.
+fn main() {}
