@@ -1,1 +1,14 @@
-//! x
+//! Sources, sinks and formats: everything that knows a place outside the process.
+//!
+//! One folder a connector. A connector's settings are a serde struct; a constructor turns them, the settings
+//! common to all sources or sinks, and the injected clock into an [`engine::Source`] or [`engine::Sink`].
+
+pub mod console;
+pub mod files;
+pub mod formats;
+pub mod generate;
+pub mod noop;
+pub mod rate;
+pub mod socket;
+pub mod stdin;
+pub mod stdout;

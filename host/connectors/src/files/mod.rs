@@ -1,0 +1,3 @@
+//! Files as a source and as a sink.
+
+pub mod sink;

@@ -1,0 +1,4 @@
+//! The csv format.
+
+pub mod decode;
+pub mod encode;

@@ -1,0 +1,4 @@
+//! The json format.
+
+pub mod decode;
+pub mod encode;

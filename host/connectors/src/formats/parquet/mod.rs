@@ -1,0 +1,4 @@
+//! The parquet format.
+
+pub mod decode;
+pub mod encode;

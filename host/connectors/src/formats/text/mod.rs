@@ -1,0 +1,4 @@
+//! The text format.
+
+pub mod decode;
+pub mod encode;
