@@ -1,1 +1,3 @@
-//! x
+//! Wasm components as steps: instances, limits, Arrow across the boundary.
+
+pub mod ipc;
