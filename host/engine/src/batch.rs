@@ -1,5 +1,4 @@
 use arrow::{array::RecordBatch, buffer::BooleanBuffer};
-use serde::Serialize;
 use std::{fmt, sync::Arc};
 
 /// Rows on their way through the plan, and where they came from.
@@ -56,13 +55,11 @@ pub enum Place {
 }
 
 /// Where one row was in its source.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Position {
     /// The file or topic partition; none if only the epoch is known.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub of: Option<Arc<str>>,
     /// What `first` and `last` count.
-    #[serde(skip_serializing_if = "str::is_empty")]
     pub unit: &'static str,
     /// First possible unit.
     pub first: u64,

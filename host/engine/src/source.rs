@@ -59,6 +59,9 @@ pub struct SourceFacts {
     pub description: String,
     /// Whether the same range can be read again after a crash. Not so for a socket or standard input.
     pub replayable: bool,
+    /// Whether `restore` needs every range since the newest snapshot, and not just the newest range. Then the
+    /// engine keeps old offset records until a snapshot covers them.
+    pub needs_history: bool,
 }
 
 /// The batches of one partition.
