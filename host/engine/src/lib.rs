@@ -15,17 +15,27 @@
 mod batch;
 pub mod checkpoint;
 mod clock;
+mod dataflow;
 mod error;
 mod ids;
+pub mod plan;
+mod progress;
+mod query;
+mod rebatch;
+mod run;
 mod sink;
 mod source;
 mod step;
+mod trigger;
 
 pub use batch::{Batch, Origin, Place, Position};
 pub use checkpoint::{CheckpointStore, Created};
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use error::{Error, Kind, Result, ResultExt};
 pub use ids::{Epoch, Partition, QueryId};
+pub use progress::{Phases, Progress, SinkProgress, SourceProgress};
+pub use query::{Observer, Query, QuerySettings, Restart, Step as CommitStep, Stop};
 pub use sink::{Begin, Begun, EpochWriter, Guarantee, OutputMode, Sink, Token};
 pub use source::{BatchStream, History, Offset, Planned, Range, Reach, Source, SourceFacts};
 pub use step::{Batching, EpochContext, Port, Step, StepFacts, StepProgress, Worker};
+pub use trigger::Trigger;

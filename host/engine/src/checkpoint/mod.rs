@@ -1,9 +1,23 @@
 //! What a query writes down so that it can go on after a crash.
+//!
+//! ```text
+//! metadata            the query's identity and what its sources read
+//! owners/<k>          one per start
+//! offsets/<n>         the plan of epoch n, written before its first row is read
+//! commits/<n>         epoch n is in every sink
+//! sources/<name>/<n>  what a source remembers, up to epoch n
+//! ```
+//!
+//! Every record is JSON with a `version`, written once and never changed.
 
 mod local;
+mod log;
 mod memory;
+mod record;
 mod store;
 
 pub use local::LocalStore;
+pub use log::{Checkpoint, EpochSummary};
 pub use memory::MemoryStore;
+pub use record::{CommitRecord, FORMAT_VERSION, Metadata, OffsetRecord, Owner, Ranges, Resume};
 pub use store::{CheckpointStore, Created};

@@ -1,0 +1,276 @@
+use super::{
+    CheckpointStore, Created,
+    record::{self, CommitRecord, FORMAT_VERSION, Metadata, OffsetRecord, Owner, Resume},
+};
+use crate::{Epoch, Error, History, Kind, QueryId, Result, Timestamp};
+use bytes::Bytes;
+use serde::{Serialize, de::DeserializeOwned};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// The records of one query in their store, by meaning instead of by name.
+#[derive(Clone)]
+pub struct Checkpoint {
+    store: Arc<dyn CheckpointStore>,
+}
+
+/// What a checkpoint says about itself, for `streamhost checkpoint show`.
+pub struct EpochSummary {
+    /// The epoch.
+    pub epoch: Epoch,
+    /// Its plan, unless it was dropped as too old.
+    pub offsets: Option<OffsetRecord>,
+    /// Its commit, if it got that far.
+    pub commit: Option<CommitRecord>,
+    /// Bytes of both records.
+    pub bytes: u64,
+}
+
+impl Checkpoint {
+    /// The checkpoint in `store`.
+    pub fn new(store: Arc<dyn CheckpointStore>) -> Self {
+        Checkpoint { store }
+    }
+
+    /// Where it is, for messages.
+    pub fn location(&self) -> String {
+        self.store.location()
+    }
+
+    /// The metadata, if there is a checkpoint at all.
+    pub async fn metadata(&self) -> Result<Option<Metadata>> {
+        self.read("metadata").await
+    }
+
+    /// The metadata; made from `name` and `sources` if there is none. A checkpoint of other sources is refused: their
+    /// offsets would be applied to the wrong data.
+    pub async fn open(&self, name: &str, sources: BTreeMap<String, String>) -> Result<Metadata> {
+        let fresh =
+            Metadata { version: FORMAT_VERSION, id: QueryId::random(), name: name.to_owned(), sources };
+        if self.metadata().await?.is_none() && self.create("metadata", &fresh).await? == Created::Won {
+            return Ok(fresh);
+        }
+        let kept: Metadata = self
+            .metadata()
+            .await?
+            .ok_or_else(|| Error::new(Kind::Unavailable, "the checkpoint's metadata was removed"))?;
+        self.refuse_other_sources(&kept, &fresh.sources)?;
+        Ok(kept)
+    }
+
+    fn refuse_other_sources(&self, kept: &Metadata, asked: &BTreeMap<String, String>) -> Result<()> {
+        if kept.sources == *asked {
+            return Ok(());
+        }
+        let list = |sources: &BTreeMap<String, String>| {
+            sources.iter().map(|(name, what)| format!("{name} = {what}")).collect::<Vec<_>>().join(", ")
+        };
+        Err(Error::invalid(format!(
+            "checkpoint {} belongs to pipeline `{}` with the sources {}, but this pipeline has {}; use another `checkpoint` directory, or put the old sources back",
+            self.location(),
+            kept.name,
+            list(&kept.sources),
+            list(asked),
+        )))
+    }
+
+    /// Registers a start; the answer is this host's number among them.
+    pub async fn claim(&self, pid: u32, started: Timestamp) -> Result<u64> {
+        loop {
+            let number = self.newest_owner().await?.map_or(0, |k| k + 1);
+            let owner = Owner { version: FORMAT_VERSION, pid, started };
+            if self.create(&format!("owners/{number}"), &owner).await? == Created::Won {
+                if let Some(old) = number.checked_sub(2) {
+                    self.store.delete(&format!("owners/{old}")).await?;
+                }
+                return Ok(number);
+            }
+        }
+    }
+
+    /// Refuses to go on if a later host has started. An early exit only: what fences for good is that commits are
+    /// created only if absent.
+    pub async fn still_mine(&self, number: u64) -> Result<()> {
+        match self.newest_owner().await? {
+            Some(newest) if newest > number => Err(self.fenced("a later start has taken over")),
+            _ => Ok(()),
+        }
+    }
+
+    /// The error of a host that was replaced.
+    pub fn fenced(&self, why: &str) -> Error {
+        Error::new(
+            Kind::Fenced,
+            format!(
+                "another host runs this query on checkpoint {}: {why}; nothing of this host's epoch was published twice. Keep one of the two",
+                self.location()
+            ),
+        )
+    }
+
+    async fn newest_owner(&self) -> Result<Option<u64>> {
+        Ok(self.numbers("owners").await?.last().copied())
+    }
+
+    /// The epochs that have an offset record, ascending.
+    pub async fn planned(&self) -> Result<Vec<Epoch>> {
+        Ok(self.numbers("offsets").await?.into_iter().map(Epoch).collect())
+    }
+
+    /// The epochs that have a commit record, ascending.
+    pub async fn committed(&self) -> Result<Vec<Epoch>> {
+        Ok(self.numbers("commits").await?.into_iter().map(Epoch).collect())
+    }
+
+    /// What a start has to do.
+    pub async fn resume(&self) -> Result<Resume> {
+        // Commits first: an epoch planned and committed in between shows as planned only, and is found stored.
+        let commit = self.committed().await?.last().copied();
+        let offset = self.planned().await?.last().copied();
+        Resume::decide(offset, commit)
+    }
+
+    /// The plan of an epoch.
+    pub async fn offsets(&self, epoch: Epoch) -> Result<OffsetRecord> {
+        let name = format!("offsets/{epoch}");
+        self.read(&name).await?.ok_or_else(|| {
+            Error::internal(format!(
+                "checkpoint file {}/{name} is missing; restore it from a copy",
+                self.location()
+            ))
+        })
+    }
+
+    /// The commit of an epoch, if it got that far.
+    pub async fn commit(&self, epoch: Epoch) -> Result<Option<CommitRecord>> {
+        self.read(&format!("commits/{epoch}")).await
+    }
+
+    /// Writes the plan of an epoch.
+    pub async fn write_offsets(&self, epoch: Epoch, record: &OffsetRecord) -> Result<Created> {
+        self.create(&format!("offsets/{epoch}"), record).await
+    }
+
+    /// Writes the commit of an epoch.
+    pub async fn write_commit(&self, epoch: Epoch, record: &CommitRecord) -> Result<Created> {
+        self.create(&format!("commits/{epoch}"), record).await
+    }
+
+    /// What is known of a source: its newest snapshot and the ranges planned after it.
+    pub async fn history(&self, source: &str) -> Result<History> {
+        let snapshot = self.snapshots(source).await?.last().copied();
+        let mut history = History::default();
+        if let Some(epoch) = snapshot {
+            history.snapshot = self.store.read(&format!("sources/{source}/{epoch}")).await?;
+        }
+        for epoch in self.planned().await? {
+            if snapshot.is_none_or(|s| epoch > s) {
+                history.ranges.extend(self.offsets(epoch).await?.sources.remove(source).unwrap_or_default());
+            }
+        }
+        Ok(history)
+    }
+
+    /// Keeps a source's snapshot, which speaks of every epoch up to `epoch`.
+    pub async fn write_snapshot(&self, source: &str, epoch: Epoch, snapshot: Bytes) -> Result<()> {
+        // A snapshot of this epoch by an earlier try says the same.
+        let _ = self.store.create(&format!("sources/{source}/{epoch}"), snapshot).await?;
+        let all = self.snapshots(source).await?;
+        for old in all.iter().rev().skip(2) {
+            self.store.delete(&format!("sources/{source}/{old}")).await?;
+        }
+        Ok(())
+    }
+
+    async fn snapshots(&self, source: &str) -> Result<Vec<Epoch>> {
+        Ok(self.numbers(&format!("sources/{source}")).await?.into_iter().map(Epoch).collect())
+    }
+
+    /// Drops the records of epochs that are `retain` or more behind `newest`, but none that a source in `remembering`
+    /// still needs: those after the older of its two kept snapshots.
+    pub async fn forget(&self, newest: Epoch, retain: u64, remembering: &[&str]) -> Result<()> {
+        let mut below = newest.0.saturating_sub(retain.saturating_sub(1));
+        for source in remembering {
+            below = below.min(self.snapshots(source).await?.first().map_or(0, |e| e.0 + 1));
+        }
+        for folder in ["offsets", "commits"] {
+            for old in self.numbers(folder).await?.into_iter().take_while(|n| *n < below) {
+                self.store.delete(&format!("{folder}/{old}")).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes commits after `to` back, so that the next start runs those epochs again over the same ranges. With
+    /// `new_id` the query gets a new identity, so that sinks store the epochs once more.
+    pub async fn reset(&self, to: Epoch, new_id: bool) -> Result<Vec<Epoch>> {
+        let metadata = self.metadata().await?.ok_or_else(|| {
+            Error::invalid(format!("{} is no checkpoint: it has no file `metadata`", self.location()))
+        })?;
+        let committed = self.committed().await?;
+        if !committed.contains(&to) {
+            let kept = match (committed.first(), committed.last()) {
+                (Some(a), Some(b)) => format!("epochs {a} to {b} are kept"),
+                _ => "no epoch is committed".into(),
+            };
+            return Err(Error::invalid(format!("cannot go back to epoch {to}: {kept}")));
+        }
+        if new_id {
+            self.store.delete("metadata").await?;
+            let _ = self.create("metadata", &Metadata { id: QueryId::random(), ..metadata }).await?;
+        }
+        // Newest first: at every moment the commits that are left have no gap.
+        let again: Vec<Epoch> = committed.into_iter().filter(|e| *e > to).collect();
+        for epoch in again.iter().rev() {
+            self.store.delete(&format!("commits/{epoch}")).await?;
+        }
+        Ok(again)
+    }
+
+    /// Every epoch that has left a record, ascending.
+    pub async fn epochs(&self) -> Result<Vec<EpochSummary>> {
+        let mut all: Vec<Epoch> = self.planned().await?;
+        all.extend(self.committed().await?);
+        all.sort_unstable();
+        all.dedup();
+        let mut summaries = Vec::with_capacity(all.len());
+        for epoch in all {
+            summaries.push(EpochSummary {
+                epoch,
+                offsets: self.read(&format!("offsets/{epoch}")).await?,
+                commit: self.commit(epoch).await?,
+                bytes: self.size(&format!("offsets/{epoch}")).await?
+                    + self.size(&format!("commits/{epoch}")).await?,
+            });
+        }
+        Ok(summaries)
+    }
+
+    async fn size(&self, name: &str) -> Result<u64> {
+        Ok(self.store.read(name).await?.map_or(0, |b| b.len() as u64))
+    }
+
+    async fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>> {
+        let Some(bytes) = self.store.read(name).await? else { return Ok(None) };
+        record::parse(&format!("{}/{name}", self.location()), &bytes).map(Some)
+    }
+
+    async fn create<T: Serialize>(&self, name: &str, record: &T) -> Result<Created> {
+        self.store.create(name, record::format(record)?).await
+    }
+
+    /// The numeric names in a folder, ascending.
+    async fn numbers(&self, folder: &str) -> Result<Vec<u64>> {
+        let mut numbers = Vec::new();
+        for name in self.store.list(folder).await? {
+            let number = name.parse().map_err(|_| {
+                Error::internal(format!(
+                    "{}/{folder} holds `{name}`, which is no epoch: the directory is not a checkpoint, or was changed by hand",
+                    self.location()
+                ))
+            })?;
+            numbers.push(number);
+        }
+        numbers.sort_unstable();
+        Ok(numbers)
+    }
+}

@@ -1,0 +1,150 @@
+//! The query: what it is made of, and how it starts again.
+
+use crate::{
+    CheckpointStore, Clock, Epoch, Error, Kind, QueryId, Result, checkpoint::Resume, plan::Planner,
+    progress::Progress, run::Run, trigger::Trigger,
+};
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
+use tokio::sync::watch;
+
+/// How a query runs.
+#[derive(Clone, Debug)]
+pub struct QuerySettings {
+    /// The pipeline's name.
+    pub name: String,
+    /// When an epoch starts.
+    pub trigger: Trigger,
+    /// Into how many partitions an epoch is divided at most. Results do not depend on it.
+    pub parallelism: u32,
+    /// How many epochs' records are kept.
+    pub retain_epochs: u64,
+    /// What happens after an `Unavailable` error.
+    pub restart: Restart,
+    /// How long a query that was asked to stop may take to finish its epoch.
+    pub stop_timeout: Duration,
+}
+
+/// How often and how fast a query starts again after an `Unavailable` error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Restart {
+    /// Tries in a row without an epoch committed in between.
+    pub attempts: u32,
+    /// Wait before the first; doubled each time.
+    pub first: Duration,
+    /// The longest wait.
+    pub longest: Duration,
+}
+
+impl Restart {
+    /// The wait after `failures` failures in a row, or none to give up.
+    fn wait(self, failures: u32) -> Option<Duration> {
+        (failures <= self.attempts).then(|| {
+            let doubled = self.first.saturating_mul(1 << failures.saturating_sub(1).min(20));
+            doubled.min(self.longest)
+        })
+    }
+}
+
+/// A named point in the life of an epoch. After each of them a crash must lose nothing and double nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// `offsets/n` is durable.
+    Planned,
+    /// Every row is in the sinks' writers.
+    Ran,
+    /// The sink of this index has committed.
+    SinkCommitted(usize),
+    /// `commits/n` is durable.
+    Committed,
+    /// The sources have released their ranges.
+    Released,
+}
+
+/// Whoever wants to know how a query goes. Called from the query's own task: must be quick.
+pub trait Observer: Send + Sync {
+    /// An epoch is committed.
+    fn progress(&self, _progress: &Progress) {}
+
+    /// A query has started: its identity and the epoch it begins with.
+    fn started(&self, _id: &QueryId, _resume: Resume) {}
+
+    /// The query fails at `error` and starts again after `wait`.
+    fn restarting(&self, _error: &Error, _wait: Duration) {}
+
+    /// An epoch has come to a step. An error ends the query as if the process had died there: for crash tests.
+    fn reached(&self, _epoch: Epoch, _step: Step) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Asks a query to stop: it finishes its epoch, commits, and returns.
+#[derive(Clone, Debug)]
+pub struct Stop(watch::Receiver<bool>);
+
+impl Stop {
+    /// A request to be made through the sender: `send(true)`. Dropping the sender is no request.
+    pub fn channel() -> (watch::Sender<bool>, Stop) {
+        let (sender, receiver) = watch::channel(false);
+        (sender, Stop(receiver))
+    }
+
+    pub(crate) fn is_requested(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    pub(crate) async fn requested(&self) {
+        if self.0.clone().wait_for(|stop| *stop).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// A continuous job: sources, steps and sinks that a [`Planner`] makes, and the checkpoint that outlives them.
+pub struct Query {
+    /// How it runs.
+    pub settings: QuerySettings,
+    /// Makes its parts.
+    pub planner: Arc<dyn Planner>,
+    /// What it writes down.
+    pub store: Arc<dyn CheckpointStore>,
+    /// Its only clock.
+    pub clock: Arc<dyn Clock>,
+    /// Who is told.
+    pub observer: Arc<dyn Observer>,
+}
+
+impl Query {
+    /// Runs until the trigger ends it, `stop` is requested, or an error. Starts again after `Unavailable` errors, from
+    /// the checkpoint as a new process would.
+    pub async fn run(&self, stop: &Stop) -> Result<()> {
+        let mut failures = 0;
+        loop {
+            let advanced = AtomicBool::new(false);
+            let error = match self.attempt(stop, &advanced).await {
+                Err(e) if e.kind() == Kind::Unavailable && !stop.is_requested() => e,
+                ended => return ended,
+            };
+            failures = if advanced.into_inner() { 1 } else { failures + 1 };
+            let Some(wait) = self.settings.restart.wait(failures) else { return Err(error) };
+            tracing::warn!(error = error.report(), ?wait, "starting again from the checkpoint");
+            self.observer.restarting(&error, wait);
+            tokio::select! {
+                () = self.clock.sleep(wait) => {}
+                () = stop.requested() => return Err(error),
+            }
+        }
+    }
+
+    async fn attempt(&self, stop: &Stop, advanced: &AtomicBool) -> Result<()> {
+        let (mut run, resume) = Run::start(self, advanced).await?;
+        self.observer.started(run.id(), resume);
+        let next = run.catch_up(resume, stop).await?;
+        match self.settings.trigger {
+            Trigger::Continuous(interval) => run.continuous(next, interval, stop).await,
+            trigger => run.epochs(next, trigger, stop).await,
+        }
+    }
+}

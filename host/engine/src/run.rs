@@ -1,0 +1,509 @@
+//! One start of a query: the loop that plans, runs and commits epochs.
+
+use crate::{
+    Begin, Begun, Created, Epoch, EpochContext, Error, Kind, Offset, Partition, Planned, QueryId, Result,
+    Timestamp, Token,
+    checkpoint::{Checkpoint, CommitRecord, FORMAT_VERSION, OffsetRecord, Ranges, Resume},
+    dataflow::{EpochRun, Lanes, Writing},
+    plan::{Dataflow, NamedSource},
+    progress::{Phases, Progress, SinkProgress, SourceProgress, per_second},
+    query::{Query, Step, Stop},
+    trigger::{Trigger, until_tick},
+};
+use arrow::datatypes::SchemaRef;
+use futures::{FutureExt, future::select_all};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+/// One start of a query.
+pub(crate) struct Run<'q> {
+    query: &'q Query,
+    checkpoint: Checkpoint,
+    id: QueryId,
+    run_id: String,
+    owner: u64,
+    sources: Vec<NamedSource>,
+    /// Where each source's next range starts.
+    positions: BTreeMap<String, Offset>,
+    /// The schemas that `flow` was made for.
+    schemas: Vec<SchemaRef>,
+    flow: Dataflow,
+    lanes: Lanes,
+    /// When the last epoch was triggered.
+    triggered: Option<Timestamp>,
+    phases: Phases,
+    backlog: BTreeMap<String, u64>,
+    advanced: &'q AtomicBool,
+}
+
+impl<'q> Run<'q> {
+    pub(crate) async fn start(query: &'q Query, advanced: &'q AtomicBool) -> Result<(Run<'q>, Resume)> {
+        let checkpoint = Checkpoint::new(query.store.clone());
+        let sources = query.planner.sources().await?;
+        let read = sources.iter().map(|s| (s.name.clone(), s.source.facts().description)).collect();
+        let metadata = checkpoint.open(&query.settings.name, read).await?;
+        let owner = checkpoint.claim(std::process::id(), query.clock.now()).await?;
+        for NamedSource { name, source } in &sources {
+            let history = checkpoint.history(name).await?;
+            let restored = source.restore(history, query.settings.trigger.reach()).await;
+            restored.map_err(|e| e.while_doing(format!("source `{name}`")))?;
+        }
+        let resume = checkpoint.resume().await?;
+        let mut run = Run {
+            query,
+            checkpoint,
+            id: metadata.id,
+            run_id: uuid::Uuid::new_v4().to_string(),
+            owner,
+            sources,
+            positions: BTreeMap::new(),
+            schemas: Vec::new(),
+            flow: Dataflow::default(),
+            lanes: Lanes::default(),
+            triggered: None,
+            phases: Phases::default(),
+            backlog: BTreeMap::new(),
+            advanced,
+        };
+        run.replan(&Ranges::new()).await?;
+        run.recover_sinks().await?;
+        Ok((run, resume))
+    }
+
+    /// Makes the steps and sinks for the schemas of these ranges, unless they are made for them already.
+    async fn replan(&mut self, ranges: &Ranges) -> Result<()> {
+        let mut schemas = Vec::with_capacity(self.sources.len());
+        for NamedSource { name, source } in &self.sources {
+            let range = ranges.get(name).and_then(|ranges| ranges.last());
+            schemas.push(source.schema(range).map_err(|e| e.while_doing(format!("source `{name}`")))?);
+        }
+        if schemas != self.schemas || self.flow.sinks.is_empty() {
+            self.flow = self.query.planner.dataflow(&schemas).await?;
+            self.lanes = Lanes::default();
+            self.schemas = schemas;
+        }
+        Ok(())
+    }
+
+    async fn recover_sinks(&self) -> Result<()> {
+        for named in &self.flow.sinks {
+            let opened = named.sink.open(&self.id, &named.name).await;
+            opened.map_err(|e| e.while_doing(format!("sink `{}`", named.name)))?;
+        }
+        Ok(())
+    }
+
+    /// The query's identity.
+    pub(crate) fn id(&self) -> &QueryId {
+        &self.id
+    }
+
+    /// Finishes what an earlier start has left, and answers the epoch to plan next.
+    pub(crate) async fn catch_up(&mut self, resume: Resume, stop: &Stop) -> Result<Epoch> {
+        match resume {
+            Resume::Fresh => Ok(Epoch(0)),
+            Resume::Continue(last) => {
+                // A crash may have come between the commit and the release.
+                let record = self.checkpoint.offsets(last).await?;
+                self.release(last, &record.sources).await?;
+                self.positions = record.positions;
+                Ok(last.next())
+            }
+            Resume::Replay { first, last } => {
+                for epoch in (first.0..=last.0).map(Epoch) {
+                    let record = self.checkpoint.offsets(epoch).await?;
+                    self.finish_in_time(stop, epoch, record, 1).await?;
+                }
+                Ok(last.next())
+            }
+        }
+    }
+
+    /// Epoch after epoch, as the trigger says.
+    pub(crate) async fn epochs(&mut self, first: Epoch, trigger: Trigger, stop: &Stop) -> Result<()> {
+        let mut epoch = first;
+        loop {
+            if self.wait_for_trigger(trigger, stop).await {
+                return Ok(());
+            }
+            let started = self.query.clock.monotonic();
+            let ranges = self.plan().await?;
+            self.phases = Phases { latest_offset: self.millis_since(started), ..Phases::default() };
+            if ranges.is_empty() {
+                if trigger.ends() || self.wait_for_data(trigger, stop).await {
+                    return Ok(());
+                }
+                continue;
+            }
+            let record = self.record(ranges);
+            self.checkpoint.still_mine(self.owner).await?;
+            let writing = self.query.clock.monotonic();
+            if self.checkpoint.write_offsets(epoch, &record).await? == Created::Lost {
+                return Err(self.checkpoint.fenced(&format!("it planned epoch {epoch} first")));
+            }
+            self.phases.wal_commit = self.millis_since(writing);
+            self.triggered_now(record.time);
+            self.finish_in_time(stop, epoch, record, 0).await?;
+            epoch = epoch.next();
+            if trigger == Trigger::Once {
+                return Ok(());
+            }
+        }
+    }
+
+    fn triggered_now(&mut self, at: Timestamp) {
+        self.triggered = Some(at);
+    }
+
+    /// Waits for the next tick, if the trigger has ticks. True if a stop was requested.
+    async fn wait_for_trigger(&self, trigger: Trigger, stop: &Stop) -> bool {
+        if let Trigger::ProcessingTime(interval) = trigger {
+            let wait = until_tick(interval, self.triggered, self.query.clock.now());
+            tokio::select! {
+                () = stop.requested() => return true,
+                () = self.query.clock.sleep(wait) => {}
+            }
+        }
+        stop.is_requested()
+    }
+
+    /// Waits until there may be data, or until the next tick is to be waited for. True if a stop was requested.
+    async fn wait_for_data(&mut self, trigger: Trigger, stop: &Stop) -> bool {
+        if matches!(trigger, Trigger::ProcessingTime(_)) {
+            self.triggered_now(self.query.clock.now());
+            return stop.is_requested();
+        }
+        tokio::select! {
+            () = stop.requested() => true,
+            () = any_source_ready(&self.sources) => false,
+        }
+    }
+
+    /// What the next epoch reads; empty if nothing is new.
+    async fn plan(&mut self) -> Result<Ranges> {
+        let mut ranges = Ranges::new();
+        for NamedSource { name, source } in &self.sources {
+            let latest = source.latest(self.positions.get(name)).await;
+            let Some(Planned { range, backlog }) =
+                latest.map_err(|e| e.while_doing(format!("source `{name}`")))?
+            else {
+                continue;
+            };
+            self.backlog.insert(name.clone(), backlog);
+            ranges.insert(name.clone(), vec![range]);
+        }
+        Ok(ranges)
+    }
+
+    fn record(&self, sources: Ranges) -> OffsetRecord {
+        let plugins = self.flow.steps.iter().filter_map(|s| Some((s.name.clone(), s.step.facts().digest?)));
+        let mut positions = self.positions.clone();
+        positions.extend(
+            sources.iter().filter_map(|(name, ranges)| Some((name.clone(), ranges.last()?.end.clone()))),
+        );
+        OffsetRecord {
+            version: FORMAT_VERSION,
+            time: self.query.clock.now(),
+            partitions: self.query.settings.parallelism,
+            plugins: plugins.collect(),
+            positions,
+            sources,
+        }
+    }
+
+    /// Runs an epoch to its end, but not for longer than `stop_timeout` after a stop was requested.
+    async fn finish_in_time(
+        &mut self,
+        stop: &Stop,
+        epoch: Epoch,
+        record: OffsetRecord,
+        attempt: u32,
+    ) -> Result<()> {
+        let (clock, timeout) = (self.query.clock.clone(), self.query.settings.stop_timeout);
+        let too_late = async {
+            stop.requested().await;
+            clock.sleep(timeout).await;
+        };
+        tokio::select! {
+            done = self.epoch(epoch, record, attempt) => done.map_err(|e| e.while_doing(format!("epoch {epoch}"))),
+            () = too_late => Err(Error::new(
+                Kind::Unavailable,
+                format!("epoch {epoch} was not finished {timeout:?} after the request to stop (`stop-timeout`); it is abandoned, and runs again at the next start"),
+            )),
+        }
+    }
+
+    /// Runs a planned epoch and commits it.
+    async fn epoch(&mut self, epoch: Epoch, record: OffsetRecord, attempt: u32) -> Result<()> {
+        let started = self.query.clock.monotonic();
+        self.reached(epoch, Step::Planned)?;
+        self.replan(&record.sources).await?;
+        let context = EpochContext {
+            query: self.id.clone(),
+            epoch,
+            partition: Partition(0),
+            attempt,
+            watermark: None,
+            now: record.time,
+        };
+        let (input, written, tokens) = self.rows_to_sinks(&context, &record, true).await?;
+        let committing = self.query.clock.monotonic();
+        self.write_commit(epoch, input.iter().sum(), tokens).await?;
+        self.reached(epoch, Step::Committed)?;
+        self.release(epoch, &record.sources).await?;
+        self.phases.commit_offsets += self.millis_since(committing);
+        self.reached(epoch, Step::Released)?;
+        self.report(&context, &record, &input, &written, started);
+        Ok(())
+    }
+
+    /// Lets the rows of the record's ranges flow to the sinks and commits these. Answers rows by source, rows by sink,
+    /// and the sinks' tokens.
+    async fn rows_to_sinks(
+        &mut self,
+        context: &EpochContext,
+        record: &OffsetRecord,
+        marked: bool,
+    ) -> Result<(Vec<u64>, Vec<u64>, BTreeMap<String, Token>)> {
+        let started = self.query.clock.monotonic();
+        let (writing, mut tokens) = self.begin_sinks(context.epoch, record.partitions, marked).await?;
+        let run = EpochRun {
+            sources: &self.sources,
+            flow: &self.flow,
+            lanes: &self.lanes,
+            context: context.clone(),
+            partitions: record.partitions.max(1),
+            writing,
+        };
+        // With every sink's rows stored already there is nothing to read for.
+        let input = if run.writing.iter().any(Option::is_some) {
+            run.run(&record.sources).await?
+        } else {
+            vec![0; self.sources.len()]
+        };
+        let writing = run.writing;
+        self.reached(context.epoch, Step::Ran)?;
+        self.phases.add_batch += self.millis_since(started);
+        let committing = self.query.clock.monotonic();
+        let written = self.commit_sinks(context.epoch, writing, &mut tokens).await?;
+        self.phases.commit_offsets += self.millis_since(committing);
+        for (named, range) in
+            self.sources.iter().filter_map(|s| Some((s, record.sources.get(&s.name)?.last()?)))
+        {
+            self.positions.insert(named.name.clone(), range.end.clone());
+        }
+        Ok((input, written, tokens))
+    }
+
+    async fn begin_sinks(
+        &self,
+        epoch: Epoch,
+        partitions: u32,
+        marked: bool,
+    ) -> Result<(Vec<Option<Writing>>, BTreeMap<String, Token>)> {
+        let mut writing = Vec::with_capacity(self.flow.sinks.len());
+        let mut tokens = BTreeMap::new();
+        for named in &self.flow.sinks {
+            let begin = Begin {
+                query: self.id.clone(),
+                sink: named.name.clone(),
+                epoch,
+                partitions,
+                schema: named.schema.clone(),
+                marked,
+            };
+            let begun = named.sink.begin(&begin).await;
+            writing.push(match begun.map_err(|e| e.while_doing(format!("sink `{}`", named.name)))? {
+                Begun::Writer(writer) => Some(Writing { writer: Arc::new(writer), rows: Arc::default() }),
+                Begun::Stored(token) => {
+                    tokens.insert(named.name.clone(), token);
+                    None
+                }
+            });
+        }
+        Ok((writing, tokens))
+    }
+
+    /// Commits every sink that was written to; answers rows by sink.
+    async fn commit_sinks(
+        &self,
+        epoch: Epoch,
+        writing: Vec<Option<Writing>>,
+        tokens: &mut BTreeMap<String, Token>,
+    ) -> Result<Vec<u64>> {
+        let mut rows = Vec::with_capacity(writing.len());
+        for (index, (named, writing)) in self.flow.sinks.iter().zip(writing).enumerate() {
+            rows.push(writing.as_ref().map_or(0, |w| w.rows.load(Relaxed)));
+            let Some(Writing { writer, .. }) = writing else { continue };
+            let writer = Arc::try_unwrap(writer)
+                .map_err(|_| Error::internal("a task of the epoch still holds a sink's writer"))?;
+            let token = writer.commit().await.map_err(|e| e.while_doing(format!("sink `{}`", named.name)))?;
+            tokens.insert(named.name.clone(), token);
+            self.reached(epoch, Step::SinkCommitted(index))?;
+        }
+        Ok(rows)
+    }
+
+    async fn write_commit(&self, epoch: Epoch, rows: u64, sinks: BTreeMap<String, Token>) -> Result<()> {
+        let record = CommitRecord { version: FORMAT_VERSION, time: self.query.clock.now(), rows, sinks };
+        if self.checkpoint.write_commit(epoch, &record).await? == Created::Lost {
+            return Err(self.checkpoint.fenced(&format!("it committed epoch {epoch} first")));
+        }
+        self.advanced.store(true, Relaxed);
+        Ok(())
+    }
+
+    /// Lets the sources archive, and the checkpoint drop, what is no longer needed.
+    async fn release(&self, epoch: Epoch, ranges: &Ranges) -> Result<()> {
+        for NamedSource { name, source } in &self.sources {
+            for range in ranges.get(name).into_iter().flatten() {
+                let released = source.release(range).await;
+                if let Some(snapshot) = released.map_err(|e| e.while_doing(format!("source `{name}`")))? {
+                    self.checkpoint.write_snapshot(name, epoch, snapshot).await?;
+                }
+            }
+        }
+        /// Listing the records on every epoch would cost more than the few files it finds.
+        const EVERY: u64 = 16;
+        if epoch.0 % EVERY == EVERY - 1 {
+            let remembering = self.sources.iter().filter(|s| s.source.facts().needs_history);
+            let names: Vec<&str> = remembering.map(|s| s.name.as_str()).collect();
+            self.checkpoint.forget(epoch, self.query.settings.retain_epochs, &names).await?;
+        }
+        Ok(())
+    }
+
+    /// Batches to the sinks as they arrive; an epoch is recorded when it closes.
+    pub(crate) async fn continuous(&mut self, first: Epoch, interval: Duration, stop: &Stop) -> Result<()> {
+        let mut epoch = first;
+        while !stop.is_requested() {
+            let record = self.open_epoch(epoch, interval, stop).await?;
+            if !record.sources.is_empty() {
+                if self.checkpoint.write_offsets(epoch, &record).await? == Created::Lost {
+                    return Err(self.checkpoint.fenced(&format!("it closed epoch {epoch} first")));
+                }
+                self.write_commit(epoch, 0, BTreeMap::new()).await?;
+                epoch = epoch.next();
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves rows until the interval is over; answers what was read.
+    async fn open_epoch(&mut self, epoch: Epoch, interval: Duration, stop: &Stop) -> Result<OffsetRecord> {
+        self.checkpoint.still_mine(self.owner).await?;
+        let clock = self.query.clock.clone();
+        let close = clock.monotonic() + interval;
+        let mut all = self.record(Ranges::new());
+        while !stop.is_requested() && clock.monotonic() < close {
+            let ranges = self.plan().await?;
+            if ranges.is_empty() {
+                tokio::select! {
+                    () = stop.requested() => {}
+                    () = any_source_ready(&self.sources) => {}
+                    () = clock.sleep(close.saturating_sub(clock.monotonic())) => {}
+                }
+                continue;
+            }
+            let started = clock.monotonic();
+            let record = self.record(ranges);
+            self.replan(&record.sources).await?;
+            let context = EpochContext {
+                query: self.id.clone(),
+                epoch,
+                partition: Partition(0),
+                attempt: 0,
+                watermark: None,
+                now: record.time,
+            };
+            let (input, written, _) = self.rows_to_sinks(&context, &record, false).await?;
+            self.release(epoch, &record.sources).await?;
+            self.report(&context, &record, &input, &written, started);
+            all.positions = record.positions;
+            for (name, ranges) in record.sources {
+                all.sources.entry(name).or_default().extend(ranges);
+            }
+        }
+        Ok(all)
+    }
+
+    fn reached(&self, epoch: Epoch, step: Step) -> Result<()> {
+        self.query.observer.reached(epoch, step)
+    }
+
+    fn millis_since(&self, earlier: Duration) -> u64 {
+        (self.query.clock.monotonic() - earlier).as_millis() as u64
+    }
+
+    fn report(
+        &mut self,
+        context: &EpochContext,
+        record: &OffsetRecord,
+        input: &[u64],
+        written: &[u64],
+        started: Duration,
+    ) {
+        let took = self.query.clock.monotonic() - started;
+        self.phases.trigger_execution =
+            self.phases.latest_offset + self.phases.wal_commit + took.as_millis() as u64;
+        let rows = input.iter().sum();
+        let sinks: Vec<SinkProgress> = self
+            .flow
+            .sinks
+            .iter()
+            .zip(written)
+            .map(|(s, rows)| SinkProgress {
+                description: format!("{}: {}", s.name, s.description),
+                num_output_rows: *rows,
+            })
+            .collect();
+        let progress = Progress {
+            id: self.id.clone(),
+            run_id: self.run_id.clone(),
+            name: self.query.settings.name.clone(),
+            timestamp: record.time,
+            batch_id: context.epoch,
+            num_input_rows: rows,
+            input_rows_per_second: per_second(rows, took),
+            processed_rows_per_second: per_second(rows, took),
+            duration_ms: std::mem::take(&mut self.phases),
+            event_time: BTreeMap::new(),
+            state_operators: Vec::new(),
+            sources: self
+                .sources
+                .iter()
+                .zip(input)
+                .map(|(s, rows)| self.source_progress(s, record, *rows))
+                .collect(),
+            sink: sinks.first().cloned().unwrap_or_default(),
+            sinks,
+            plugins: self.flow.steps.iter().map(|s| (s.name.clone(), s.step.progress())).collect(),
+        };
+        tracing::debug!(epoch = context.epoch.0, rows, millis = took.as_millis() as u64, "epoch committed");
+        self.query.observer.progress(&progress);
+    }
+
+    fn source_progress(&self, named: &NamedSource, record: &OffsetRecord, rows: u64) -> SourceProgress {
+        let ranges = record.sources.get(&named.name).map_or(&[][..], |r| r);
+        SourceProgress {
+            description: format!("{}: {}", named.name, named.source.facts().description),
+            start_offset: ranges.first().and_then(|r| r.start.clone()),
+            end_offset: ranges.last().map(|r| r.end.clone()),
+            backlog: self.backlog.get(&named.name).copied().unwrap_or(0),
+            num_input_rows: rows,
+        }
+    }
+}
+
+async fn any_source_ready(sources: &[NamedSource]) {
+    if sources.is_empty() {
+        return std::future::pending().await;
+    }
+    select_all(sources.iter().map(|s| s.source.wait().boxed())).await;
+}
