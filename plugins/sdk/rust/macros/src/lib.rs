@@ -1,0 +1,50 @@
+//! The attributes of `streamhost-sdk`; its documentation has them by example.
+
+mod config;
+mod function;
+mod row;
+
+use proc_macro::TokenStream;
+
+/// Keeps rows: `fn(&RecordBatch) -> Result<BooleanArray>`, or `fn(row) -> Result<bool>` over a [`Row`](macro@Row).
+///
+/// More parameters, in any order, by their types: `&Context`, `&mut RowErrors` (over batches), and one more reference, which is
+/// the configuration. Arguments of the attribute, all optional: `reads = ["column", …]` or `reads = function`, from the
+/// configuration to `Vec<String>` (over batches; rows read their fields); `name`, `version`, `summary` (the package's
+/// by default); `deterministic = false`.
+///
+/// The attribute also makes a type of the function's name, which `streamhost::testing` takes.
+#[proc_macro_attribute]
+pub fn filter(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    function::expand(function::Kind::Filter, arguments.into(), item.into()).into()
+}
+
+/// Adds columns: `fn(&RecordBatch) -> Result<RecordBatch>` with the added columns only, or `fn(row) -> Result<Added>`.
+///
+/// With `Result<(BooleanArray, RecordBatch)>`, or `Result<Option<Added>>`, it drops rows as well. Parameters and arguments
+/// are those of [`macro@filter`].
+#[proc_macro_attribute]
+pub fn map(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    function::expand(function::Kind::Map, arguments.into(), item.into()).into()
+}
+
+/// Replaces rows: `fn(&RecordBatch) -> Result<RecordBatch>`, or `fn(row) -> Vec<Out>`, or any iterator, in a `Result` or not.
+///
+/// With `Result<(RecordBatch, [Side; n])>` there are side outputs. Parameters and arguments are those of [`macro@filter`].
+#[proc_macro_attribute]
+pub fn transform(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    function::expand(function::Kind::Transform, arguments.into(), item.into()).into()
+}
+
+/// Makes a struct a row: its fields are columns. `#[row(rename = "…")]` gives a field's column another name.
+#[proc_macro_derive(Row, attributes(row))]
+pub fn row(item: TokenStream) -> TokenStream {
+    row::expand(item.into()).unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
+/// Makes a struct or enum a configuration: read by serde, in kebab-case, unknown keys refused, with a JSON Schema in which the
+/// documentation comments are the descriptions. serde's own attributes work.
+#[proc_macro_attribute]
+pub fn config(_: TokenStream, item: TokenStream) -> TokenStream {
+    config::expand(item.into()).unwrap_or_else(syn::Error::into_compile_error).into()
+}

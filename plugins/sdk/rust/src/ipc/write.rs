@@ -1,0 +1,184 @@
+//! One batch → one message.
+
+use arrow_array::{Array, RecordBatch};
+use arrow_buffer::{ArrowNativeType, BooleanBuffer, Buffer, ToByteSlice};
+use arrow_data::ArrayData;
+use arrow_schema::DataType;
+
+use super::{CONTINUATION, padded};
+use crate::{Error, Result, ddl};
+
+/// Bytes of the header before the nodes.
+const FIXED: usize = 72;
+
+/// Writes a batch.
+///
+/// # Errors
+/// If a column has a type that the contract leaves out: dictionaries, views, run-end encoding, unions.
+pub(crate) fn encode(batch: &RecordBatch) -> Result<Vec<u8>> {
+    let mut body = Body::default();
+    for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
+        body.array(&column.to_data()).map_err(|error| error.context(format!("column `{}`", field.name())))?;
+    }
+    Ok(body.message(batch.num_rows()))
+}
+
+/// The nodes and buffers of a batch, in the order of its fields, depth first.
+#[derive(Default)]
+struct Body {
+    nodes: Vec<(usize, usize)>,
+    buffers: Vec<Buffer>,
+}
+
+impl Body {
+    fn array(&mut self, array: &ArrayData) -> Result<()> {
+        self.nodes.push((array.len(), array.null_count()));
+        if *array.data_type() == DataType::Null {
+            return Ok(());
+        }
+        self.buffers.push(match array.nulls() {
+            Some(nulls) if nulls.null_count() > 0 => nulls.inner().sliced(),
+            _ => Buffer::default(),
+        });
+        self.values(array)
+    }
+
+    fn values(&mut self, array: &ArrayData) -> Result<()> {
+        let (offset, length) = (array.offset(), array.len());
+        match array.data_type() {
+            DataType::Boolean => self.buffers.push(BooleanBuffer::new(first(array), offset, length).sliced()),
+            DataType::FixedSizeBinary(width) => self.fixed(array, usize::try_from(*width).unwrap_or(0)),
+            DataType::Utf8 | DataType::Binary => self.variable::<i32>(array),
+            DataType::LargeUtf8 | DataType::LargeBinary => self.variable::<i64>(array),
+            DataType::List(_) | DataType::Map(..) => self.list::<i32>(array)?,
+            DataType::LargeList(_) => self.list::<i64>(array)?,
+            DataType::FixedSizeList(_, size) => {
+                let size = usize::try_from(*size).unwrap_or(0);
+                for child in array.child_data() {
+                    self.array(&child.slice(offset * size, length * size))?;
+                }
+            }
+            DataType::Struct(_) => {
+                for child in array.child_data() {
+                    self.array(&child.slice(offset, length))?;
+                }
+            }
+            other => match other.primitive_width() {
+                Some(width) => self.fixed(array, width),
+                None => {
+                    return Err(Error::permanent(format!(
+                        "{} cannot leave a plugin: cast it to a plain type",
+                        ddl::type_name(other)
+                    )));
+                }
+            },
+        }
+        Ok(())
+    }
+
+    fn fixed(&mut self, array: &ArrayData, width: usize) {
+        let values = first(array).slice_with_length(array.offset() * width, array.len() * width);
+        self.buffers.push(values);
+    }
+
+    fn variable<O: ArrowNativeType>(&mut self, array: &ArrayData) {
+        let (start, end) = self.offsets::<O>(array);
+        let values = array.buffers().get(1).cloned().unwrap_or_default();
+        self.buffers.push(values.slice_with_length(start, end - start));
+    }
+
+    fn list<O: ArrowNativeType>(&mut self, array: &ArrayData) -> Result<()> {
+        let (start, end) = self.offsets::<O>(array);
+        for child in array.child_data() {
+            self.array(&child.slice(start, end - start))?;
+        }
+        Ok(())
+    }
+
+    /// Writes the offsets from zero on; returns the range of values they point to.
+    fn offsets<O: ArrowNativeType>(&mut self, array: &ArrayData) -> (usize, usize) {
+        let buffer = first(array);
+        let all = buffer.typed_data::<O>();
+        let offsets = all.get(array.offset()..=array.offset() + array.len()).unwrap_or_default();
+        let (Some(start), Some(end)) = (offsets.first(), offsets.last()) else {
+            // Arrays of no rows may have no offset at all.
+            self.buffers.push(Buffer::from(O::default().to_byte_slice()));
+            return (0, 0);
+        };
+        let (start, end) = (start.as_usize(), end.as_usize());
+        let width = size_of::<O>();
+        self.buffers.push(if start == 0 {
+            buffer.slice_with_length(array.offset() * width, offsets.len() * width)
+        } else {
+            offsets.iter().map(|offset| O::usize_as(offset.as_usize() - start)).collect()
+        });
+        (start, end)
+    }
+
+    /// Prefix, header and body in one allocation.
+    fn message(&self, rows: usize) -> Vec<u8> {
+        let size: usize = self.buffers.iter().map(|buffer| padded(buffer.len())).sum();
+        let header = padded(8 + FIXED + 16 * self.nodes.len() + 8 + 16 * self.buffers.len());
+        let mut message = Vec::with_capacity(header + size);
+        message.extend_from_slice(&CONTINUATION);
+        message.extend_from_slice(&((header - 8) as u32).to_le_bytes());
+        self.header(&mut message, rows, size);
+        message.resize(header, 0);
+        for buffer in &self.buffers {
+            message.extend_from_slice(buffer);
+            message.resize(padded(message.len()), 0);
+        }
+        message
+    }
+
+    /// The FlatBuffers header. Its tables always have the same fields, so their places are constants; only the two vectors at
+    /// its end vary. Positions in the comments count from its start.
+    fn header(&self, out: &mut Vec<u8>, rows: usize, size: usize) {
+        let nodes = self.nodes.len();
+        // 0: the message's table is at 16
+        out.extend_from_slice(&16u32.to_le_bytes());
+        // 4: its vtable: 12 bytes of 20, version at +16, header type at +18, header at +4, body length at +8
+        words(out, &[12, 20, 16, 18, 4, 8]);
+        // 16: its table: vtable, record batch's table at 48, body length, version 5, header type 3
+        out.extend_from_slice(&12i32.to_le_bytes());
+        out.extend_from_slice(&28u32.to_le_bytes());
+        long(out, size);
+        words(out, &[4, 3]);
+        // 36: the record batch's vtable: 10 bytes of 20, length at +8, nodes at +4, buffers at +16
+        words(out, &[10, 20, 8, 4, 16, 0]);
+        // 48: its table: vtable, nodes' vector at 68, rows, buffers' vector past the nodes
+        out.extend_from_slice(&12i32.to_le_bytes());
+        out.extend_from_slice(&16u32.to_le_bytes());
+        long(out, rows);
+        out.extend_from_slice(&((12 + 16 * nodes) as u32).to_le_bytes());
+        // 68: the nodes
+        out.extend_from_slice(&(nodes as u32).to_le_bytes());
+        for (length, nulls) in &self.nodes {
+            long(out, *length);
+            long(out, *nulls);
+        }
+        // 72 + 16 × nodes: padding, so that the buffers' longs are aligned; the buffers
+        out.extend_from_slice(&0u32.to_le_bytes());
+        out.extend_from_slice(&(self.buffers.len() as u32).to_le_bytes());
+        let mut offset = 0;
+        for buffer in &self.buffers {
+            long(out, offset);
+            long(out, buffer.len());
+            offset += padded(buffer.len());
+        }
+    }
+}
+
+fn first(array: &ArrayData) -> Buffer {
+    array.buffers().first().cloned().unwrap_or_default()
+}
+
+fn words(out: &mut Vec<u8>, words: &[u16]) {
+    for word in words {
+        out.extend_from_slice(&word.to_le_bytes());
+    }
+}
+
+fn long(out: &mut Vec<u8>, value: usize) {
+    out.extend_from_slice(&(value as u64).to_le_bytes());
+}

@@ -1,0 +1,39 @@
+#![doc = include_str!("../README.md")]
+#![allow(
+    clippy::needless_doctest_main,
+    reason = "the examples of README.md are whole plugins"
+)]
+
+// The macros name this crate `::streamhost`, in its own tests too.
+extern crate self as streamhost;
+
+pub mod arrow;
+pub mod bindings;
+mod config;
+pub mod ddl;
+mod error;
+mod export;
+mod instance;
+mod ipc;
+pub mod log;
+pub mod metrics;
+mod plugin;
+mod schema;
+pub mod row;
+
+pub use bindings::streamhost::plugin::types::Context;
+pub use error::{Error, Result, RowErrors};
+pub use export::Exports;
+pub use instance::Instance;
+pub use plugin::{Batches, Columns, Manifest, NoConfig, Output, Plugin, Side};
+pub use row::{Date, Timestamp};
+pub use schemars;
+pub use serde;
+pub use serde_json;
+pub use streamhost_sdk_macros::{Row, config, filter, map, transform};
+
+/// What nearly every plugin names.
+pub mod prelude {
+    pub use crate::arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, cast::AsArray};
+    pub use crate::{Context, Date, Error, Result, Row, RowErrors, Timestamp};
+}

@@ -1,0 +1,234 @@
+//! Which Rust type is which column.
+
+use std::sync::Arc;
+
+use arrow_array::builder::{
+    BinaryBuilder, BooleanBuilder, PrimitiveBuilder, StringBuilder, TimestampMicrosecondBuilder,
+};
+use arrow_array::types::{
+    ArrowPrimitiveType, Date32Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
+    TimestampMicrosecondType,
+};
+use arrow_array::{Array, ArrayRef, BinaryArray, BooleanArray, PrimitiveArray, StringArray};
+use arrow_schema::{DataType, TimeUnit};
+
+/// Days since 1970-01-01.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Date(pub i32);
+
+/// Microseconds since the Unix epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(pub i64);
+
+/// The type of a row's field.
+pub trait FieldType {
+    /// Whether the column may be null.
+    const NULLABLE: bool = false;
+
+    /// The column's type.
+    fn data_type() -> DataType;
+}
+
+/// A field that is read from a column.
+pub trait ReadField<'a>: FieldType + Sized {
+    /// The column, as the array of its type.
+    type Column: 'a;
+
+    /// None if the array has another type.
+    fn open(array: &'a dyn Array) -> Option<Self::Column>;
+
+    /// None if the value is null and this type has no place for that.
+    fn get(column: &Self::Column, row: usize) -> Option<Self>;
+}
+
+/// A field that is written to a column.
+pub trait WriteField: FieldType {
+    /// The column that is being built.
+    type Builder: Default;
+
+    /// Adds the value.
+    fn append(self, builder: &mut Self::Builder);
+
+    /// Adds a null.
+    fn append_null(builder: &mut Self::Builder);
+
+    /// The column.
+    fn finish(builder: Self::Builder) -> ArrayRef;
+}
+
+impl<T: FieldType> FieldType for Option<T> {
+    const NULLABLE: bool = true;
+
+    fn data_type() -> DataType {
+        T::data_type()
+    }
+}
+
+impl<'a, T: ReadField<'a>> ReadField<'a> for Option<T> {
+    type Column = T::Column;
+
+    fn open(array: &'a dyn Array) -> Option<Self::Column> {
+        T::open(array)
+    }
+
+    fn get(column: &Self::Column, row: usize) -> Option<Self> {
+        Some(T::get(column, row))
+    }
+}
+
+impl<T: WriteField> WriteField for Option<T> {
+    type Builder = T::Builder;
+
+    fn append(self, builder: &mut Self::Builder) {
+        match self {
+            Some(value) => value.append(builder),
+            None => T::append_null(builder),
+        }
+    }
+
+    fn append_null(builder: &mut Self::Builder) {
+        T::append_null(builder);
+    }
+
+    fn finish(builder: Self::Builder) -> ArrayRef {
+        T::finish(builder)
+    }
+}
+
+/// A type whose column is an array of fixed-width values.
+macro_rules! primitive {
+    ($($rust:ty, $arrow:ty, |$value:ident| $from:expr, |$this:ident| $into:expr;)*) => { $(
+        impl FieldType for $rust {
+            fn data_type() -> DataType {
+                <$arrow>::DATA_TYPE
+            }
+        }
+
+        impl<'a> ReadField<'a> for $rust {
+            type Column = &'a PrimitiveArray<$arrow>;
+
+            fn open(array: &'a dyn Array) -> Option<Self::Column> {
+                array.as_any().downcast_ref()
+            }
+
+            fn get(column: &Self::Column, row: usize) -> Option<Self> {
+                let $value = *column.values().get(row)?;
+                column.is_valid(row).then_some($from)
+            }
+        }
+
+        impl WriteField for $rust {
+            type Builder = PrimitiveBuilder<$arrow>;
+
+            fn append(self, builder: &mut Self::Builder) {
+                let $this = self;
+                builder.append_value($into);
+            }
+
+            fn append_null(builder: &mut Self::Builder) {
+                builder.append_null();
+            }
+
+            fn finish(mut builder: Self::Builder) -> ArrayRef {
+                Arc::new(builder.finish())
+            }
+        }
+    )* };
+}
+
+primitive! {
+    i8, Int8Type, |value| value, |this| this;
+    i16, Int16Type, |value| value, |this| this;
+    i32, Int32Type, |value| value, |this| this;
+    i64, Int64Type, |value| value, |this| this;
+    f32, Float32Type, |value| value, |this| this;
+    f64, Float64Type, |value| value, |this| this;
+    Date, Date32Type, |value| Date(value), |this| this.0;
+}
+
+/// A type whose column is an array that borrows its values.
+macro_rules! plain {
+    ($([$($life:lifetime)?] $rust:ty, $array:ty, $builder:ty, $data_type:expr, |$value:ident| $from:expr;)*) => { $(
+        impl$(<$life>)? FieldType for $rust {
+            fn data_type() -> DataType {
+                $data_type
+            }
+        }
+
+        impl<'a> ReadField<'a> for $rust {
+            type Column = &'a $array;
+
+            fn open(array: &'a dyn Array) -> Option<Self::Column> {
+                array.as_any().downcast_ref()
+            }
+
+            fn get(column: &Self::Column, row: usize) -> Option<Self> {
+                let column: Self::Column = column;
+                (row < column.len() && column.is_valid(row)).then(|| {
+                    let $value = column.value(row);
+                    $from
+                })
+            }
+        }
+
+        impl$(<$life>)? WriteField for $rust {
+            type Builder = $builder;
+
+            fn append(self, builder: &mut Self::Builder) {
+                builder.append_value(self);
+            }
+
+            fn append_null(builder: &mut Self::Builder) {
+                builder.append_null();
+            }
+
+            fn finish(mut builder: Self::Builder) -> ArrayRef {
+                Arc::new(builder.finish())
+            }
+        }
+    )* };
+}
+
+plain! {
+    [] bool, BooleanArray, BooleanBuilder, DataType::Boolean, |value| value;
+    [] String, StringArray, StringBuilder, DataType::Utf8, |value| value.to_owned();
+    ['a] &'a str, StringArray, StringBuilder, DataType::Utf8, |value| value;
+    [] Vec<u8>, BinaryArray, BinaryBuilder, DataType::Binary, |value| value.to_owned();
+    ['a] &'a [u8], BinaryArray, BinaryBuilder, DataType::Binary, |value| value;
+}
+
+impl FieldType for Timestamp {
+    fn data_type() -> DataType {
+        DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
+    }
+}
+
+impl<'a> ReadField<'a> for Timestamp {
+    type Column = &'a PrimitiveArray<TimestampMicrosecondType>;
+
+    /// With a time zone or without: the value is the same.
+    fn open(array: &'a dyn Array) -> Option<Self::Column> {
+        array.as_any().downcast_ref()
+    }
+
+    fn get(column: &Self::Column, row: usize) -> Option<Self> {
+        let value = *column.values().get(row)?;
+        column.is_valid(row).then_some(Self(value))
+    }
+}
+
+impl WriteField for Timestamp {
+    type Builder = TimestampMicrosecondBuilder;
+
+    fn append(self, builder: &mut Self::Builder) {
+        builder.append_value(self.0);
+    }
+
+    fn append_null(builder: &mut Self::Builder) {
+        builder.append_null();
+    }
+
+    fn finish(mut builder: Self::Builder) -> ArrayRef {
+        Arc::new(builder.finish().with_timezone("UTC"))
+    }
+}

@@ -1,0 +1,95 @@
+//! Functions over rows: a struct for a row, read from columns and written to them.
+//!
+//! `#[derive(Row)]` makes both directions from the struct's fields. A field's name is the column's, its type the column's type:
+//!
+//! | field | column |
+//! | --- | --- |
+//! | `bool` | `BOOLEAN` |
+//! | `i8`, `i16`, `i32`, `i64` | `TINYINT`, `SMALLINT`, `INT`, `BIGINT` |
+//! | `f32`, `f64` | `FLOAT`, `DOUBLE` |
+//! | `&str`, `String` | `STRING` |
+//! | `&[u8]`, `Vec<u8>` | `BINARY` |
+//! | [`Date`], [`Timestamp`] | `DATE`, `TIMESTAMP` |
+//! | `Option` of one of them | the same, and nulls |
+//!
+//! Other columns are for functions over batches.
+
+mod drive;
+mod field;
+
+pub use drive::{expand, filter, filter_map, map};
+pub use field::{Date, FieldType, ReadField, Timestamp, WriteField};
+
+use arrow_array::RecordBatch;
+use arrow_schema::Field;
+
+use crate::{Error, Result, ddl, schema};
+
+/// A struct whose fields are columns. Made by `#[derive(Row)]`.
+pub trait Row {
+    /// The columns, in the order of the fields.
+    fn fields() -> Vec<Field>;
+}
+
+/// A row that is read from a batch.
+pub trait ReadRow<'a>: Row + Sized {
+    /// The columns, opened.
+    type Columns;
+
+    /// Finds the columns and checks their types.
+    ///
+    /// # Errors
+    /// If one is missing or has another type.
+    fn columns(batch: &'a RecordBatch) -> Result<Self::Columns>;
+
+    /// Reads one row.
+    ///
+    /// # Errors
+    /// If a column is null whose field is no `Option`.
+    fn read(columns: &Self::Columns, row: usize) -> Result<Self>;
+}
+
+/// A row that is written to a batch.
+pub trait WriteRow: Row {
+    /// A builder for each column.
+    type Builders: Default;
+
+    /// Adds the row.
+    fn write(self, builders: &mut Self::Builders);
+
+    /// Adds a row of nulls, in place of one in error.
+    fn write_null(builders: &mut Self::Builders);
+
+    /// The rows added so far, as columns in the order of the fields.
+    ///
+    /// # Errors
+    /// None for builders that were filled by `write` alone.
+    fn finish(builders: Self::Builders) -> Result<RecordBatch>;
+}
+
+/// The names of a row's columns, which the plugin reads.
+pub fn names<R: Row>() -> Vec<String> {
+    R::fields().iter().map(|field| field.name().clone()).collect()
+}
+
+/// Opens the column of a field.
+///
+/// # Errors
+/// If it is missing or has another type.
+pub fn column<'a, F: ReadField<'a>>(batch: &'a RecordBatch, name: &str) -> Result<F::Column> {
+    let Some(array) = batch.column_by_name(name) else {
+        return Err(schema::missing_column(name, batch.schema_ref()));
+    };
+    F::open(array.as_ref()).ok_or_else(|| {
+        let (has, wants) = (ddl::type_name(array.data_type()), ddl::type_name(&F::data_type()));
+        Error::invalid(format!("column `{name}` has type {has}, and the plugin reads {wants}"))
+    })
+}
+
+/// Reads a field of a row.
+///
+/// # Errors
+/// If it is null and the field is no `Option`.
+pub fn value<'a, F: ReadField<'a>>(column: &F::Column, row: usize, name: &str) -> Result<F> {
+    F::get(column, row).ok_or_else(|| Error::permanent(format!("`{name}` is null")))
+}
