@@ -1,2 +1,100 @@
-//! What developers run.
-fn main() {}
+//! What developers run: `cargo xtask test`, `lint`, `long`, `bench`.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+};
+
+const USAGE: &str = "usage: cargo xtask COMMAND
+  test [ARGS]   everything in its short form; ARGS go to the host's `cargo test`
+  lint          formatting, clippy and documentation, all without a warning
+  long          the same tests with hundreds of kills, fuzzing for minutes and more seeds
+  bench         an optimised build, and the table of speeds";
+
+fn main() -> ExitCode {
+    let mut args = env::args().skip(1);
+    let command = args.next().unwrap_or_default();
+    let rest: Vec<String> = args.collect();
+    let done = match command.as_str() {
+        "test" => test(&rest, &[]),
+        "lint" => lint(),
+        "long" => test(&rest, &[("STREAMHOST_TEST_LONG", "1")]),
+        "bench" => bench(&rest),
+        _ => Err(USAGE.to_owned()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("{message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+type Done = Result<(), String>;
+
+/// The plugins' own tests first: the host's tests run the plugins.
+fn test(args: &[String], environment: &[(&str, &str)]) -> Done {
+    wasm_target()?;
+    run(cargo(&plugins(), &["test", "--workspace", "--quiet"]))?;
+    let mut host = cargo(&root(), &["test", "--workspace"]);
+    host.args(args).envs(environment.iter().copied());
+    run(host)
+}
+
+fn lint() -> Done {
+    for workspace in [root(), plugins()] {
+        run(cargo(&workspace, &["fmt", "--all", "--check"]))?;
+        run(cargo(&workspace, &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]))?;
+    }
+    let mut docs = cargo(&root(), &["doc", "--workspace", "--no-deps", "--document-private-items", "--quiet"]);
+    docs.env("RUSTDOCFLAGS", "-D warnings");
+    run(docs)
+}
+
+fn bench(args: &[String]) -> Done {
+    wasm_target()?;
+    let mut bench = cargo(&root(), &["run", "--release", "--quiet", "--package", "tests", "--bin", "bench", "--"]);
+    bench.args(args);
+    run(bench)
+}
+
+/// Plugins are built for a target that a fresh toolchain may not have.
+fn wasm_target() -> Done {
+    const TARGET: &str = "wasm32-wasip2";
+    let library = Command::new("rustc").current_dir(root()).args(["--print", "target-libdir", "--target", TARGET]).output();
+    let there = library.is_ok_and(|out| Path::new(String::from_utf8_lossy(&out.stdout).trim()).is_dir());
+    if there {
+        return Ok(());
+    }
+    let mut add = Command::new("rustup");
+    add.current_dir(root()).args(["target", "add", TARGET]);
+    run(add)
+}
+
+fn cargo(workspace: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(workspace).args(args);
+    if workspace == plugins()
+        && let Some(shared) = env::var_os("CARGO_TARGET_DIR")
+    {
+        // Two workspaces in one directory would build each other's dependencies away.
+        command.env("CARGO_TARGET_DIR", Path::new(&shared).join("plugins"));
+    }
+    command
+}
+
+fn run(mut command: Command) -> Done {
+    eprintln!("$ {command:?}");
+    let status = command.status().map_err(|e| format!("cannot run {command:?}: {e}"))?;
+    if status.success() { Ok(()) } else { Err(format!("failed: {command:?}: {status}")) }
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn plugins() -> PathBuf {
+    root().join("plugins")
+}
