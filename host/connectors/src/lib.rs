@@ -10,5 +10,7 @@ pub mod generate;
 pub mod noop;
 pub mod rate;
 pub mod socket;
+pub mod source;
 pub mod stdin;
 pub mod stdout;
+pub mod units;

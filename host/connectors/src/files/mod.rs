@@ -1,3 +1,19 @@
 //! Files as a source and as a sink.
 
+mod clean;
+mod listing;
+mod path_columns;
+mod pending;
+mod read;
+mod seen;
+mod settings;
 pub mod sink;
+mod source;
+mod splits;
+mod watch;
+
+#[cfg(test)]
+mod tests;
+
+pub use settings::{Clean, FileFormat, FilesSettings, MetadataField};
+pub use source::FileSource;

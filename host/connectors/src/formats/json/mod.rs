@@ -1,4 +1,5 @@
-//! The json format.
+//! The JSON lines format: every line is one object.
 
-pub mod decode;
+pub(crate) mod decode;
 pub mod encode;
+mod reader;

@@ -1,4 +1,4 @@
-//! The parquet format.
+//! The Parquet format.
 
-pub mod decode;
+pub(crate) mod decode;
 pub mod encode;

@@ -1,4 +1,3 @@
-//! The text format.
+//! The text format: every line is one row of one STRING column.
 
-pub mod decode;
 pub mod encode;

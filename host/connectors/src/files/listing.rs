@@ -1,0 +1,249 @@
+//! Which files there are.
+
+use engine::{Error, Kind, Result, Timestamp};
+use globset::{GlobBuilder, GlobMatcher};
+use serde::{Deserialize, Serialize};
+use std::{
+    fs::{self, Metadata},
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::UNIX_EPOCH,
+};
+
+/// A file as it was when it was listed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct FileEntry {
+    /// Its path below the source's directory, with `/` between the parts.
+    pub(crate) path: Arc<str>,
+    /// Bytes.
+    pub(crate) size: u64,
+    /// When it was last written.
+    pub(crate) modified: Timestamp,
+}
+
+impl FileEntry {
+    pub(crate) fn new(path: Arc<str>, metadata: &Metadata) -> Self {
+        let since = metadata.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+        let modified = Timestamp(i64::try_from(since.as_micros()).unwrap_or(i64::MAX));
+        FileEntry { path, size: metadata.len(), modified }
+    }
+}
+
+/// Where a source looks for files.
+#[derive(Clone, Debug)]
+pub(crate) struct Location {
+    /// The directory that all of them are in or below.
+    pub(crate) directory: PathBuf,
+    choice: Choice,
+}
+
+#[derive(Clone, Debug)]
+enum Choice {
+    /// All of the directory itself, and of those below that are called `column=value`.
+    Directory,
+    /// All below the directory.
+    Tree,
+    /// Just this one.
+    One(String),
+    /// Those whose path below the directory matches.
+    Pattern(GlobMatcher),
+}
+
+impl Location {
+    /// Looks at what `path` is. [`Kind::Invalid`] if there is nothing.
+    pub(crate) fn new(path: &Path, recursive: bool) -> Result<Self> {
+        match fs::metadata(path) {
+            Ok(found) if found.is_dir() => {
+                let choice = if recursive { Choice::Tree } else { Choice::Directory };
+                Ok(Location { directory: path.to_path_buf(), choice })
+            }
+            Ok(_) => Self::one(path),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Self::pattern(path).unwrap_or_else(|| Err(missing(path))),
+            Err(e) => Err(Error::invalid(format!("path {}: cannot be read", path.display())).caused_by(e)),
+        }
+    }
+
+    fn one(path: &Path) -> Result<Self> {
+        let name = path.file_name().and_then(|n| n.to_str()).ok_or_else(|| not_text(path))?;
+        let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        Ok(Location { directory: directory.to_path_buf(), choice: Choice::One(name.to_owned()) })
+    }
+
+    /// A pattern, whose directory is all that stands before the first part with a special character.
+    fn pattern(path: &Path) -> Option<Result<Self>> {
+        let special = |part: &Path| part.to_string_lossy().contains(['*', '?', '[', '{']);
+        let directory = path.ancestors().find(|a| !special(a))?;
+        let pattern = path.strip_prefix(directory).ok().filter(|p| special(p))?.to_str()?;
+        let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+        if !directory.is_dir() {
+            return Some(Err(missing(directory)));
+        }
+        let glob = GlobBuilder::new(pattern).literal_separator(true).build();
+        Some(match glob {
+            Ok(glob) => Ok(Location {
+                directory: directory.to_path_buf(),
+                choice: Choice::Pattern(glob.compile_matcher()),
+            }),
+            Err(e) => Err(Error::invalid(format!("path {}: not a pattern", path.display())).caused_by(e)),
+        })
+    }
+
+    /// Whether files further down than the directory itself may be meant.
+    pub(crate) fn is_deep(&self) -> bool {
+        !matches!(self.choice, Choice::One(_))
+    }
+
+    /// Whether everything below the directory is meant, whatever it is called.
+    pub(crate) fn is_tree(&self) -> bool {
+        matches!(self.choice, Choice::Tree | Choice::Pattern(_))
+    }
+
+    /// The path to open a file by.
+    pub(crate) fn full(&self, path: &str) -> PathBuf {
+        if self.directory == Path::new(".") { PathBuf::from(path) } else { self.directory.join(path) }
+    }
+
+    /// The files that are there now, but for the `known` ones, in no particular order. What `known` answers yes to costs no
+    /// more than reading its name.
+    pub(crate) fn list(&self, known: &dyn Fn(&str) -> bool) -> Result<Vec<FileEntry>> {
+        let mut found = Vec::new();
+        match &self.choice {
+            Choice::One(name) if known(name) => {}
+            Choice::One(name) => found.extend(self.look(name)?),
+            _ => self.list_directory("", known, &mut found)?,
+        }
+        Ok(found)
+    }
+
+    /// The file as it is now; none if it is gone or is no file.
+    pub(crate) fn look(&self, path: &str) -> Result<Option<FileEntry>> {
+        match fs::metadata(self.full(path)) {
+            Ok(found) if found.is_file() => Ok(Some(FileEntry::new(path.into(), &found))),
+            Ok(_) => Ok(None),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(unreadable(&self.full(path), e)),
+        }
+    }
+
+    fn list_directory(
+        &self,
+        below: &str,
+        known: &dyn Fn(&str) -> bool,
+        found: &mut Vec<FileEntry>,
+    ) -> Result<()> {
+        let directory = self.full(below);
+        let entries = match fs::read_dir(&directory) {
+            // It was there when its parent was read.
+            Err(e) if e.kind() == io::ErrorKind::NotFound && !below.is_empty() => return Ok(()),
+            entries => entries.map_err(|e| unreadable(&directory, e))?,
+        };
+        for entry in entries {
+            let entry = entry.map_err(|e| unreadable(&directory, e))?;
+            let name = entry.file_name();
+            let name = name.to_str().ok_or_else(|| not_text(&entry.path()))?;
+            if is_hidden(name) {
+                continue;
+            }
+            let path = if below.is_empty() { name.to_owned() } else { format!("{below}/{name}") };
+            let kind = entry.file_type().map_err(|e| unreadable(&entry.path(), e))?;
+            if kind.is_dir() || (kind.is_symlink() && entry.path().is_dir()) {
+                if self.descends(name) && !kind.is_symlink() {
+                    self.list_directory(&path, known, found)?;
+                }
+            } else if self.wants(&path) && !known(&path) {
+                found.extend(self.look(&path)?);
+            }
+        }
+        Ok(())
+    }
+
+    fn descends(&self, name: &str) -> bool {
+        self.is_tree() || (matches!(self.choice, Choice::Directory) && name.contains('='))
+    }
+
+    fn wants(&self, path: &str) -> bool {
+        match &self.choice {
+            Choice::Pattern(glob) => glob.is_match(path),
+            _ => true,
+        }
+    }
+}
+
+/// Names that belong to other programs, and to files that are still being written.
+pub(crate) fn is_hidden(name: &str) -> bool {
+    let unfinished = [".tmp", ".part", ".partial", ".crdownload", ".swp", "~"];
+    // A partition directory such as `_date=2025-01-01` is data.
+    name.starts_with('.')
+        || (name.starts_with('_') && !name.contains('='))
+        || unfinished.iter().any(|end| name.ends_with(end))
+}
+
+fn missing(path: &Path) -> Error {
+    Error::invalid(format!("path {}: there is no such file or directory; create it or correct `path`", path.display()))
+}
+
+fn not_text(path: &Path) -> Error {
+    Error::data(format!("the name of {} is not valid UTF-8; rename it", path.display()))
+}
+
+/// An error of the file system, by who has to act.
+pub(crate) fn unreadable(path: &Path, error: io::Error) -> Error {
+    let (kind, what) = match error.kind() {
+        io::ErrorKind::PermissionDenied => (Kind::Invalid, "may not be read; give this process the right to"),
+        io::ErrorKind::NotFound => (Kind::Data, "is not there any more"),
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
+            (Kind::Data, "is damaged or cut off; deliver it again under another name")
+        }
+        _ => (Kind::Unavailable, "cannot be read"),
+    };
+    Error::new(kind, format!("{} {what}", path.display())).caused_by(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn touch(directory: &Path, names: &[&str]) {
+        for name in names {
+            let path = directory.join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "x").unwrap();
+        }
+    }
+
+    fn names(location: &Location) -> Vec<String> {
+        let mut names: Vec<_> = location.list(&|_| false).unwrap().iter().map(|f| f.path.to_string()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_directory_has_its_own_files_and_those_of_partitions() {
+        let dir = tempfile::tempdir().unwrap();
+        touch(dir.path(), &["a", "b.tmp", ".c", "_d", "e~", "sub/f", "day=1/g", "day=1/hour=2/h", "_x=1/i"]);
+        let location = Location::new(dir.path(), false).unwrap();
+        assert_eq!(names(&location), ["_x=1/i", "a", "day=1/g", "day=1/hour=2/h"]);
+        let tree = Location::new(dir.path(), true).unwrap();
+        assert_eq!(names(&tree), ["_x=1/i", "a", "day=1/g", "day=1/hour=2/h", "sub/f"]);
+    }
+
+    #[test]
+    fn one_file_and_patterns() {
+        let dir = tempfile::tempdir().unwrap();
+        touch(dir.path(), &["a.json", "b.csv", "x/c.json", "x/y/d.json"]);
+        let at = |path: &str| Location::new(&dir.path().join(path), false);
+        assert_eq!(names(&at("b.csv").unwrap()), ["b.csv"]);
+        assert_eq!(names(&at("*.json").unwrap()), ["a.json"]);
+        assert_eq!(names(&at("*/c.{json,csv}").unwrap()), ["x/c.json"]);
+        assert_eq!(names(&at("**/*.json").unwrap()), ["a.json", "x/c.json", "x/y/d.json"]);
+    }
+
+    #[test]
+    fn a_missing_path_says_so() {
+        let error = Location::new(Path::new("/nonexistent/in"), false).unwrap_err();
+        assert_eq!(error.kind(), Kind::Invalid);
+        assert!(error.report().contains("/nonexistent/in: there is no such file or directory"));
+        assert!(Location::new(Path::new("/nonexistent/*.json"), false).is_err());
+    }
+}

@@ -1,0 +1,307 @@
+use super::{
+    clean,
+    listing::{FileEntry, Location},
+    path_columns::with_metadata,
+    pending::Pending,
+    read::Reading,
+    seen::{Detail, Seen},
+    settings::{Clean, FilesSettings},
+    splits::{Split, assign},
+    watch::Watch,
+};
+use crate::{
+    formats::{ddl, rows::RowRules},
+    source::{SchemaOption, SourceOptions},
+};
+use arrow::datatypes::{Schema, SchemaRef};
+use async_trait::async_trait;
+use bytes::Bytes;
+use engine::{
+    Batch, BatchStream, Clock, Error, History, Offset, Planned, Range, Reach, Result, Source, SourceFacts,
+};
+use futures::stream;
+use serde_json::json;
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::{sync::mpsc, task::JoinHandle};
+
+/// Batches that wait between the thread that reads a partition and the plan.
+const AHEAD: usize = 2;
+
+/// How often an unsettled file is looked at before a query that reads what is there leaves it for its next start.
+const LOOKS: u32 = 25;
+
+/// Files of a directory, each read once. What it promises about files being written is said at [`FilesSettings`].
+pub struct FileSource {
+    name: String,
+    settings: FilesSettings,
+    options: SourceOptions,
+    location: Location,
+    clock: Arc<dyn Clock>,
+    state: Arc<Mutex<State>>,
+}
+
+struct State {
+    reach: Reach,
+    seen: Seen,
+    pending: Pending,
+    watch: Option<Watch>,
+    /// The schema, once it is known.
+    schema: Option<Schema>,
+}
+
+impl FileSource {
+    /// A source called `name`. [`engine::Kind::Invalid`] if a setting cannot be or the path is not there.
+    pub fn new(
+        name: impl Into<String>,
+        settings: FilesSettings,
+        options: SourceOptions,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self> {
+        let name = name.into();
+        let location = Location::new(&settings.path, settings.recursive)
+            .and_then(|location| settings.check(&options, &location).map(|()| location))
+            .map_err(|e| e.while_doing(format!("source {name}")))?;
+        let schema = match &options.schema {
+            Some(SchemaOption::Ddl(text)) => {
+                Some(ddl::parse(text).map(nullable).map_err(|e| e.while_doing(format!("source {name}")))?)
+            }
+            _ => None,
+        };
+        let state = State {
+            reach: Reach::Endless,
+            seen: Seen::default(),
+            pending: Pending::new(settings.latest_first, settings.settle.0),
+            watch: None,
+            schema,
+        };
+        Ok(FileSource { name, settings, options, location, clock, state: Arc::new(Mutex::new(state)) })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    /// Lists on a thread that may block, if it is time to.
+    async fn list(&self) -> Result<()> {
+        let (state, location, clock) = (self.state.clone(), self.location.clone(), self.clock.clone());
+        blocking(move || lock(&state).list(&location, &*clock)).await?
+    }
+
+    /// Lists once, and waits until what was found has settled. What does not is left for the next start.
+    async fn list_once(&self) -> Result<()> {
+        if self.state().pending.listed() {
+            return Ok(());
+        }
+        self.list().await?;
+        for _ in 0..LOOKS {
+            let Some(wait) = self.state().pending.until_settled(&*self.clock) else { return Ok(()) };
+            self.clock.sleep(wait).await;
+            self.state().pending.look_again(&self.location, &*self.clock)?;
+        }
+        for path in self.state().pending.give_up_unsettled() {
+            tracing::warn!(source = self.name, path, "still being written, left for the next start");
+        }
+        Ok(())
+    }
+
+    fn plan(&self, start: Option<&Offset>) -> Result<Option<Planned>> {
+        let mut state = self.state();
+        let limit = if state.reach == Reach::Once { None } else { self.options.max_per_trigger };
+        let files = state.pending.take_up_to(limit, &self.location, &*self.clock)?;
+        if files.is_empty() {
+            return Ok(None);
+        }
+        let before = start.and_then(|o| o.0.get("files")).and_then(serde_json::Value::as_u64).unwrap_or(0);
+        let end = Offset(json!({ "files": before + files.len() as u64 }));
+        let backlog = state.pending.beyond(&files, limit);
+        let schema = self.recorded_schema(&mut state, &files)?;
+        let detail = Detail { files, schema }.value()?;
+        Ok(Some(Planned { range: Range { start: start.cloned(), end, detail }, backlog }))
+    }
+
+    /// The columns to write down with a range: those that a replay could not find out again.
+    fn recorded_schema(&self, state: &mut State, files: &[FileEntry]) -> Result<Option<String>> {
+        let _ = files;
+        match &self.options.schema {
+            Some(SchemaOption::Ddl(_)) if !self.options.evolve => Ok(None),
+            _ => Ok(state.schema.as_ref().map(ddl::print)),
+        }
+    }
+
+    /// The columns of the data, those of the range if it has its own.
+    fn data_schema(&self, range: Option<&Range>) -> Result<Schema> {
+        let recorded = range.map(Detail::of).transpose()?.and_then(|d| d.schema);
+        if let Some(text) = recorded {
+            return ddl::parse(&text);
+        }
+        let state = self.state();
+        state.schema.clone().ok_or_else(|| Error::invalid(format!("source {}: set `schema`", self.name)))
+    }
+
+    fn reading(&self, range: &Range) -> Result<Reading> {
+        Ok(Reading {
+            location: self.location.clone(),
+            settings: self.settings.clone(),
+            rules: RowRules {
+                schema: Arc::new(self.data_schema(Some(range))?),
+                on_bad_data: self.options.on_bad_data,
+                rescue: self.options.rescue.clone(),
+                time_zone: self.options.time_zone.clone(),
+            },
+        })
+    }
+}
+
+#[async_trait]
+impl Source for FileSource {
+    fn facts(&self) -> SourceFacts {
+        SourceFacts { description: format!("FileSource[{}]", self.settings.path.display()), replayable: true, needs_history: true }
+    }
+
+    fn schema(&self, range: Option<&Range>) -> Result<SchemaRef> {
+        Ok(with_metadata(&self.data_schema(range)?, &self.settings.metadata))
+    }
+
+    async fn restore(&self, history: History, reach: Reach) -> Result<()> {
+        let seen = Seen::restore(&history).map_err(|e| e.while_doing(format!("source {}", self.name)))?;
+        let mut state = self.state();
+        if let Some(text) = &seen.schema {
+            state.schema = Some(ddl::parse(text)?);
+        }
+        state.reach = reach;
+        state.seen = seen;
+        state.watch = (reach == Reach::Endless).then(|| Watch::start(&self.location));
+        Ok(())
+    }
+
+    async fn latest(&self, start: Option<&Offset>) -> Result<Option<Planned>> {
+        let reach = self.state().reach;
+        match reach {
+            Reach::Endless => self.list().await?,
+            Reach::AvailableNow | Reach::Once => self.list_once().await?,
+        }
+        self.plan(start)
+    }
+
+    async fn wait(&self) {
+        let (changed, quiet, at_least) = self.state().when_to_list(&*self.clock);
+        let change = async {
+            match changed {
+                Some(changed) => changed.notified().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = change => self.clock.sleep(at_least).await,
+            () = self.clock.sleep(quiet) => {}
+        }
+    }
+
+    async fn read(&self, range: &Range, partitions: usize) -> Result<Vec<BatchStream>> {
+        let reading = Arc::new(self.reading(range)?);
+        let files = Detail::of(range)?.files;
+        let shares = assign(&files, partitions, |file| reading.may_cut(file));
+        Ok(shares.into_iter().map(|splits| stream_of(reading.clone(), splits)).collect())
+    }
+
+    async fn release(&self, range: &Range) -> Result<Option<Bytes>> {
+        let detail = Detail::of(range)?;
+        if self.settings.clean != Clean::Off {
+            let (location, settings, done) = (self.location.clone(), self.settings.clone(), detail.clone());
+            blocking(move || clean::all(&location, &settings.clean, &done.files)).await??;
+        }
+        let mut state = self.state();
+        state.seen.add(&detail);
+        state.pending.remove(&detail.files);
+        state.seen.snapshot()
+    }
+}
+
+impl State {
+    /// Lists what is there, if anything points at news and the last time is long enough ago.
+    fn list(&mut self, location: &Location, clock: &dyn Clock) -> Result<()> {
+        let changed = self.watch.as_ref().is_none_or(Watch::take_changed);
+        if !self.pending.is_due(changed, self.watches(), clock) {
+            if changed && let Some(watch) = &self.watch {
+                watch.put_back();
+            }
+            return self.pending.look_again(location, clock);
+        }
+        let started = clock.monotonic();
+        let found = location.list(&|path| self.seen.has(path))?;
+        self.pending.replace(found, started, clock);
+        Ok(())
+    }
+
+    fn watches(&self) -> bool {
+        self.watch.as_ref().is_some_and(Watch::works)
+    }
+
+    /// What tells of changes; how long to wait without one; how long to wait at least.
+    fn when_to_list(&self, clock: &dyn Clock) -> (Option<Arc<tokio::sync::Notify>>, Duration, Duration) {
+        let watch = self.watch.as_ref();
+        let quiet = self.pending.until_due(false, self.watches(), clock);
+        let at_least = self.pending.until_due(true, self.watches(), clock);
+        (watch.map(Watch::notifier), quiet, at_least)
+    }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    // Whatever panicked left sets of names, of which any subset is a state that could have been.
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Runs what reads the file system on a thread that may wait for it.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(|e| Error::internal("a thread of a files source").caused_by(e))
+}
+
+/// All columns of files can be missing.
+fn nullable(schema: Schema) -> Schema {
+    Schema::new(schema.fields().iter().map(|f| f.as_ref().clone().with_nullable(true)).collect::<Vec<_>>())
+}
+
+/// Reads splits on a thread of their own, a few batches ahead.
+fn stream_of(reading: Arc<Reading>, splits: Vec<Split>) -> BatchStream {
+    if splits.is_empty() {
+        return Box::pin(stream::empty());
+    }
+    let (send, receive) = mpsc::channel(AHEAD);
+    let reader = tokio::task::spawn_blocking(move || read_all(&reading, &splits, &send));
+    Box::pin(stream::unfold(Some((receive, reader)), next))
+}
+
+type Reader = (mpsc::Receiver<Result<Batch>>, JoinHandle<()>);
+
+async fn next(reader: Option<Reader>) -> Option<(Result<Batch>, Option<Reader>)> {
+    let (mut receive, reader) = reader?;
+    match receive.recv().await {
+        Some(Ok(batch)) => Some((Ok(batch), Some((receive, reader)))),
+        Some(Err(e)) => Some((Err(e), None)),
+        // A thread that panicked sends nothing more either; that must not look like the end.
+        None => {
+            let failed = reader.await.err()?;
+            Some((Err(Error::internal("the thread that reads files ended").caused_by(failed)), None))
+        }
+    }
+}
+
+fn read_all(reading: &Reading, splits: &[Split], send: &mpsc::Sender<Result<Batch>>) {
+    let mut abandoned = false;
+    for split in splits {
+        let result = reading.split(split, &mut |batch| {
+            abandoned = send.blocking_send(Ok(batch)).is_err();
+            if abandoned { Err(Error::internal("nobody reads on")) } else { Ok(()) }
+        });
+        if let Err(error) = result {
+            if !abandoned {
+                // The receiver may have gone meanwhile, and then nobody needs to know.
+                let _ = send.blocking_send(Err(error));
+            }
+            return;
+        }
+    }
+}

@@ -1,0 +1,486 @@
+//! The source as the engine sees it, over real directories.
+
+use super::{Clean, FileFormat, FileSource, FilesSettings, MetadataField};
+use crate::{
+    source::{Limit, OnBadData, SchemaOption, SourceOptions},
+    units::{ByteSize, Interval},
+};
+use arrow::{array::RecordBatch, compute::concat_batches, util::pretty::pretty_format_batches};
+use engine::{
+    Batch, Clock, Error, History, Kind, ManualClock, Offset, Planned, Range, Reach, Result, Source, SystemClock,
+};
+use futures::StreamExt;
+use std::{
+    fs::{self, File},
+    path::Path,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+use tempfile::TempDir;
+
+/// Writes a file as if it had been written `age` seconds after some point long ago.
+fn put(dir: &TempDir, name: &str, bytes: impl AsRef<[u8]>, age: u64) {
+    let path = dir.path().join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, bytes).unwrap();
+    File::options().write(true).open(&path).unwrap().set_modified(at(age)).unwrap();
+}
+
+fn at(seconds: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(1_700_000_000 + seconds)
+}
+
+fn options(ddl: &str) -> SourceOptions {
+    SourceOptions { schema: Some(SchemaOption::from(ddl.to_owned())), ..SourceOptions::default() }
+}
+
+fn limited(ddl: &str, limit: Limit) -> SourceOptions {
+    SourceOptions { max_per_trigger: Some(limit), ..options(ddl) }
+}
+
+fn source(settings: FilesSettings, options: SourceOptions) -> FileSource {
+    FileSource::new("in", settings, options, Arc::new(SystemClock::new())).unwrap()
+}
+
+fn at_dir(dir: &TempDir) -> FilesSettings {
+    FilesSettings::at(dir.path())
+}
+
+async fn started(settings: FilesSettings, options: SourceOptions, reach: Reach) -> FileSource {
+    let source = source(settings, options);
+    source.restore(History::default(), reach).await.unwrap();
+    source
+}
+
+/// All batches of a range, partition by partition.
+async fn batches(source: &FileSource, range: &Range, partitions: usize) -> Result<Vec<Batch>> {
+    let mut all = Vec::new();
+    for mut stream in source.read(range, partitions).await? {
+        while let Some(batch) = stream.next().await {
+            all.push(batch?);
+        }
+    }
+    Ok(all)
+}
+
+fn table(batches: &[Batch]) -> String {
+    let rows: Vec<RecordBatch> = batches.iter().map(|b| b.rows.clone()).collect();
+    let Some(first) = rows.first() else { return String::new() };
+    let rows = concat_batches(&first.schema(), &rows).unwrap();
+    let text = pretty_format_batches(&[rows]).unwrap().to_string();
+    let lines = text.lines().filter(|l| !l.starts_with('+'));
+    lines.map(|l| l.trim_matches('|').split('|').map(str::trim).collect::<Vec<_>>().join("|") + "\n").collect()
+}
+
+/// Everything that is there, read at once.
+async fn read_all(settings: FilesSettings, options: SourceOptions) -> Result<Vec<Batch>> {
+    let source = FileSource::new("in", settings, options, Arc::new(SystemClock::new()))?;
+    source.restore(History::default(), Reach::Once).await?;
+    match source.latest(None).await? {
+        Some(planned) => batches(&source, &planned.range, 2).await,
+        None => Ok(Vec::new()),
+    }
+}
+
+async fn fails(settings: FilesSettings, options: SourceOptions) -> Error {
+    read_all(settings, options).await.unwrap_err()
+}
+
+fn names(planned: &Planned) -> Vec<String> {
+    let files = planned.range.detail["files"].as_array().unwrap();
+    files.iter().map(|f| f["path"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Runs epochs until nothing is new, and answers the files of each.
+async fn epochs(source: &FileSource) -> Vec<Vec<String>> {
+    let mut start: Option<Offset> = None;
+    let mut all = Vec::new();
+    while let Some(planned) = source.latest(start.as_ref()).await.unwrap() {
+        all.push(names(&planned));
+        source.release(&planned.range).await.unwrap();
+        start = Some(planned.range.end);
+    }
+    all
+}
+
+#[tokio::test]
+async fn json_files_are_read_oldest_first() {
+    let dir = tempfile::tempdir().unwrap();
+    put(&dir, "b.json", "{\"a\":2,\"b\":\"two\"}\n", 1);
+    put(&dir, "a.json", "{\"b\":\"three\"}\n{\"a\":4}", 2);
+    put(&dir, "c.json", "{\"a\":1}\n\n", 0);
+    let read = read_all(at_dir(&dir), options("a INT, b STRING")).await.unwrap();
+    assert_eq!(table(&read), "a|b\n1|\n2|two\n|three\n4|\n");
+    let end = read.last().unwrap();
+    assert_eq!(end.origin.position(1).to_string(), format!("{}/a.json, line 2", dir.path().display()));
+}
+
+#[tokio::test]
+async fn limits_count_files_or_bytes_and_let_at_least_one_through() {
+    let dir = tempfile::tempdir().unwrap();
+    for i in 0..4 {
+        put(&dir, &format!("{i}.json"), "{\"a\":1}\n", i);
+    }
+    let run = async |limit| epochs(&started(at_dir(&dir), limited("a INT", limit), Reach::AvailableNow).await).await;
+    assert_eq!(run(Limit::Files(3)).await, [vec!["0.json", "1.json", "2.json"], vec!["3.json"]]);
+    assert_eq!(run(Limit::Bytes(ByteSize(16))).await, [["0.json"], ["1.json"], ["2.json"], ["3.json"]]);
+    assert_eq!(run(Limit::Bytes(ByteSize(17))).await, [["0.json", "1.json"], ["2.json", "3.json"]]);
+    assert_eq!(run(Limit::Bytes(ByteSize(1))).await.len(), 4);
+    let once = started(at_dir(&dir), limited("a INT", Limit::Files(1)), Reach::Once).await;
+    assert_eq!(epochs(&once).await.len(), 1);
+    let rows = FileSource::new("in", at_dir(&dir), limited("a INT", Limit::Rows(1)), Arc::new(SystemClock::new()));
+    assert!(rows.err().unwrap().report().contains("counts files or bytes"));
+}
+
+#[tokio::test]
+async fn the_newest_file_comes_first_on_request() {
+    let dir = tempfile::tempdir().unwrap();
+    (0..3).for_each(|i| put(&dir, &format!("{i}.json"), "{}", i));
+    let settings = FilesSettings { latest_first: true, ..at_dir(&dir) };
+    let source = started(settings, limited("a INT", Limit::Files(1)), Reach::AvailableNow).await;
+    assert_eq!(epochs(&source).await.concat(), ["2.json", "1.json", "0.json"]);
+}
+
+#[tokio::test]
+async fn planning_again_answers_the_same_until_it_is_released() {
+    let dir = tempfile::tempdir().unwrap();
+    (0..2).for_each(|i| put(&dir, &format!("{i}.json"), "{}", i));
+    let source = started(at_dir(&dir), limited("a INT", Limit::Files(1)), Reach::Endless).await;
+    let first = source.latest(None).await.unwrap().unwrap();
+    let again = source.latest(None).await.unwrap().unwrap();
+    assert_eq!((first.range.clone(), first.backlog), (again.range, 1));
+    assert_eq!(first.range.end.0, serde_json::json!({"files": 1}));
+    source.release(&first.range).await.unwrap();
+    source.release(&first.range).await.unwrap();
+    assert_eq!(names(&source.latest(Some(&first.range.end)).await.unwrap().unwrap()), ["1.json"]);
+}
+
+#[tokio::test]
+async fn a_restart_goes_on_where_the_checkpoint_ends() {
+    let dir = tempfile::tempdir().unwrap();
+    (0..3).for_each(|i| put(&dir, &format!("{i}.json"), format!("{{\"a\":{i}}}"), i));
+    let first = started(at_dir(&dir), limited("a INT", Limit::Files(1)), Reach::AvailableNow).await;
+    let planned = first.latest(None).await.unwrap().unwrap();
+    let second = source(at_dir(&dir), options("a INT"));
+    let history = History { snapshot: None, ranges: vec![planned.range.clone()] };
+    second.restore(history, Reach::AvailableNow).await.unwrap();
+    assert_eq!(table(&batches(&second, &planned.range, 3).await.unwrap()), "a\n0\n");
+    second.release(&planned.range).await.unwrap();
+    let next = second.latest(Some(&planned.range.end)).await.unwrap().unwrap();
+    assert_eq!(names(&next), ["1.json", "2.json"]);
+    assert_eq!(next.range.end.0["files"], 3);
+}
+
+#[tokio::test]
+async fn available_now_reads_what_was_there_at_the_start() {
+    let dir = tempfile::tempdir().unwrap();
+    put(&dir, "0.json", "{}", 0);
+    let source = started(at_dir(&dir), limited("a INT", Limit::Files(1)), Reach::AvailableNow).await;
+    let first = source.latest(None).await.unwrap().unwrap();
+    put(&dir, "1.json", "{}", 1);
+    source.release(&first.range).await.unwrap();
+    assert!(source.latest(Some(&first.range.end)).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_large_file_is_shared_by_partitions_without_losing_a_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let lines: String = (0..400_000).map(|i| format!("{{\"a\":{i}}}\n")).collect();
+    put(&dir, "big.json", &lines, 0);
+    let source = started(at_dir(&dir), options("a INT"), Reach::Once).await;
+    let range = source.latest(None).await.unwrap().unwrap().range;
+    let streams = source.read(&range, 3).await.unwrap();
+    assert_eq!(streams.len(), 3);
+    drop(streams);
+    for partitions in [1, 3] {
+        let read = batches(&source, &range, partitions).await.unwrap();
+        let values: Vec<i32> = read
+            .iter()
+            .flat_map(|b| b.rows.column(0).to_data().buffers()[0].typed_data::<i32>()[..b.len()].to_vec())
+            .collect();
+        assert!(values.into_iter().eq(0..400_000));
+    }
+    let read = batches(&source, &range, 3).await.unwrap();
+    let place = read.last().unwrap().origin.position(0).to_string();
+    assert!(place.contains("big.json from byte "), "{place}");
+}
+
+#[tokio::test]
+async fn hidden_and_unfinished_names_are_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in [".a.json", "_b.json", "c.json.tmp", "d.json.part", "e.json~"] {
+        put(&dir, name, "{}", 0);
+    }
+    assert!(read_all(at_dir(&dir), options("a INT")).await.unwrap().is_empty());
+}
+
+/// A source whose clock stands `age` microseconds after the last write to `f.json`.
+async fn fresh(dir: &TempDir, age: i64) -> (FileSource, Arc<ManualClock>) {
+    let written = fs::metadata(dir.path().join("f.json")).unwrap().modified().unwrap();
+    let micros = written.duration_since(UNIX_EPOCH).unwrap().as_micros() as i64;
+    let clock = Arc::new(ManualClock::new(engine::Timestamp(micros + age)));
+    let source = FileSource::new("in", at_dir(dir), options("a INT"), clock.clone()).unwrap();
+    source.restore(History::default(), Reach::Endless).await.unwrap();
+    (source, clock)
+}
+
+#[tokio::test]
+async fn a_file_that_was_written_to_just_now_waits_until_it_has_settled() {
+    let dir = tempfile::tempdir().unwrap();
+    put(&dir, "f.json", "{\"a\":", 0);
+    let (source, clock) = fresh(&dir, 1000).await;
+    assert!(source.latest(None).await.unwrap().is_none());
+    fs::write(dir.path().join("f.json"), "{\"a\":1}\n{\"a\"").unwrap();
+    File::options().write(true).open(dir.path().join("f.json")).unwrap().set_modified(at(1000)).unwrap();
+    clock.advance(Duration::from_millis(200));
+    assert!(source.latest(None).await.unwrap().is_none(), "it has changed meanwhile");
+    fs::write(dir.path().join("f.json"), "{\"a\":1}\n{\"a\":2}\n").unwrap();
+    File::options().write(true).open(dir.path().join("f.json")).unwrap().set_modified(at(1001)).unwrap();
+    clock.advance(Duration::from_millis(200));
+    assert!(source.latest(None).await.unwrap().is_none());
+    clock.advance(Duration::from_millis(200));
+    let planned = source.latest(None).await.unwrap().unwrap();
+    assert_eq!(table(&batches(&source, &planned.range, 1).await.unwrap()), "a\n1\n2\n");
+}
+
+#[tokio::test]
+async fn an_old_file_is_taken_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    put(&dir, "f.json", "{}", 0);
+    let (source, _) = fresh(&dir, 200_000).await;
+    assert!(source.latest(None).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_new_file_ends_the_wait() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = FilesSettings { settle: Interval::millis(0), ..at_dir(&dir) };
+    let source = started(settings, options("a INT"), Reach::Endless).await;
+    assert!(source.latest(None).await.unwrap().is_none());
+    let clock = SystemClock::new();
+    put(&dir, "f.json", "{}", 0);
+    let planned = loop {
+        source.wait().await;
+        if let Some(planned) = source.latest(None).await.unwrap() {
+            break planned;
+        }
+    };
+    assert_eq!(names(&planned), ["f.json"]);
+    assert!(clock.monotonic() < Duration::from_secs(4), "the listing that comes without an event is later");
+}
+
+#[tokio::test]
+async fn a_file_that_shrinks_grows_or_goes_after_it_was_planned_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    for change in ["", "{\"a\":1}\n{\"a\":2}\n"] {
+        put(&dir, "f.json", "{\"a\":1}\n", 0);
+        let source = started(at_dir(&dir), options("a INT"), Reach::Once).await;
+        let range = source.latest(None).await.unwrap().unwrap().range;
+        put(&dir, "f.json", change, 0);
+        let error = batches(&source, &range, 1).await.unwrap_err();
+        assert_eq!(error.kind(), Kind::Data);
+        assert!(error.report().contains("f.json changed after it was planned: then 8 bytes"), "{}", error.report());
+        fs::remove_file(dir.path().join("f.json")).unwrap();
+        let error = batches(&source, &range, 1).await.unwrap_err();
+        assert!(error.report().contains("f.json is not there any more"), "{}", error.report());
+        assert_eq!(error.kind(), Kind::Data);
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_goes_before_it_is_planned_is_not_missed() {
+    let dir = tempfile::tempdir().unwrap();
+    (0..3).for_each(|i| put(&dir, &format!("{i}.json"), "{}", i));
+    let source = started(at_dir(&dir), limited("a INT", Limit::Files(1)), Reach::AvailableNow).await;
+    source.latest(None).await.unwrap();
+    fs::remove_file(dir.path().join("0.json")).unwrap();
+    assert_eq!(names(&source.latest(None).await.unwrap().unwrap()), ["1.json"]);
+}
+
+#[tokio::test]
+async fn files_are_archived_or_deleted_after_their_epoch() {
+    let dir = tempfile::tempdir().unwrap();
+    let archive = tempfile::tempdir().unwrap();
+    put(&dir, "day=1/f.json", "{}", 0);
+    let to = archive.path().join("deep");
+    let settings = FilesSettings { clean: Clean::Archive(to.clone()), ..at_dir(&dir) };
+    let source = started(settings, options("a INT"), Reach::Endless).await;
+    let range = source.latest(None).await.unwrap().unwrap().range;
+    source.release(&range).await.unwrap();
+    source.release(&range).await.unwrap();
+    assert!(to.join("day=1/f.json").exists() && !dir.path().join("day=1/f.json").exists());
+    put(&dir, "g.json", "{}", 1);
+    let source = started(FilesSettings { clean: Clean::Delete, ..at_dir(&dir) }, options("a INT"), Reach::Once).await;
+    let range = source.latest(None).await.unwrap().unwrap().range;
+    put(&dir, "g.json", "another file of this name", 2);
+    source.release(&range).await.unwrap();
+    assert!(dir.path().join("g.json").exists(), "it was not this one that was read");
+}
+
+#[tokio::test]
+async fn partition_directories_and_metadata_become_columns() {
+    let dir = tempfile::tempdir().unwrap();
+    put(&dir, "day=2025-01-02/f.csv", "1\n2\n", 0);
+    let settings = FilesSettings {
+        metadata: vec![MetadataField::FileName, MetadataField::FileSize],
+        ..at_dir(&dir)
+    };
+    let read = read_all(settings, options("day DATE, n INT")).await.unwrap();
+    let meta = "{file_name: f.csv, file_size: 4}";
+    assert_eq!(table(&read), format!("day|n|_metadata\n2025-01-02|1|{meta}\n2025-01-02|2|{meta}\n"));
+}
+
+#[tokio::test]
+async fn bad_rows_are_nulls_or_dropped_or_end_the_query() {
+    let dir = tempfile::tempdir().unwrap();
+    put(&dir, "f.json", b"{\"a\":1}\n{\"a\":\"x\",\"b\":true}\noops\n{\"a\":3000000000}\n\xff\n{\"a\":6}\n", 0);
+    let read = read_all(at_dir(&dir), options("a INT, b BOOLEAN, _corrupt_record STRING")).await.unwrap();
+    let expected = "a|b|_corrupt_record\n1||\n|true|{\"a\":\"x\",\"b\":true}\n||oops\n||{\"a\":3000000000}\n||\u{fffd}\n6||\n";
+    assert_eq!(table(&read), expected);
+    let drop = SourceOptions { on_bad_data: OnBadData::Drop, ..options("a INT, b BOOLEAN") };
+    let read = read_all(at_dir(&dir), drop).await.unwrap();
+    assert_eq!(table(&read), "a|b\n1|\n6|\n");
+    assert!(read[0].origin.position(1).to_string().ends_with("f.json, line 6"));
+    let fail = SourceOptions { on_bad_data: OnBadData::Fail, ..options("a INT, b BOOLEAN") };
+    let error = fails(at_dir(&dir), fail).await;
+    assert_eq!(error.kind(), Kind::Data);
+    assert!(error.report().contains("f.json, line 2, byte 6: column \"a\" is INT, but the value is no number"), "{}", error.report());
+}
+
+#[tokio::test]
+async fn deep_json_and_long_lines_are_bad_rows() {
+    let dir = tempfile::tempdir().unwrap();
+    let deep = format!("{{\"x\":{}\n", "[".repeat(100_000));
+    let long = format!("{{\"x\":\"{}\"}}\n", "x".repeat(3 << 20));
+    put(&dir, "f.json", format!("{{\"a\":1}}\n{deep}{long}{{\"a\":2}}\n"), 0);
+    let settings = FilesSettings { max_line_bytes: ByteSize(1 << 20), ..at_dir(&dir) };
+    let read = read_all(settings, options("a INT")).await.unwrap();
+    assert_eq!(table(&read), "a\n1\n\n\n2\n");
+    assert!(read.last().unwrap().origin.span().unwrap().last == 4);
+}
+
+#[tokio::test]
+async fn what_has_no_place_goes_to_the_rescue_column() {
+    let dir = tempfile::tempdir().unwrap();
+    put(&dir, "f.json", "{\"a\":1}\n{\"a\":\"x\",\"n\\\"w\":[1, 2]}\n", 0);
+    let rescue = SourceOptions { rescue: Some("_rescued".into()), ..options("a INT, _rescued STRING") };
+    let read = read_all(at_dir(&dir), rescue).await.unwrap();
+    assert_eq!(table(&read), "a|_rescued\n1|\n|{\"a\":\"x\",\"n\\\"w\":[1, 2]}\n");
+}
+
+#[tokio::test]
+async fn csv_with_a_header_is_read_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    put(&dir, "f.csv", "b,extra,A\nx,9,1\n\"y \\\"z\\\", \"\"q\"\"\",9,2\n,9,\n\"\",9,3\n", 0);
+    let settings = FilesSettings { csv: Some(serde_json::from_str("{\"header\":true}").unwrap()), ..at_dir(&dir) };
+    let read = read_all(settings.clone(), options("a INT, b STRING")).await.unwrap();
+    assert_eq!(table(&read), "a|b\n1|x\n2|y \"z\", \"q\"\n|\n3|\n");
+    assert_eq!(read[0].rows.column(1).null_count(), 1, "an empty value is NULL, one in quotes is a text");
+    assert!(read[0].origin.position(0).to_string().ends_with("line 2"));
+    let error = fails(settings, options("a INT, c STRING")).await;
+    assert_eq!(error.kind(), Kind::Data);
+    let says = "f.csv: line 1: the header has no column \"c\"; expected [a, c], found [b, extra, A]";
+    assert!(error.report().contains(says), "{}", error.report());
+}
+
+#[tokio::test]
+async fn csv_lines_of_another_length_are_bad_rows() {
+    let dir = tempfile::tempdir().unwrap();
+    put(&dir, "f.csv", "1,x\n2\n3,y,z\n4,\"open\nz,w\n", 0);
+    let read = read_all(at_dir(&dir), options("a INT, b STRING, _corrupt_record STRING")).await.unwrap();
+    let expected = "a|b|_corrupt_record\n1|x|\n2||2\n3|y|3,y,z\n||4,\"open\n|w|z,w\n";
+    assert_eq!(table(&read), expected);
+}
+
+#[tokio::test]
+async fn text_is_one_column() {
+    let dir = tempfile::tempdir().unwrap();
+    put(&dir, "f.txt", "a\n\nb c", 0);
+    let read = read_all(at_dir(&dir), SourceOptions::default()).await.unwrap();
+    assert_eq!(table(&read), "value\na\n\nb c\n");
+}
+
+fn gzip(text: &str) -> Vec<u8> {
+    let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut out, text.as_bytes()).unwrap();
+    out.finish().unwrap()
+}
+
+#[tokio::test]
+async fn compressed_files_are_read_and_truncated_ones_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "{\"a\":1}\n{\"a\":2}\n";
+    put(&dir, "f.json.gz", gzip(text), 0);
+    put(&dir, "g.json.zst", zstd::encode_all(text.as_bytes(), 1).unwrap(), 1);
+    let read = read_all(at_dir(&dir), options("a INT")).await.unwrap();
+    assert_eq!(table(&read), "a\n1\n2\n1\n2\n");
+    for name in ["f.json.gz", "g.json.zst"] {
+        let dir2 = tempfile::tempdir().unwrap();
+        let whole = fs::read(dir.path().join(name)).unwrap();
+        put(&dir2, name, &whole[..whole.len() - 4], 0);
+        let error = fails(at_dir(&dir2), options("a INT")).await;
+        assert_eq!(error.kind(), Kind::Data);
+        assert!(error.report().contains(name), "{}", error.report());
+    }
+}
+
+fn parquet(ddl: &str, rows: usize) -> Vec<u8> {
+    let schema = Arc::new(crate::formats::ddl::parse(ddl).unwrap());
+    let values = arrow::array::Int32Array::from_iter_values(0..rows as i32);
+    let array = arrow::compute::cast(&values, schema.field(0).data_type()).unwrap();
+    let batch = RecordBatch::try_new(schema.clone(), vec![array]).unwrap();
+    let groups = parquet::file::properties::WriterProperties::builder().set_max_row_group_row_count(Some(4)).build();
+    let mut writer = parquet::arrow::ArrowWriter::try_new(Vec::new(), schema, Some(groups)).unwrap();
+    writer.write(&batch).unwrap();
+    writer.into_inner().unwrap()
+}
+
+#[tokio::test]
+async fn parquet_is_read_by_name_and_widened() {
+    let dir = tempfile::tempdir().unwrap();
+    put(&dir, "f.parquet", parquet("a INT", 10), 0);
+    let read = read_all(at_dir(&dir), options("b STRING, a BIGINT")).await.unwrap();
+    assert_eq!(table(&read), "b|a\n|0\n|1\n|2\n|3\n|4\n|5\n|6\n|7\n|8\n|9\n");
+    assert!(read.last().unwrap().origin.position(1).to_string().ends_with("f.parquet, row 10"));
+}
+
+#[tokio::test]
+async fn a_damaged_or_conflicting_parquet_file_is_an_error_that_names_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let whole = parquet("a INT", 10);
+    put(&dir, "f.parquet", &whole[..whole.len() - 10], 0);
+    let error = fails(at_dir(&dir), options("a INT")).await;
+    assert_eq!(error.kind(), Kind::Data);
+    assert!(error.report().contains("f.parquet is no Parquet file, or is damaged"), "{}", error.report());
+    put(&dir, "f.parquet", parquet("a STRING", 10), 0);
+    let error = fails(at_dir(&dir), options("a INT")).await;
+    assert!(error.report().contains("f.parquet: column \"a\" is STRING, but the schema says INT"), "{}", error.report());
+}
+
+#[tokio::test]
+async fn a_format_that_nothing_tells_is_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    put(&dir, "f.data", "{}", 0);
+    let error = fails(at_dir(&dir), options("a INT")).await;
+    assert_eq!(error.kind(), Kind::Invalid);
+    assert!(error.report().contains("set `format`"), "{}", error.report());
+    let settings = FilesSettings { format: Some(FileFormat::Json), ..at_dir(&dir) };
+    assert_eq!(table(&read_all(settings, options("a INT")).await.unwrap()), "a\n\n");
+}
+
+#[test]
+fn a_misspelled_setting_is_refused() {
+    let error = serde_json::from_str::<FilesSettings>("{\"path\":\"in\",\"formt\":\"csv\"}").unwrap_err();
+    assert!(error.to_string().contains("unknown field `formt`"), "{error}");
+    assert!(serde_json::from_str::<FilesSettings>("{\"path\":\"in\",\"clean\":{\"archive\":\"x\"}}").is_ok());
+}
+
+#[test]
+fn an_archive_among_the_files_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let clean = Clean::Archive(dir.path().join("done"));
+    let settings = FilesSettings { recursive: true, clean, ..at_dir(&dir) };
+    let error = FileSource::new("in", settings, options("a INT"), Arc::new(SystemClock::new())).err().unwrap();
+    assert!(error.report().contains("would be read again"), "{}", error.report());
+    assert!(!Path::new("done").exists());
+}

@@ -1,0 +1,89 @@
+//! What all sources have in common: the keys that sit beside the connector in `[sources.<name>]`.
+
+use crate::units::ByteSize;
+use jiff::tz::TimeZone;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The settings that the caller reads from `[sources.<name>]` itself and hands to every source.
+#[derive(Clone, Debug)]
+pub struct SourceOptions {
+    /// The columns; none: what the format has by itself, which is `value STRING` for text, the file's own
+    /// columns for Parquet, and an error for the others.
+    pub schema: Option<SchemaOption>,
+    /// The most that one epoch takes.
+    pub max_per_trigger: Option<Limit>,
+    /// What happens to input that does not fit the schema.
+    pub on_bad_data: OnBadData,
+    /// A column that gets, as a JSON string, fields that the schema does not know and values of a wrong type.
+    pub rescue: Option<String>,
+    /// Whether new columns in new files extend the schema.
+    pub evolve: bool,
+    /// The zone of times that name none.
+    pub time_zone: TimeZone,
+}
+
+impl Default for SourceOptions {
+    fn default() -> Self {
+        SourceOptions {
+            schema: None,
+            max_per_trigger: None,
+            on_bad_data: OnBadData::default(),
+            rescue: None,
+            evolve: false,
+            time_zone: TimeZone::UTC,
+        }
+    }
+}
+
+/// Columns as Spark's DDL, such as `user_id INT, event STRING`, or `infer` to look at the data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(from = "String", into = "String")]
+#[schemars(with = "String")]
+pub enum SchemaOption {
+    /// Look at the first files.
+    Infer,
+    /// These columns.
+    Ddl(String),
+}
+
+impl From<String> for SchemaOption {
+    fn from(text: String) -> Self {
+        if text.trim().eq_ignore_ascii_case("infer") { SchemaOption::Infer } else { SchemaOption::Ddl(text) }
+    }
+}
+
+impl From<SchemaOption> for String {
+    fn from(schema: SchemaOption) -> Self {
+        match schema {
+            SchemaOption::Infer => "infer".into(),
+            SchemaOption::Ddl(text) => text,
+        }
+    }
+}
+
+/// The most that one epoch takes from a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Limit {
+    /// This many files.
+    Files(u64),
+    /// Files of less than this many bytes together; at least one file.
+    Bytes(ByteSize),
+    /// This many rows.
+    Rows(u64),
+}
+
+/// What happens to input that does not fit the schema.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnBadData {
+    /// A value that does not fit becomes NULL, a row that cannot be read becomes a row of NULLs. A `_corrupt_record`
+    /// column in the schema gets the text of the row.
+    #[default]
+    Permissive,
+    /// The row is left out.
+    Drop,
+    /// The query ends with an error that names file and line.
+    Fail,
+}
