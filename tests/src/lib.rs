@@ -1,1 +1,3 @@
-//! See `all.rs`.
+//! What the tests share with `cargo xtask`; the tests themselves are in `all.rs`.
+
+pub mod fuzz;

@@ -123,6 +123,7 @@ impl Decoder {
 fn crosses(data_type: &DataType) -> bool {
     match data_type {
         DataType::Dictionary(..) | DataType::RunEndEncoded(..) | DataType::Union(..) => false,
+        DataType::FixedSizeBinary(..1) | DataType::FixedSizeList(_, ..1) => false,
         DataType::Utf8View | DataType::BinaryView | DataType::ListView(_) | DataType::LargeListView(_) => {
             false
         }

@@ -69,7 +69,7 @@ impl<'a> Walk<'a> {
             return Err(Reason::TooManyUnbacked { rows, most: self.most_unbacked });
         }
         if *data_type != DataType::Null {
-            self.buffer(if nulls > 0 { rows.div_ceil(8) } else { 0 })?;
+            self.bytes(if nulls > 0 { rows.div_ceil(8) } else { 0 })?;
         }
         self.values(data_type, rows).map(|()| rows)
     }
@@ -78,15 +78,15 @@ impl<'a> Walk<'a> {
     fn values(&mut self, data_type: &DataType, rows: u64) -> Result<(), Reason> {
         match data_type {
             DataType::Null | DataType::Struct(_) | DataType::FixedSizeList(..) => Ok(()),
-            DataType::Boolean => self.buffer(rows.div_ceil(8)),
+            DataType::Boolean => self.bytes(rows.div_ceil(8)),
             DataType::List(_) | DataType::Map(..) => self.offsets(rows, 4),
             DataType::LargeList(_) => self.offsets(rows, 8),
-            DataType::Utf8 | DataType::Binary => self.offsets(rows, 4).and_then(|()| self.buffer(0)),
-            DataType::LargeUtf8 | DataType::LargeBinary => {
-                self.offsets(rows, 8).and_then(|()| self.buffer(0))
+            DataType::Utf8 | DataType::Binary => self.offsets(rows, 4).and_then(|()| self.bytes(0)),
+            DataType::LargeUtf8 | DataType::LargeBinary => self.offsets(rows, 8).and_then(|()| self.bytes(0)),
+            DataType::FixedSizeBinary(width) => {
+                self.bytes(rows.saturating_mul(u64::from(width.unsigned_abs())))
             }
-            DataType::FixedSizeBinary(width) => self.fixed(rows, u64::from(width.unsigned_abs())),
-            other => self.fixed(rows, other.primitive_width().unwrap_or_default() as u64),
+            other => self.numbers(rows, other.primitive_width().unwrap_or_default() as u64),
         }
     }
 
@@ -117,15 +117,26 @@ impl<'a> Walk<'a> {
 
     /// An empty list of offsets may be left out; otherwise there is one more than rows.
     fn offsets(&mut self, rows: u64, width: u64) -> Result<(), Reason> {
-        self.fixed(if rows == 0 { 0 } else { rows + 1 }, width)
+        self.numbers(if rows == 0 { 0 } else { rows + 1 }, width)
     }
 
-    fn fixed(&mut self, count: u64, width: u64) -> Result<(), Reason> {
-        self.buffer(count.saturating_mul(width))
+    /// At least `count` numbers, and no part of one more: arrow-rs asserts that.
+    fn numbers(&mut self, count: u64, width: u64) -> Result<(), Reason> {
+        let buffer = self.read;
+        let bytes = self.buffer(count.saturating_mul(width))?;
+        if width > 0 && !bytes.is_multiple_of(width) {
+            return Err(Reason::Ragged { buffer, bytes, width });
+        }
+        Ok(())
     }
 
-    /// The next buffer, which has to have at least `needs` bytes.
-    fn buffer(&mut self, needs: u64) -> Result<(), Reason> {
+    /// At least `needs` bytes.
+    fn bytes(&mut self, needs: u64) -> Result<(), Reason> {
+        self.buffer(needs).map(drop)
+    }
+
+    /// The next buffer, which has to have at least `needs` bytes; answers how many it has.
+    fn buffer(&mut self, needs: u64) -> Result<u64, Reason> {
         let found = self.buffers.next().ok_or(Reason::Missing { part: "buffer" })?;
         let buffer = self.read;
         self.read += 1;
@@ -146,14 +157,14 @@ impl<'a> Walk<'a> {
             return Err(Reason::BufferTooShort { buffer, bytes, needs });
         }
         self.end = self.end.max(end);
-        Ok(())
+        Ok(bytes)
     }
 }
 
 /// Whether any number of rows takes no bytes.
 fn is_unbacked(data_type: &DataType) -> bool {
     match data_type {
-        DataType::Null | DataType::FixedSizeBinary(0) | DataType::FixedSizeList(_, 0) => true,
+        DataType::Null => true,
         DataType::Struct(fields) => fields.is_empty(),
         _ => false,
     }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 /// | string and binary views, large strings and binaries | strings and binaries |
 /// | large lists, list views | lists |
 /// | 32- and 64-bit decimals | 128-bit decimals |
-/// | union | refused |
+/// | union, and what has a fixed size of 0 | refused |
 ///
 /// Everything else crosses as it is, at any depth. Metadata of schema and fields stays with the host.
 pub(super) struct Plan {
@@ -118,6 +118,7 @@ fn column(index: usize, field: &Field) -> Result<(Field, Column)> {
 /// What a guest sees of a column of type `host`; none if it cannot see it at all.
 fn guest_type(host: &DataType) -> Option<DataType> {
     Some(match host {
+        DataType::Union(..) | DataType::FixedSizeBinary(0) | DataType::FixedSizeList(_, 0) => return None,
         DataType::Dictionary(_, values) => guest_type(values)?,
         DataType::RunEndEncoded(_, values) => guest_type(values.data_type())?,
         DataType::Utf8View | DataType::LargeUtf8 => DataType::Utf8,
@@ -134,7 +135,6 @@ fn guest_type(host: &DataType) -> Option<DataType> {
         DataType::Decimal32(precision, scale) | DataType::Decimal64(precision, scale) => {
             DataType::Decimal128(*precision, *scale)
         }
-        DataType::Union(..) => return None,
         other => other.clone(),
     })
 }

@@ -14,6 +14,7 @@ pub struct Refusal {
 /// What is wrong with Arrow that a guest sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[expect(missing_docs, reason = "the text that each variant displays says what its fields are")]
 pub enum Reason {
     /// All messages together are longer than allowed.
     TooManyBytes { bytes: usize, most: usize },
@@ -73,6 +74,8 @@ pub enum Reason {
     Misaligned { what: &'static str, at: u64 },
     /// A buffer is shorter than the rows need.
     BufferTooShort { buffer: usize, bytes: u64, needs: u64 },
+    /// A buffer of numbers ends within one.
+    Ragged { buffer: usize, bytes: u64, width: u64 },
     /// arrow-rs found a value that does not fit its type: offsets out of order, text that is not UTF-8, a null
     /// where none may be.
     Value { error: String },
@@ -174,6 +177,9 @@ impl fmt::Display for Reason {
             Reason::Misaligned { what, at } => write!(f, "the {what} at {at} is not aligned to 8 bytes"),
             Reason::BufferTooShort { buffer, bytes, needs } => {
                 write!(f, "buffer {buffer} has {bytes} bytes, its rows need {needs}")
+            }
+            Reason::Ragged { buffer, bytes, width } => {
+                write!(f, "buffer {buffer} has {bytes} bytes, which is no multiple of its numbers' {width}")
             }
             Reason::Value { error } => write!(f, "invalid values: {error}"),
             Reason::Panicked => f.write_str("the decoder failed on it"),

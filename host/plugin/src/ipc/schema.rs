@@ -111,7 +111,7 @@ fn nested(field: &arrow_ipc::Field<'_>, children: Fields) -> Result<DataType, Re
     };
     let child = child.clone();
     if let Some(list) = field.type_as_fixed_size_list() {
-        let size = not_negative("size of a fixed-size list", list.listSize())?;
+        let size = at_least_one("size of a fixed-size list", list.listSize())?;
         return Ok(DataType::FixedSizeList(child, size));
     }
     if let Some(map) = field.type_as_map() {
@@ -156,7 +156,7 @@ fn parametric(field: &arrow_ipc::Field<'_>) -> Result<Option<DataType>, Reason> 
         Type::Interval => field.type_as_interval().and_then(interval),
         Type::Decimal => field.type_as_decimal().and_then(decimal),
         Type::FixedSizeBinary => match field.type_as_fixed_size_binary() {
-            Some(binary) => Some(DataType::FixedSizeBinary(not_negative(
+            Some(binary) => Some(DataType::FixedSizeBinary(at_least_one(
                 "width of a fixed-size binary",
                 binary.byteWidth(),
             )?)),
@@ -243,8 +243,9 @@ fn time_unit(unit: arrow_ipc::TimeUnit) -> Option<TimeUnit> {
     })
 }
 
-fn not_negative(what: &'static str, number: i32) -> Result<i32, Reason> {
-    if number < 0 { Err(Reason::Negative { what, number: i64::from(number) }) } else { Ok(number) }
+/// Rows of no size would take no bytes, and libraries differ in what they make of them.
+fn at_least_one(what: &'static str, number: i32) -> Result<i32, Reason> {
+    if number < 1 { Err(Reason::Type { what: format!("with a {what} of {number}") }) } else { Ok(number) }
 }
 
 fn name_of(code: Type) -> String {

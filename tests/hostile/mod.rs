@@ -1,0 +1,3 @@
+//! What a hostile guest tries, and what it gets.
+
+mod arrow;
