@@ -1,3 +1,47 @@
-//! Wasm components as steps: instances, limits, Arrow across the boundary.
+//! Wasm components as steps of a query: loading, binding, limits, and Arrow across the boundary.
+//!
+//! Four nouns. A [`Runtime`] compiles and runs; one serves the process. A [`Plugin`] is a component that was loaded
+//! from disk. Bound to a configuration and an input schema it becomes a [`PluginStep`], which the engine drives. A lane
+//! of the step runs one **instance**: a copy of the component with its own memory, kept over epochs and thrown away
+//! after a trap.
+//!
+//! # Invariants
+//!
+//! - This is the only crate that names wasmtime.
+//! - A guest is hostile: everything it says is checked before it is used, and no answer of it can panic the host, grow
+//!   the host without bound or keep a thread.
+//! - Every call into a guest, the first and the thousandth, is armed with all its [`Limits`] by one function.
+//! - Compiled code is only ever loaded from the host's own cache, and only with the host's own seal on it.
 
+mod abi;
+mod bind;
+mod cache;
+mod compile;
+mod dead_letter;
+mod fault;
+mod guest;
+mod instance;
 pub mod ipc;
+mod limits;
+mod linker;
+mod load;
+mod outcome;
+mod policy;
+pub mod project;
+mod runtime;
+mod schema;
+mod step;
+mod tally;
+mod text;
+mod ticker;
+mod voice;
+mod wasi;
+mod worker;
+
+pub use bind::{BindSettings, OnError, Retry};
+pub use compile::{COMPILE_COMMAND, Compiler, compile_child};
+pub use dead_letter::{COLUMNS as DEAD_LETTER_COLUMNS, PORT as DEAD_LETTER_PORT};
+pub use limits::{Limits, Share};
+pub use load::{Description, Plugin, Role};
+pub use runtime::{Runtime, RuntimeSettings};
+pub use step::PluginStep;

@@ -1,0 +1,199 @@
+use crate::{
+    abi,
+    fault::{Fault, Overrun},
+    guest::Guest,
+    limits::Limits,
+    runtime::Core,
+    tally::{Cost, Metrics},
+    text,
+    voice::Speaker,
+};
+use engine::{Clock, EpochContext};
+use futures::future::{Either, poll_fn, select};
+use std::{
+    pin::pin,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    task::Poll,
+    time::Duration,
+};
+use wasmtime::Store;
+
+/// One running copy of a component, with its own memory.
+///
+/// After a fault that [is fatal](Fault::is_fatal), and after a call whose future was dropped, it must be thrown away.
+pub(crate) struct Instance {
+    store: Store<Guest>,
+    world: abi::Stateless,
+    clock: Arc<dyn Clock>,
+    wall: Duration,
+    cost: Cost,
+}
+
+/// What a call may know of where it is.
+#[derive(Clone, Copy)]
+pub(crate) struct Call<'a> {
+    pub(crate) cx: &'a EpochContext,
+    /// What the guest's randomness in this call follows from.
+    pub(crate) seed: u64,
+}
+
+/// What came of a call that was watched; none if its time was up.
+type Ended<T> = Option<wasmtime::Result<T>>;
+
+impl Instance {
+    /// Instantiates, which may run code of the guest: armed as any call.
+    pub(crate) async fn start(
+        core: &Core,
+        pre: &abi::StatelessPre<Guest>,
+        limits: Limits,
+        speaker: Speaker,
+    ) -> Result<Self, Fault> {
+        let wall = limits.wall_per_call;
+        let mut store = store(core, Guest::new(limits, speaker, core.clock.clone(), core.ticker.clone()));
+        arm(&mut store, core.clock.monotonic(), 0);
+        let ended = watch(&*core.clock, wall, pre.instantiate_async(&mut store)).await;
+        let world = judge(&store, wall, ended)?;
+        Ok(Instance { store, world, clock: core.clock.clone(), wall, cost: Cost::default() })
+    }
+
+    /// Asks what it is.
+    pub(crate) async fn describe(&mut self) -> Result<abi::Description, Fault> {
+        let started = self.arm(0);
+        let call = self.world.streamhost_plugin_plugin().call_describe(&mut self.store);
+        let ended = watch(&*self.clock, self.wall, call).await;
+        self.settle(started, ended)
+    }
+
+    /// Agrees on columns. `input` is a schema message.
+    #[allow(clippy::ptr_arg, reason = "the generated bindings take a `Vec`")]
+    pub(crate) async fn bind(&mut self, config: &str, input: &Vec<u8>) -> Result<abi::Binding, Fault> {
+        let started = self.arm(input.len());
+        let guest = self.world.streamhost_plugin_plugin();
+        let call = guest.call_bind(&mut self.store, abi::Role::Transform, config, input, &[]);
+        let ended = watch(&*self.clock, self.wall, call).await;
+        self.settle(started, ended)?.map_err(Fault::from)
+    }
+
+    /// Hands over one batch, a record-batch message of the columns that the guest reads.
+    #[allow(clippy::ptr_arg, reason = "the generated bindings take a `Vec`")]
+    pub(crate) async fn process(&mut self, call: Call<'_>, batch: &Vec<u8>) -> Result<abi::Outcome, Fault> {
+        let around = &self.store.data().around;
+        around.now.store(call.cx.now.0.max(0) as u64, Relaxed);
+        around.seed.store(call.seed, Relaxed);
+        let started = self.arm(batch.len());
+        let guest = self.world.streamhost_plugin_transform();
+        let call = guest.call_process(&mut self.store, context(call.cx), batch);
+        let ended = watch(&*self.clock, self.wall, call).await;
+        self.settle(started, ended)?.map_err(Fault::from)
+    }
+
+    /// What the last call cost, as far as it is known here: not what it put out.
+    pub(crate) fn cost(&self) -> Cost {
+        self.cost
+    }
+
+    /// What the guest has counted since this was last emptied.
+    pub(crate) fn metrics(&mut self) -> &mut Metrics {
+        &mut self.store.data_mut().metrics
+    }
+
+    fn arm(&mut self, input: usize) -> Duration {
+        let now = self.clock.monotonic();
+        arm(&mut self.store, now, input);
+        now
+    }
+
+    fn settle<T>(&mut self, started: Duration, ended: Ended<T>) -> Result<T, Fault> {
+        let result = judge(&self.store, self.wall, ended);
+        let guest = self.store.data();
+        let log_bytes = {
+            let mut voice = guest.voice();
+            voice.rest();
+            voice.said()
+        };
+        self.cost = Cost {
+            wall: self.clock.monotonic().saturating_sub(started),
+            cpu: guest.meter.cpu(),
+            memory: guest.meter.memory(),
+            table_elements: guest.meter.table_elements(),
+            host_calls: guest.meter.host_calls(),
+            log_bytes,
+            ..Cost::default()
+        };
+        result
+    }
+}
+
+fn store(core: &Core, guest: Guest) -> Store<Guest> {
+    let mut store = Store::new(&core.engine, guest);
+    store.limiter(|guest| &mut guest.meter);
+    store.epoch_deadline_callback(|mut cx| cx.data_mut().tick());
+    store.call_hook(|mut cx, hook| cx.data_mut().crossing(hook));
+    store
+}
+
+/// The one place where limits are armed. It comes before every entry into a guest; the wall clock alone is the business
+/// of [`watch`]. `input` is how many bytes the call hands over: what may come back depends on it.
+fn arm(store: &mut Store<Guest>, now: Duration, input: usize) {
+    let output = store.data().meter.limits.output_for(input);
+    store.data_mut().arm(now);
+    store.set_epoch_deadline(1);
+    store.set_hostcall_fuel(output);
+}
+
+/// Waits for a call, but no longer than `wall`. The alarm is only set once the call has to wait or has run for a tick:
+/// most calls are over before.
+async fn watch<T>(
+    clock: &dyn Clock,
+    wall: Duration,
+    call: impl Future<Output = wasmtime::Result<T>>,
+) -> Ended<T> {
+    let mut call = pin!(call);
+    if let Poll::Ready(result) = poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx))).await {
+        return Some(result);
+    }
+    match select(call, clock.sleep(wall)).await {
+        Either::Left((result, _)) => Some(result),
+        Either::Right(_) => None,
+    }
+}
+
+fn judge<T>(store: &Store<Guest>, wall: Duration, ended: Ended<T>) -> Result<T, Fault> {
+    match ended {
+        Some(Ok(value)) => Ok(value),
+        Some(Err(error)) => Err(fault(store, &error)),
+        None => Err(Fault::Overrun(Overrun::Wall(wall))),
+    }
+}
+
+#[cold]
+fn fault(store: &Store<Guest>, error: &wasmtime::Error) -> Fault {
+    let guest = store.data();
+    // Its type is private to wasmtime.
+    if error.root_cause().to_string().contains("allocated for hostcalls") {
+        return Fault::Overrun(Overrun::Output(store.hostcall_fuel()));
+    }
+    Fault::from_wasmtime(error, guest.meter.overrun(), guest.voice().last_words())
+}
+
+fn context(cx: &EpochContext) -> abi::Context<'_> {
+    abi::Context {
+        query: &cx.query.0,
+        epoch: cx.epoch.0,
+        partition: cx.partition.0,
+        attempt: cx.attempt,
+        watermark: cx.watermark.map(|t| t.0),
+        now: cx.now.0,
+    }
+}
+
+impl From<abi::Failure> for Fault {
+    fn from(said: abi::Failure) -> Self {
+        let shown = |why: String| text::shown(&why, text::MESSAGE);
+        match said {
+            abi::Failure::Invalid(why) => Fault::Invalid(shown(why)),
+            abi::Failure::Transient(why) => Fault::Transient(shown(why)),
+            abi::Failure::Permanent(why) => Fault::Permanent(shown(why)),
+        }
+    }
+}

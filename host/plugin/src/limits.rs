@@ -1,0 +1,87 @@
+use std::time::Duration;
+
+const KIB: usize = 1 << 10;
+const MIB: usize = 1 << 20;
+
+/// What one instance of a plugin may use. Each bound holds for every single call, unless it says otherwise.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Limits {
+    /// Linear memory of the instance in bytes, summed over all its memories. Holds for the life of the instance.
+    pub memory: usize,
+    /// Elements of all its tables together. Holds for the life of the instance.
+    pub table_elements: usize,
+    /// Core instances inside the component.
+    pub instances: usize,
+    /// Linear memories inside the component.
+    pub memories: usize,
+    /// Tables inside the component.
+    pub tables: usize,
+    /// Time on a processor, counted in ticks of 10 ms.
+    pub cpu_per_call: Duration,
+    /// Time on the clock, waiting in host calls included.
+    pub wall_per_call: Duration,
+    /// Bytes of an answer, and of what one host call may hand over.
+    pub output_bytes: usize,
+    /// An answer may be so many times as large as the input, plus [`Limits::output_slack`].
+    pub output_ratio: usize,
+    /// Bytes that any answer may have, however small the input.
+    pub output_slack: usize,
+    /// Rows of an answer.
+    pub output_rows: usize,
+    /// Handles to host resources, such as streams, that may be open.
+    pub resources: usize,
+    /// Calls of host functions.
+    pub host_calls: u64,
+    /// Bytes of one line of its log; the rest of the line is cut.
+    pub log_line: usize,
+    /// Bytes of log; the rest is dropped and counted.
+    pub log_per_call: usize,
+    /// Bytes of log in a minute; the rest is dropped and counted.
+    pub log_per_minute: usize,
+    /// Time that failing calls may take together while the bad rows of one batch are searched for.
+    pub search: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            memory: 128 * MIB,
+            table_elements: 100_000,
+            instances: 32,
+            memories: 8,
+            tables: 32,
+            cpu_per_call: Duration::from_secs(2),
+            wall_per_call: Duration::from_secs(10),
+            output_bytes: 64 * MIB,
+            output_ratio: 16,
+            output_slack: MIB,
+            output_rows: 1 << 20,
+            resources: 1_000,
+            host_calls: 10_000,
+            log_line: 8 * KIB,
+            log_per_call: 64 * KIB,
+            log_per_minute: MIB,
+            search: Duration::from_secs(60),
+        }
+    }
+}
+
+impl Limits {
+    /// The most bytes that the answer to `input` bytes may have.
+    pub fn output_for(&self, input: usize) -> usize {
+        input.saturating_mul(self.output_ratio).saturating_add(self.output_slack).min(self.output_bytes)
+    }
+}
+
+/// How much of one limit was used at the worst moment so far.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Share {
+    /// The limit's name, as in the pipeline file.
+    pub limit: &'static str,
+    /// The most that was used at once.
+    pub used: u64,
+    /// What is allowed.
+    pub allowed: u64,
+    /// What both count: `bytes`, `ms`, `rows`, `calls`.
+    pub unit: &'static str,
+}

@@ -1,0 +1,286 @@
+use crate::{
+    abi, bind::BindSettings, cache::Entry, compile::LARGEST, guest::Guest, instance::Instance,
+    limits::Limits, runtime::Core, step::PluginStep, text, voice::Speaker,
+};
+use engine::{Error, Kind, Result, ResultExt};
+use sha2::{Digest, Sha256};
+use std::{
+    fmt::Write as _,
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use wasmtime::{Engine, component::Component};
+
+/// A component that was loaded, compiled, checked to be a plugin of this host's contract, and asked what it is.
+/// Clones are the same component.
+#[derive(Clone)]
+pub struct Plugin(pub(crate) Arc<Loaded>);
+
+pub(crate) struct Loaded {
+    pub(crate) core: Arc<Core>,
+    pub(crate) pre: abi::StatelessPre<Guest>,
+    facts: Facts,
+    description: Description,
+}
+
+/// What is known of a component without running it.
+struct Facts {
+    path: PathBuf,
+    digest: String,
+    bytes: u64,
+    imports: Vec<String>,
+    exports: Vec<String>,
+}
+
+/// What a plugin says of itself. Its texts are cut to a bearable length and escaped: they may be shown anywhere.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Description {
+    /// Its name.
+    pub name: String,
+    /// Its own version.
+    pub version: String,
+    /// One line on what it does.
+    pub summary: String,
+    /// JSON Schema of the configuration that it takes. As the plugin wrote it: escape before showing.
+    pub config_schema: String,
+    /// Whether it promises the same output bytes for the same input.
+    pub deterministic: bool,
+    /// The capabilities that it wants.
+    pub asks: Vec<String>,
+}
+
+/// What a component can be used as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Stateless work on batches: world `stateless`.
+    Transform,
+    /// Work with state per key: world `stateful`.
+    Keyed,
+    /// The sink of an epoch: world `batch-sink`.
+    BatchSink,
+    /// Scalar functions for SQL: world `sql-functions`.
+    Functions,
+}
+
+impl Role {
+    const ALL: [(Role, &str); 4] = [
+        (Role::Transform, "transform"),
+        (Role::Keyed, "keyed"),
+        (Role::BatchSink, "foreach-batch"),
+        (Role::Functions, "functions"),
+    ];
+}
+
+impl Plugin {
+    pub(crate) async fn load(core: Arc<Core>, path: &Path) -> Result<Self> {
+        let compiling = core.clone();
+        let from = path.to_owned();
+        let (component, facts) = tokio::task::spawn_blocking(move || compile(&compiling, &from))
+            .await
+            .doing(Kind::Internal, || format!("loading {}", path.display()))??;
+        let within = || format!("{} cannot be used", path.display());
+        check_world(&facts).map_err(|e| e.while_doing(within()))?;
+        let pre = core
+            .linker
+            .instantiate_pre(&component)
+            .and_then(abi::StatelessPre::new)
+            .map_err(|e| unlinkable(&e).while_doing(within()))?;
+        let description = describe(&core, &pre, path).await?;
+        Ok(Plugin(Arc::new(Loaded { core, pre, facts, description })))
+    }
+
+    /// Where it was loaded from.
+    pub fn path(&self) -> &Path {
+        &self.0.facts.path
+    }
+
+    /// `sha256:` and the digest of its file in hexadecimal.
+    pub fn digest(&self) -> &str {
+        &self.0.facts.digest
+    }
+
+    /// Size of its file in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.0.facts.bytes
+    }
+
+    /// What it says of itself.
+    pub fn description(&self) -> &Description {
+        &self.0.description
+    }
+
+    /// Names of the interfaces that it imports, in its own order.
+    pub fn imports(&self) -> &[String] {
+        &self.0.facts.imports
+    }
+
+    /// Names of what it exports, in its own order.
+    pub fn exports(&self) -> &[String] {
+        &self.0.facts.exports
+    }
+
+    /// What it can be used as.
+    pub fn roles(&self) -> Vec<Role> {
+        let exported = |name: &str| self.0.facts.exports.iter().any(|e| *e == interface(name));
+        Role::ALL.iter().filter(|(_, name)| exported(name)).map(|(role, _)| *role).collect()
+    }
+
+    /// Agrees with the plugin on configuration and columns. Fails with kind `Invalid` if it refuses them, or if what
+    /// it wants to put out cannot be.
+    pub async fn bind(&self, settings: BindSettings) -> Result<PluginStep> {
+        PluginStep::bind(self.clone(), settings).await
+    }
+}
+
+async fn describe(core: &Arc<Core>, pre: &abi::StatelessPre<Guest>, path: &Path) -> Result<Description> {
+    let speaker = Speaker { plugin: path.display().to_string(), step: String::new() };
+    let failed = |fault| Error::plugin(format!("asking {} what it is: {fault}", path.display()));
+    let mut instance = Instance::start(core, pre, Limits::default(), speaker).await.map_err(failed)?;
+    Ok(instance.describe().await.map_err(failed)?.into())
+}
+
+impl From<abi::Description> for Description {
+    fn from(said: abi::Description) -> Self {
+        const MOST_ASKS: usize = 32;
+        const MOST_SCHEMA: usize = 64 << 10;
+        let mut config_schema = said.config_schema;
+        if config_schema.len() > MOST_SCHEMA {
+            config_schema.clear();
+        }
+        Description {
+            name: text::shown(&said.name, text::NAME),
+            version: text::shown(&said.version, text::NAME),
+            summary: text::shown(&said.summary, text::MESSAGE),
+            config_schema,
+            deterministic: said.deterministic,
+            asks: said.asks.iter().take(MOST_ASKS).map(|ask| text::shown(ask, text::NAME)).collect(),
+        }
+    }
+}
+
+fn compile(core: &Core, path: &Path) -> Result<(Component, Facts)> {
+    let wasm = read(path)?;
+    check_format(&wasm).map_err(|e| e.while_doing(format!("{} cannot be used", path.display())))?;
+    let digest = digest(&wasm);
+    let component =
+        component(core, &wasm, &digest).map_err(|e| e.while_doing(format!("loading {}", path.display())))?;
+    let kind = component.component_type();
+    let names = |name: &str| text::shown(name, text::NAME);
+    let facts = Facts {
+        path: path.to_owned(),
+        digest,
+        bytes: wasm.len() as u64,
+        imports: kind.imports(&core.engine).map(|(name, _)| names(name)).collect(),
+        exports: kind.exports(&core.engine).map(|(name, _)| names(name)).collect(),
+    };
+    Ok((component, facts))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    let doing = || format!("reading the plugin {}", path.display());
+    let file = File::open(path).doing(Kind::Invalid, doing)?;
+    let mut wasm = Vec::new();
+    file.take(LARGEST + 1).read_to_end(&mut wasm).doing(Kind::Invalid, doing)?;
+    if wasm.len() as u64 > LARGEST {
+        return Err(Error::invalid(format!(
+            "{} is larger than {} MiB: too large for a plugin",
+            path.display(),
+            LARGEST >> 20
+        )));
+    }
+    Ok(wasm)
+}
+
+/// `sha256:` and the digest of `bytes` in hexadecimal.
+fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold(String::from("sha256:"), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// Tells apart what people hand over by mistake. After the magic number come a version and what is versioned: a module
+/// or a component.
+fn check_format(wasm: &[u8]) -> Result<()> {
+    if Engine::detect_precompiled(wasm).is_some() {
+        return Err(Error::invalid(
+            "it is compiled code, which is never taken from outside: give the .wasm it was made from",
+        ));
+    }
+    match wasm.get(..8) {
+        Some([0, b'a', b's', b'm', _, _, 1, 0]) => Ok(()),
+        Some([0, b'a', b's', b'm', 1, 0, 0, 0]) => Err(Error::invalid(
+            "it is a core module, not a component: build it for wasm32-wasip2, or wrap it with `wasm-tools component new`",
+        )),
+        Some([0, b'a', b's', b'm', ..]) => {
+            Err(Error::invalid("it is of a WebAssembly version that is unknown here"))
+        }
+        _ => Err(Error::invalid("it is no WebAssembly file")),
+    }
+}
+
+fn component(core: &Core, wasm: &[u8], digest: &str) -> Result<Component> {
+    let entry = Entry::new(digest, &core.engine);
+    if let Some(code) = core.cache.as_ref().and_then(|cache| cache.get(&entry)) {
+        match deserialize(core, &code) {
+            Ok(component) => return Ok(component),
+            Err(e) => {
+                tracing::warn!("compiled code of {digest} does not load and is made again: {}", e.report())
+            }
+        }
+    }
+    let code = core.compiler.compile(&core.engine, wasm)?;
+    if let Some(cache) = &core.cache
+        && let Err(e) = cache.put(&entry, &code)
+    {
+        tracing::warn!("{}", e.report());
+    }
+    deserialize(core, &code)
+}
+
+#[allow(
+    unsafe_code,
+    reason = "loading machine code; `code` was made by our own compiler, in this call or under our seal"
+)]
+fn deserialize(core: &Core, code: &[u8]) -> Result<Component> {
+    // SAFETY: `code` is what `Compiler::compile` gave for this engine: either just now, or in an earlier process of
+    // this user, which the cache vouches for.
+    unsafe { Component::deserialize(&core.engine, code) }.doing(Kind::Internal, || "loading compiled code")
+}
+
+/// The full name of one of our interfaces.
+fn interface(name: &str) -> String {
+    format!("{}{name}@{}", abi::PACKAGE, abi::VERSION)
+}
+
+fn check_world(facts: &Facts) -> Result<()> {
+    let has = |name: &str| facts.exports.iter().any(|export| *export == interface(name));
+    if has("plugin") && has("transform") {
+        return Ok(());
+    }
+    let ours: Vec<&str> = facts.exports.iter().filter_map(|e| e.strip_prefix(abi::PACKAGE)).collect();
+    let other = ours.iter().filter_map(|e| e.split_once('@')).find(|(_, version)| *version != abi::VERSION);
+    Err(Error::invalid(match other {
+        Some((_, version)) => format!(
+            "it was built for version {version} of the plugin contract, and this host speaks {}: \
+             use a streamhost of that version, or build the plugin again with this one's SDK",
+            abi::VERSION
+        ),
+        None if has("plugin") => {
+            format!("it cannot be a step: it exports {} and not `transform`", ours.join(", "))
+        }
+        None => format!(
+            "it is a component, and not a streamhost plugin: it does not export {}",
+            interface("plugin")
+        ),
+    }))
+}
+
+fn unlinkable(error: &wasmtime::Error) -> Error {
+    let what = text::shown(&format!("{error:#}"), text::MESSAGE);
+    Error::invalid(format!(
+        "it needs what no plugin is given, such as sockets or HTTP, or another contract: {what}"
+    ))
+}

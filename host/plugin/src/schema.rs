@@ -1,0 +1,185 @@
+//! What a plugin and the host agree on in `bind`: columns in, columns out.
+
+use crate::{
+    abi, dead_letter,
+    fault::Fault,
+    ipc::{self, Decoder},
+    text,
+};
+use arrow::{
+    array::{ArrayRef, RecordBatch, RecordBatchOptions},
+    datatypes::{Field, Schema, SchemaRef},
+};
+use engine::{Error, Port, Result};
+use std::{collections::HashSet, sync::Arc};
+
+/// Side outputs that a plugin may have.
+const MOST_SIDES: usize = 64;
+
+/// The outcome of `bind`.
+pub(crate) struct Agreement {
+    /// As the guest said it: a further instance must say the same.
+    pub(crate) said: abi::Binding,
+    pub(crate) reads: Reads,
+    pub(crate) main: Main,
+    /// By index of the port, less one.
+    pub(crate) sides: Vec<Side>,
+    pub(crate) ports: Vec<Port>,
+}
+
+/// The columns that the guest sees.
+pub(crate) struct Reads {
+    columns: Vec<usize>,
+    pub(crate) schema: SchemaRef,
+}
+
+/// The main output.
+pub(crate) enum Main {
+    /// Rows of the guest's own making.
+    Rows(Decoder),
+    /// The input's columns and those of the decoder.
+    Columns { added: Decoder, whole: SchemaRef },
+}
+
+/// A side output.
+pub(crate) struct Side {
+    pub(crate) name: String,
+    pub(crate) decoder: Decoder,
+}
+
+impl Agreement {
+    /// Checks what a guest said in `bind` on rows of `input`.
+    pub(crate) fn check(said: abi::Binding, input: &SchemaRef, dead_letters: bool) -> Result<Self> {
+        let reads = Reads::check(said.reads.as_deref(), input)?;
+        let (main, schema) = main(&said.output, input)?;
+        let mut ports = vec![Port { name: String::new(), schema }];
+        let sides = sides(&said.side)?;
+        ports.extend(sides.iter().map(|s| Port { name: s.name.clone(), schema: s.decoder.schema().clone() }));
+        if dead_letters {
+            ports.push(Port { name: dead_letter::PORT.into(), schema: dead_letter::schema(input)? });
+        }
+        Ok(Agreement { said, reads, main, sides, ports })
+    }
+
+    /// The index of the port of dead letters, if there is one.
+    pub(crate) fn dead_letters(&self) -> Option<usize> {
+        self.ports.iter().rposition(|port| port.name == dead_letter::PORT)
+    }
+
+    /// Whether a further instance agreed to the same.
+    pub(crate) fn again(&self, said: &abi::Binding) -> Result<(), Fault> {
+        if *said == self.said {
+            return Ok(());
+        }
+        Err(Fault::Breach("a new instance answered `bind` otherwise than the first".into()))
+    }
+}
+
+impl Reads {
+    fn check(said: Option<&[String]>, input: &SchemaRef) -> Result<Self> {
+        let columns: Vec<usize> = match said {
+            None => (0..input.fields().len()).collect(),
+            Some(names) => names.iter().map(|name| find(name, input)).collect::<Result<_>>()?,
+        };
+        let fields: Vec<_> = columns.iter().filter_map(|i| input.fields().get(*i).cloned()).collect();
+        unique(fields.iter().map(|f| f.name().as_str()), "it reads the column")?;
+        Ok(Reads { columns, schema: Arc::new(Schema::new(fields)) })
+    }
+
+    /// The columns of `rows` that the guest sees.
+    pub(crate) fn of(&self, rows: &RecordBatch) -> Result<RecordBatch> {
+        let columns = self.columns.iter().filter_map(|i| rows.columns().get(*i).cloned()).collect();
+        assemble(&self.schema, columns, rows.num_rows())
+            .map_err(|e| Error::internal("picking the columns that a plugin reads").caused_by(e))
+    }
+
+    /// Their names.
+    pub(crate) fn names(&self) -> Vec<&str> {
+        self.schema.fields().iter().map(|f| f.name().as_str()).collect()
+    }
+}
+
+/// A batch of `rows` rows; unlike the plain constructor, also without columns.
+pub(crate) fn assemble(
+    schema: &SchemaRef,
+    columns: Vec<ArrayRef>,
+    rows: usize,
+) -> Result<RecordBatch, arrow::error::ArrowError> {
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    RecordBatch::try_new_with_options(schema.clone(), columns, &options)
+}
+
+fn find(name: &str, input: &SchemaRef) -> Result<usize> {
+    input.index_of(name).map_err(|_| {
+        let there: Vec<&str> = input.fields().iter().map(|f| f.name().as_str()).collect();
+        Error::invalid(format!(
+            "it reads the column `{}`, and its input has {}",
+            text::shown(name, text::NAME),
+            there.join(", ")
+        ))
+    })
+}
+
+fn main(said: &abi::Output, input: &SchemaRef) -> Result<(Main, SchemaRef)> {
+    match said {
+        abi::Output::Rows(schema) => {
+            let decoder = decoder(schema, "its output")?;
+            let schema = decoder.schema().clone();
+            Ok((Main::Rows(decoder), schema))
+        }
+        abi::Output::Columns(schema) => {
+            let added = decoder(schema, "the columns it adds")?;
+            let whole = widened(input, added.schema())?;
+            Ok((Main::Columns { added, whole: whole.clone() }, whole))
+        }
+        abi::Output::Nothing => {
+            Err(Error::invalid("it has no output: it is a sink, so put it under [sinks], not [steps]"))
+        }
+    }
+}
+
+fn widened(input: &SchemaRef, added: &SchemaRef) -> Result<SchemaRef> {
+    let fields: Vec<Arc<Field>> = input.fields().iter().chain(added.fields()).cloned().collect();
+    unique(fields.iter().map(|f| f.name().as_str()), "its output would have the column")?;
+    Ok(Arc::new(Schema::new(fields)))
+}
+
+fn sides(said: &[(String, Vec<u8>)]) -> Result<Vec<Side>> {
+    if said.len() > MOST_SIDES {
+        return Err(Error::invalid(format!("it has {} side outputs; {MOST_SIDES} are allowed", said.len())));
+    }
+    unique(said.iter().map(|(name, _)| name.as_str()), "it has the side output")?;
+    said.iter().map(|(name, schema)| side(name, schema)).collect()
+}
+
+fn side(name: &str, schema: &[u8]) -> Result<Side> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    if name.is_empty() || name.len() > text::NAME || !name.chars().all(plain) {
+        return Err(Error::invalid(format!(
+            "it names a side output `{}`; a name is made of letters, digits, `-` and `_`",
+            text::shown(name, text::NAME)
+        )));
+    }
+    if [dead_letter::PORT, "late"].contains(&name) {
+        return Err(Error::invalid(format!("it names a side output `{name}`, which is reserved")));
+    }
+    Ok(Side { name: name.to_owned(), decoder: decoder(schema, "a side output")? })
+}
+
+fn decoder(schema: &[u8], of: &str) -> Result<Decoder> {
+    let doing = |e: Error| e.while_doing(format!("the schema of {of}"));
+    let schema = ipc::decode_schema(schema).map_err(doing)?;
+    unique(schema.fields().iter().map(|f| f.name().as_str()), "its output has the column")?;
+    Decoder::new(schema).map_err(doing)
+}
+
+/// Names are the same if they differ in case only, as in SQL.
+fn unique<'a>(names: impl Iterator<Item = &'a str>, what: &str) -> Result<()> {
+    let mut seen = HashSet::new();
+    for name in names {
+        if !seen.insert(name.to_lowercase()) {
+            return Err(Error::invalid(format!("{what} `{}` twice", text::shown(name, text::NAME))));
+        }
+    }
+    Ok(())
+}
