@@ -23,6 +23,8 @@ mod progress;
 mod query;
 mod rebatch;
 mod run;
+#[cfg(test)]
+mod simulation;
 mod sink;
 mod source;
 mod step;

@@ -2,19 +2,19 @@
 
 use crate::{Batch, BatchStream, Batching, Error, Kind, Origin, Result, ResultExt};
 use arrow::compute::concat_batches;
-use futures::{StreamExt, stream};
+use futures::{StreamExt, stream, stream::Fuse};
 use std::collections::VecDeque;
 
 /// Joins small batches and splits large ones, in order. Waits for more rows, however long they take, until it has
 /// `target_rows` or the input ends: so the answer follows from the rows alone, and a replay gets the same batches.
 pub(crate) fn rebatch(rows: BatchStream, batching: Batching) -> BatchStream {
-    let state = Rebatch { rows, batching, held: Vec::new(), ready: VecDeque::new() };
+    let state = Rebatch { rows: rows.fuse(), batching, held: Vec::new(), ready: VecDeque::new() };
     stream::try_unfold(state, |mut state| async { Ok(state.next().await?.map(|batch| (batch, state))) })
         .boxed()
 }
 
 struct Rebatch {
-    rows: BatchStream,
+    rows: Fuse<BatchStream>,
     batching: Batching,
     /// Too few rows yet.
     held: Vec<Batch>,
