@@ -1,1 +1,198 @@
 //! Files as a sink.
+
+mod disk;
+mod epoch;
+mod lane;
+mod layout;
+mod ledger;
+mod manifest;
+mod names;
+mod published;
+
+#[cfg(test)]
+mod tests;
+
+pub use ledger::AtStep;
+pub use published::{Published, published};
+
+use self::{
+    epoch::{FileEpoch, Job},
+    layout::Layout,
+    ledger::Ledger,
+    names::Ticket,
+};
+use super::FileFormat;
+use crate::{
+    formats::encode::{Codec, CsvOutput, Encoding, JsonOutput},
+    units::ByteSize,
+};
+use arrow::datatypes::{Schema, SchemaRef};
+use async_trait::async_trait;
+use engine::{Begin, Begun, Error, Guarantee, OutputMode, QueryId, Result, Sink};
+use jiff::tz::TimeZone;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::{path::PathBuf, sync::Arc};
+
+/// `[sinks.<name>.files]`: files in a directory, each row exactly once.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct FileSinkSettings {
+    /// The directory. It is created if it is not there.
+    pub path: PathBuf,
+    /// What the files hold. Default: what the extension of `path` says, else parquet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<FileFormat>,
+    /// Columns that become directories, `country=de/day=2025-01-01`, in this order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub partition_by: Vec<String>,
+    /// How the files are compressed. Default: snappy for parquet, else none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compression: Option<Codec>,
+    /// When a file is full and another is begun. Default: an epoch's partition is one file a directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_file: Option<MaxFile>,
+    /// For `format = "csv"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub csv: Option<CsvOutput>,
+    /// For `format = "json"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub json: Option<JsonOutput>,
+}
+
+/// When a file is full.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct MaxFile {
+    /// At this many rows, exactly.
+    pub rows: Option<u64>,
+    /// Once it has about this many bytes.
+    pub bytes: Option<ByteSize>,
+}
+
+/// What a file sink needs to know beside its settings.
+#[derive(Clone)]
+pub struct FileSinkOptions {
+    /// The zone that times are written in, in text and in directory names.
+    pub time_zone: TimeZone,
+    /// How many epochs the sink remembers to have written: at least as many as the checkpoint keeps, and one.
+    pub retain_epochs: u64,
+    /// Stops at the steps of a commit, for crash tests.
+    pub at_step: Option<AtStep>,
+}
+
+impl Default for FileSinkOptions {
+    fn default() -> Self {
+        FileSinkOptions { time_zone: TimeZone::UTC, retain_epochs: 100, at_step: None }
+    }
+}
+
+/// Writes the rows of each epoch to files that appear whole or not at all, and only once. How: [`Ledger`].
+pub struct FileSink {
+    settings: FileSinkSettings,
+    options: FileSinkOptions,
+    encoding: Encoding,
+    codec: Codec,
+}
+
+impl FileSink {
+    /// [`engine::Kind::Invalid`] if the settings contradict each other. Touches no file.
+    pub fn new(settings: FileSinkSettings, options: FileSinkOptions) -> Result<Self> {
+        let encoding = settings.encoding()?;
+        let codec = settings.compression.unwrap_or(encoding.default_codec());
+        Ok(FileSink { settings, options, encoding, codec })
+    }
+
+    fn layout(&self, schema: &Schema) -> Result<(Layout, SchemaRef)> {
+        let layout = Layout::new(&self.settings.partition_by, schema, &self.options.time_zone)?;
+        let file_schema = layout.file_schema(schema)?;
+        Ok((layout, Arc::new(file_schema)))
+    }
+
+    fn ledger(&self, query: &QueryId, sink: &str) -> Ledger {
+        Ledger::new(&self.settings.path, query, sink, self.options.at_step.clone())
+    }
+
+    fn job(&self, begin: &Begin) -> Result<Job> {
+        let (layout, file_schema) = self.layout(&begin.schema)?;
+        let max = self.settings.max_file.unwrap_or_default();
+        Ok(Job {
+            ledger: self.ledger(&begin.query, &begin.sink),
+            ticket: Ticket::new(begin.epoch),
+            begin: begin.clone(),
+            layout,
+            file_schema,
+            encoding: self.encoding.clone(),
+            codec: self.codec,
+            extension: self.encoding.extension(self.codec),
+            zone: self.options.time_zone.clone(),
+            max_rows: max.rows.unwrap_or(u64::MAX),
+            max_bytes: max.bytes.map_or(u64::MAX, |b| b.0),
+            retain: self.options.retain_epochs.max(1),
+        })
+    }
+}
+
+#[async_trait]
+impl Sink for FileSink {
+    fn accepts(&self, mode: OutputMode, schema: &SchemaRef) -> Result<Guarantee> {
+        if mode != OutputMode::Append {
+            return Err(Error::invalid(format!(
+                "files can only be appended to, not written in mode {mode:?}; use mode = \"append\", which an \
+                 aggregation can have with a watermark, or another sink"
+            )));
+        }
+        let (_, file_schema) = self.layout(schema)?;
+        self.encoding.accepts(self.codec, &file_schema)?;
+        Ok(Guarantee::ExactlyOnce)
+    }
+
+    async fn open(&self, query: &QueryId, name: &str) -> Result<()> {
+        let ledger = self.ledger(query, name);
+        ledger.create()?;
+        ledger.sweep(|_| true)
+    }
+
+    async fn begin(&self, epoch: &Begin) -> Result<Begun> {
+        FileEpoch::begin(self.job(epoch)?)
+    }
+}
+
+impl FileSinkSettings {
+    /// Parquet files in `path`, everything else as it is by default.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        FileSinkSettings {
+            path: path.into(),
+            format: None,
+            partition_by: Vec::new(),
+            compression: None,
+            max_file: None,
+            csv: None,
+            json: None,
+        }
+    }
+
+    fn encoding(&self) -> Result<Encoding> {
+        let format = self.format.unwrap_or_else(|| self.format_of_path());
+        let stray =
+            [(self.csv.is_some(), FileFormat::Csv, "csv"), (self.json.is_some(), FileFormat::Json, "json")];
+        if let Some((_, _, name)) = stray.into_iter().find(|(set, of, _)| *set && *of != format) {
+            return Err(Error::invalid(format!("files: {name} = … needs format = \"{name}\"")));
+        }
+        Ok(match format {
+            FileFormat::Parquet => Encoding::Parquet,
+            FileFormat::Json => Encoding::Json(self.json.clone().unwrap_or_default()),
+            FileFormat::Csv => Encoding::Csv(self.csv.clone().unwrap_or_default()),
+            FileFormat::Text => Encoding::Text,
+        })
+    }
+
+    fn format_of_path(&self) -> FileFormat {
+        match self.path.extension().and_then(|e| e.to_str()) {
+            Some("json" | "jsonl" | "ndjson") => FileFormat::Json,
+            Some("csv") => FileFormat::Csv,
+            Some("txt") => FileFormat::Text,
+            _ => FileFormat::Parquet,
+        }
+    }
+}
