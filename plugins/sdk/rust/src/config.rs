@@ -45,7 +45,9 @@ mod tests {
     #[test]
     fn no_config_is_an_empty_one() {
         assert!(parse::<NoConfig>("").is_ok());
-        assert_eq!(parse::<Limits>("").err(), Some(Error::invalid("config: missing field `at-most`")));
+        assert_eq!(parse::<Limits>(r#"{"at-most": 3}"#).map(|limits| limits.at_most), Ok(3));
+        let error = parse::<Limits>("").err().map(|error| error.to_string());
+        assert_eq!(error.as_deref(), Some("config: missing field `at-most`"));
     }
 
     #[test]

@@ -115,9 +115,12 @@ impl RowErrors {
         self.errors.is_empty()
     }
 
-    pub(crate) fn into_inner(mut self) -> Vec<RowError> {
+    /// The errors by row, one a row, counted from this row on.
+    pub(crate) fn after(mut self, rows: usize) -> Vec<RowError> {
         self.errors.sort_by_key(|error| error.row);
         self.errors.dedup_by_key(|error| error.row);
+        let rows = u32::try_from(rows).unwrap_or(u32::MAX);
+        self.errors.iter_mut().for_each(|error| error.row = error.row.saturating_add(rows));
         self.errors
     }
 }

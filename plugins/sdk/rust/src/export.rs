@@ -5,7 +5,8 @@ use std::marker::PhantomData;
 
 use crate::bindings::exports::streamhost::plugin::plugin::{Binding, Description, Failure, Guest, Role};
 use crate::bindings::exports::streamhost::plugin::transform::{Guest as Transform, Outcome};
-use crate::{Context, Error, Instance, Plugin, Result, instance, ipc, log};
+use crate::instance::{self, Instance};
+use crate::{Context, Error, Plugin, Result, ipc, log};
 
 /// Connects a plugin with the functions that the host calls.
 pub struct Exports<P>(PhantomData<P>);

@@ -7,6 +7,7 @@
 // The macros name this crate `::streamhost`, in its own tests too.
 extern crate self as streamhost;
 
+mod answer;
 pub mod arrow;
 pub mod bindings;
 mod config;
@@ -20,11 +21,12 @@ pub mod metrics;
 mod plugin;
 mod schema;
 pub mod row;
+#[cfg(not(target_family = "wasm"))]
+pub mod testing;
 
 pub use bindings::streamhost::plugin::types::Context;
 pub use error::{Error, Result, RowErrors};
 pub use export::Exports;
-pub use instance::Instance;
 pub use plugin::{Batches, Columns, Manifest, NoConfig, Output, Plugin, Side};
 pub use row::{Date, Timestamp};
 pub use schemars;

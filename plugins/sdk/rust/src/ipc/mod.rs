@@ -3,11 +3,12 @@
 //! arrow-ipc reads and writes the schema, once. Batches go through a reader and a writer of our own: for the few layouts that
 //! cross the boundary they take a fraction of the time and of the component's size.
 
+mod array;
 mod flat;
 mod read;
 mod write;
 
-pub(crate) use read::decode;
+pub(crate) use read::{decode, empty};
 pub(crate) use write::encode;
 
 use arrow_ipc::convert::{IpcSchemaEncoder, try_schema_from_ipc_buffer};

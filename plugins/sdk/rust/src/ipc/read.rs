@@ -1,14 +1,13 @@
 //! Messages → one batch. Columns are slices of the messages: nothing is copied but what is misaligned.
 
-use arrow_array::{RecordBatch, RecordBatchOptions, make_array};
+use arrow_array::{RecordBatch, RecordBatchOptions};
 use arrow_buffer::Buffer;
-use arrow_data::{ArrayData, ArrayDataBuilder};
-use arrow_schema::{DataType, SchemaRef};
-use arrow_select::concat::concat_batches;
+use arrow_schema::SchemaRef;
 
 use super::CONTINUATION;
+use super::array::{Parts, array};
 use super::flat::{Pairs, Table};
-use crate::{Error, Result, ddl};
+use crate::{Error, Result};
 
 // Slots and values of Message.fbs.
 const HEADER_TYPE: usize = 1;
@@ -21,8 +20,8 @@ const NODES: usize = 1;
 const BUFFERS: usize = 2;
 const COMPRESSION: usize = 3;
 
-/// All rows of the messages as one batch.
-pub(crate) fn decode(messages: Vec<u8>, schema: &SchemaRef) -> Result<RecordBatch> {
+/// The batches of the messages.
+pub(crate) fn decode(messages: Vec<u8>, schema: &SchemaRef) -> Result<Vec<RecordBatch>> {
     let mut rest = Buffer::from_vec(messages);
     let mut batches = Vec::with_capacity(1);
     while !rest.is_empty() {
@@ -30,10 +29,15 @@ pub(crate) fn decode(messages: Vec<u8>, schema: &SchemaRef) -> Result<RecordBatc
         batches.push(batch);
         rest.advance(length);
     }
-    match batches.len() {
-        1 => batches.pop().ok_or_else(|| cut("messages")),
-        _ => Ok(concat_batches(schema, &batches)?),
-    }
+    Ok(batches)
+}
+
+/// A batch of no rows.
+///
+/// # Errors
+/// If a column has a type that the contract leaves out.
+pub(crate) fn empty(schema: &SchemaRef) -> Result<RecordBatch> {
+    batch(0, &mut Empty, schema)
 }
 
 /// The first message's batch, and the message's length.
@@ -52,65 +56,40 @@ fn message(bytes: &Buffer, schema: &SchemaRef) -> Result<(RecordBatch, usize)> {
     let size = table.long(BODY_LENGTH).ok_or_else(|| cut("body length"))?;
     let start = 8 + length;
     let end = start.checked_add(size).filter(|end| *end <= bytes.len()).ok_or_else(|| cut("body"))?;
-    let batch = table.table(HEADER).ok_or_else(|| cut("record batch"))?;
-    Ok((columns(batch, bytes.slice_with_length(start, size), schema)?, end))
+    let header = table.table(HEADER).ok_or_else(|| cut("record batch"))?;
+    Ok((record_batch(header, bytes.slice_with_length(start, size), schema)?, end))
 }
 
-fn columns(batch: Table<'_>, body: Buffer, schema: &SchemaRef) -> Result<RecordBatch> {
-    if batch.has(COMPRESSION) {
+fn record_batch(header: Table<'_>, body: Buffer, schema: &SchemaRef) -> Result<RecordBatch> {
+    if header.has(COMPRESSION) {
         return Err(Error::permanent("the host sent a compressed batch"));
     }
-    let rows = batch.long(LENGTH).ok_or_else(|| cut("row count"))?;
-    let nodes = batch.pairs(NODES).ok_or_else(|| cut("nodes"))?;
-    let buffers = batch.pairs(BUFFERS).ok_or_else(|| cut("buffers"))?;
-    let mut reader = Reader { nodes, buffers, body };
-    let columns = schema
-        .fields()
-        .iter()
-        .map(|field| {
-            reader.array(field.data_type()).map(make_array).map_err(|error| error.context(format!("column `{}`", field.name())))
-        })
-        .collect::<Result<Vec<_>>>()?;
+    let rows = header.long(LENGTH).ok_or_else(|| cut("row count"))?;
+    let nodes = header.pairs(NODES).ok_or_else(|| cut("nodes"))?;
+    let buffers = header.pairs(BUFFERS).ok_or_else(|| cut("buffers"))?;
+    batch(rows, &mut Message { nodes, buffers, body }, schema)
+}
+
+fn batch(rows: usize, parts: &mut impl Parts, schema: &SchemaRef) -> Result<RecordBatch> {
+    let mut columns = Vec::with_capacity(schema.fields().len());
+    for field in schema.fields() {
+        let column = array(parts, field.data_type());
+        columns.push(column.map_err(|error| error.context(format_args!("column `{}`", field.name())))?);
+    }
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
     Ok(RecordBatch::try_new_with_options(schema.clone(), columns, &options)?)
 }
 
-/// Takes nodes and buffers in the order of the schema's fields, depth first.
-struct Reader<'a> {
+/// The nodes and buffers of a message, in the order of the schema's fields, depth first.
+struct Message<'a> {
     nodes: Pairs<'a>,
     buffers: Pairs<'a>,
     body: Buffer,
 }
 
-impl Reader<'_> {
-    fn array(&mut self, data_type: &DataType) -> Result<ArrayData> {
-        let (length, nulls) = self.nodes.next().ok_or_else(|| cut("nodes"))?;
-        let array = ArrayData::builder(data_type.clone()).len(length).align_buffers(true);
-        if *data_type == DataType::Null {
-            return Ok(array.build()?);
-        }
-        let validity = self.buffer()?;
-        let array = array.null_bit_buffer((nulls > 0).then_some(validity)).null_count(nulls);
-        Ok(self.values(data_type, array)?.build()?)
-    }
-
-    fn values(&mut self, data_type: &DataType, array: ArrayDataBuilder) -> Result<ArrayDataBuilder> {
-        Ok(match data_type {
-            DataType::Boolean | DataType::FixedSizeBinary(_) => array.add_buffer(self.buffer()?),
-            _ if data_type.is_primitive() => array.add_buffer(self.buffer()?),
-            DataType::Utf8 | DataType::LargeUtf8 | DataType::Binary | DataType::LargeBinary => {
-                array.add_buffer(self.buffer()?).add_buffer(self.buffer()?)
-            }
-            DataType::List(item) | DataType::LargeList(item) | DataType::Map(item, _) => {
-                array.add_buffer(self.buffer()?).add_child_data(self.array(item.data_type())?)
-            }
-            DataType::FixedSizeList(item, _) => array.add_child_data(self.array(item.data_type())?),
-            DataType::Struct(fields) => {
-                let children = fields.iter().map(|field| self.array(field.data_type()));
-                array.child_data(children.collect::<Result<_>>()?)
-            }
-            other => return Err(Error::invalid(format!("{} cannot come into a plugin", ddl::type_name(other)))),
-        })
+impl Parts for Message<'_> {
+    fn node(&mut self) -> Result<(usize, usize)> {
+        self.nodes.next().ok_or_else(|| cut("nodes"))
     }
 
     fn buffer(&mut self) -> Result<Buffer> {
@@ -122,6 +101,19 @@ impl Reader<'_> {
     }
 }
 
+/// No rows, whatever the schema.
+struct Empty;
+
+impl Parts for Empty {
+    fn node(&mut self) -> Result<(usize, usize)> {
+        Ok((0, 0))
+    }
+
+    fn buffer(&mut self) -> Result<Buffer> {
+        Ok(Buffer::default())
+    }
+}
+
 fn cut(what: &str) -> Error {
-    Error::permanent(format!("the host's message is malformed or cut off: {what}"))
+    Error::permanent(format_args!("the host's message is malformed or cut off: {what}"))
 }

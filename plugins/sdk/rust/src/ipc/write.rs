@@ -11,16 +11,17 @@ use crate::{Error, Result, ddl};
 /// Bytes of the header before the nodes.
 const FIXED: usize = 72;
 
-/// Writes a batch.
+/// Adds the message of a batch.
 ///
 /// # Errors
 /// If a column has a type that the contract leaves out: dictionaries, views, run-end encoding, unions.
-pub(crate) fn encode(batch: &RecordBatch) -> Result<Vec<u8>> {
+pub(crate) fn encode(batch: &RecordBatch, messages: &mut Vec<u8>) -> Result<()> {
     let mut body = Body::default();
     for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
         body.array(&column.to_data()).map_err(|error| error.context(format!("column `{}`", field.name())))?;
     }
-    Ok(body.message(batch.num_rows()))
+    body.message(batch.num_rows(), messages);
+    Ok(())
 }
 
 /// The nodes and buffers of a batch, in the order of its fields, depth first.
@@ -32,10 +33,11 @@ struct Body {
 
 impl Body {
     fn array(&mut self, array: &ArrayData) -> Result<()> {
-        self.nodes.push((array.len(), array.null_count()));
         if *array.data_type() == DataType::Null {
+            self.nodes.push((array.len(), array.len()));
             return Ok(());
         }
+        self.nodes.push((array.len(), array.null_count()));
         self.buffers.push(match array.nulls() {
             Some(nulls) if nulls.null_count() > 0 => nulls.inner().sliced(),
             _ => Buffer::default(),
@@ -108,27 +110,28 @@ impl Body {
         let (start, end) = (start.as_usize(), end.as_usize());
         let width = size_of::<O>();
         self.buffers.push(if start == 0 {
-            buffer.slice_with_length(array.offset() * width, offsets.len() * width)
+            buffer.slice_with_length(array.offset() * width, size_of_val(offsets))
         } else {
             offsets.iter().map(|offset| O::usize_as(offset.as_usize() - start)).collect()
         });
         (start, end)
     }
 
-    /// Prefix, header and body in one allocation.
-    fn message(&self, rows: usize) -> Vec<u8> {
+    /// Adds prefix, header and body, with one allocation.
+    fn message(&self, rows: usize, out: &mut Vec<u8>) {
         let size: usize = self.buffers.iter().map(|buffer| padded(buffer.len())).sum();
         let header = padded(8 + FIXED + 16 * self.nodes.len() + 8 + 16 * self.buffers.len());
-        let mut message = Vec::with_capacity(header + size);
-        message.extend_from_slice(&CONTINUATION);
-        message.extend_from_slice(&((header - 8) as u32).to_le_bytes());
-        self.header(&mut message, rows, size);
-        message.resize(header, 0);
+        out.reserve_exact(header + size);
+        // Messages before this one have a padded length too.
+        let start = out.len();
+        out.extend_from_slice(&CONTINUATION);
+        out.extend_from_slice(&((header - 8) as u32).to_le_bytes());
+        self.header(out, rows, size);
+        out.resize(start + header, 0);
         for buffer in &self.buffers {
-            message.extend_from_slice(buffer);
-            message.resize(padded(message.len()), 0);
+            out.extend_from_slice(buffer);
+            out.resize(padded(out.len()), 0);
         }
-        message
     }
 
     /// The FlatBuffers header. Its tables always have the same fields, so their places are constants; only the two vectors at
