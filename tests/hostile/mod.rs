@@ -1,3 +1,4 @@
 //! What a hostile guest tries, and what it gets.
 
 mod arrow;
+mod forge;
