@@ -174,17 +174,8 @@ impl FileSinkSettings {
 
     fn encoding(&self) -> Result<Encoding> {
         let format = self.format.unwrap_or_else(|| self.format_of_path());
-        let stray =
-            [(self.csv.is_some(), FileFormat::Csv, "csv"), (self.json.is_some(), FileFormat::Json, "json")];
-        if let Some((_, _, name)) = stray.into_iter().find(|(set, of, _)| *set && *of != format) {
-            return Err(Error::invalid(format!("files: {name} = … needs format = \"{name}\"")));
-        }
-        Ok(match format {
-            FileFormat::Parquet => Encoding::Parquet,
-            FileFormat::Json => Encoding::Json(self.json.clone().unwrap_or_default()),
-            FileFormat::Csv => Encoding::Csv(self.csv.clone().unwrap_or_default()),
-            FileFormat::Text => Encoding::Text,
-        })
+        Encoding::new(format, self.csv.clone(), self.json.clone())
+            .map_err(|e| e.while_doing(format!("files in {}", self.path.display())))
     }
 
     fn format_of_path(&self) -> FileFormat {

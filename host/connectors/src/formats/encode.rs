@@ -8,6 +8,7 @@ pub use super::{csv::encode::CsvOutput, json::encode::JsonOutput};
 use super::{
     csv::encode::CsvRows, json::encode::JsonRows, parquet::encode as parquet_encode, text::encode::TextRows,
 };
+use crate::files::FileFormat;
 use arrow::{
     array::RecordBatch,
     datatypes::{Schema, SchemaRef},
@@ -56,6 +57,20 @@ pub trait EncodeRows: Send {
 }
 
 impl Encoding {
+    /// A format with its options, as settings have them. [`Kind::Invalid`] if there are options of another format.
+    pub fn new(format: FileFormat, csv: Option<CsvOutput>, json: Option<JsonOutput>) -> Result<Self> {
+        let options = [("csv", csv.is_some(), FileFormat::Csv), ("json", json.is_some(), FileFormat::Json)];
+        if let Some((name, ..)) = options.into_iter().find(|(_, given, of)| *given && *of != format) {
+            return Err(Error::invalid(format!("{name} = … needs format = \"{name}\"")));
+        }
+        Ok(match format {
+            FileFormat::Csv => Encoding::Csv(csv.unwrap_or_default()),
+            FileFormat::Json => Encoding::Json(json.unwrap_or_default()),
+            FileFormat::Text => Encoding::Text,
+            FileFormat::Parquet => Encoding::Parquet,
+        })
+    }
+
     /// The name in a pipeline.
     pub fn name(&self) -> &'static str {
         match self {

@@ -1,6 +1,9 @@
 //! Rows to the standard output, for a pipe.
 
-use crate::formats::encode::{Codec, EncodeRows, Encoding};
+use crate::{
+    files::FileFormat,
+    formats::encode::{Codec, CsvOutput, EncodeRows, Encoding, JsonOutput},
+};
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use async_trait::async_trait;
 use engine::{
@@ -8,11 +11,25 @@ use engine::{
     Sink, Token,
 };
 use jiff::tz::TimeZone;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::{
     error::Error as StdError,
     io::{self, ErrorKind, Write},
     sync::{Arc, Mutex, PoisonError},
 };
+
+/// `[sinks.<name>.stdout]`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct StdoutSettings {
+    /// What is written: json (default), csv or text.
+    pub format: Option<FileFormat>,
+    /// For `format = "csv"`.
+    pub csv: Option<CsvOutput>,
+    /// For `format = "json"`.
+    pub json: Option<JsonOutput>,
+}
 
 /// Writes rows as they come; the rows of one partition keep their order. What a replayed epoch writes is written again, as
 /// there is no taking back what went down a pipe.
@@ -28,8 +45,11 @@ struct Pipe {
 }
 
 impl StdoutSink {
-    /// Writes to `out`; times are shown in `zone`. Parquet is refused with [`Kind::Invalid`].
-    pub fn new(encoding: Encoding, zone: &TimeZone, out: Box<dyn Write + Send>) -> Result<Self> {
+    /// Writes to `out`; times are shown in `zone`. [`Kind::Invalid`] if the settings contradict each other or ask for
+    /// parquet, which is no stream.
+    pub fn new(settings: StdoutSettings, zone: &TimeZone, out: Box<dyn Write + Send>) -> Result<Self> {
+        let format = settings.format.unwrap_or(FileFormat::Json);
+        let encoding = Encoding::new(format, settings.csv, settings.json)?;
         let pipe = Pipe { rows: encoding.rows(zone)?, buffer: Vec::new(), out };
         Ok(StdoutSink { encoding, pipe: Arc::new(Mutex::new(pipe)) })
     }
@@ -87,7 +107,6 @@ impl EpochWriter for StdoutEpoch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::formats::encode::{CsvOutput, JsonOutput};
     use arrow::array::{ArrayRef, Int64Array};
     use engine::Epoch;
     use std::io::{Read, pipe};
@@ -115,7 +134,7 @@ mod tests {
     #[tokio::test]
     async fn epochs_follow_each_other_under_one_header() {
         let (mut reader, out) = pipe().unwrap();
-        let csv = Encoding::Csv(CsvOutput { header: true, ..CsvOutput::default() });
+        let csv = serde_json::from_str(r#"{"format": "csv", "csv": {"header": true}}"#).unwrap();
         let sink = StdoutSink::new(csv, &TimeZone::UTC, Box::new(out)).unwrap();
         write(&sink, 0).await.unwrap();
         write(&sink, 1).await.unwrap();
@@ -128,8 +147,7 @@ mod tests {
     #[tokio::test]
     async fn a_reader_that_has_gone_is_told_from_other_failures() {
         let (reader, out) = pipe().unwrap();
-        let json = Encoding::Json(JsonOutput::default());
-        let sink = StdoutSink::new(json, &TimeZone::UTC, Box::new(out)).unwrap();
+        let sink = StdoutSink::new(StdoutSettings::default(), &TimeZone::UTC, Box::new(out)).unwrap();
         drop(reader);
         let error = write(&sink, 0).await.unwrap_err();
         assert_eq!(error.kind(), Kind::Unavailable);
@@ -140,8 +158,9 @@ mod tests {
     #[test]
     fn parquet_and_complete_mode_are_refused() {
         let out = || Box::new(Vec::new());
-        assert!(StdoutSink::new(Encoding::Parquet, &TimeZone::UTC, out()).is_err());
-        let sink = StdoutSink::new(Encoding::Json(JsonOutput::default()), &TimeZone::UTC, out()).unwrap();
+        let parquet = StdoutSettings { format: Some(FileFormat::Parquet), ..StdoutSettings::default() };
+        assert!(StdoutSink::new(parquet, &TimeZone::UTC, out()).is_err());
+        let sink = StdoutSink::new(StdoutSettings::default(), &TimeZone::UTC, out()).unwrap();
         assert!(sink.accepts(OutputMode::Complete, rows(0).schema_ref()).is_err());
         assert!(sink.accepts(OutputMode::Append, rows(0).schema_ref()).is_ok());
     }
