@@ -4,9 +4,11 @@
 //! common to all sources or sinks, and the injected clock into an [`engine::Source`] or [`engine::Sink`].
 
 pub mod console;
+mod feed;
 pub mod files;
 pub mod formats;
 pub mod generate;
+mod line_input;
 pub mod noop;
 pub mod rate;
 pub mod socket;

@@ -7,11 +7,14 @@ use super::{
 use engine::Result;
 use std::{fs, io, path::Path};
 
-/// Deletes or archives the files. One that is gone, or is not what was read, is left as it is, so doing it again does no
-/// harm; one that cannot be removed is warned of, for its rows are safe where they went.
-pub(crate) fn all(location: &Location, clean: &Clean, files: &[FileEntry]) -> Result<()> {
+/// Deletes or archives the files, and answers those that are then no longer there. One that is gone, or is not what was
+/// read, is left as it is, so doing it again does no harm; one that cannot be removed is warned of, for its rows are safe
+/// where they went.
+pub(crate) fn all(location: &Location, clean: &Clean, files: Vec<FileEntry>) -> Result<Vec<FileEntry>> {
+    let mut gone = Vec::new();
     for file in files {
-        if location.look(&file.path)?.as_ref() != Some(file) {
+        if location.look(&file.path)?.as_ref() != Some(&file) {
+            gone.push(file);
             continue;
         }
         let full = location.full(&file.path);
@@ -20,11 +23,12 @@ pub(crate) fn all(location: &Location, clean: &Clean, files: &[FileEntry]) -> Re
             Clean::Delete => fs::remove_file(&full),
             Clean::Archive(to) => archive(&full, &to.join(&*file.path)),
         };
-        if let Err(error) = result {
-            tracing::warn!(path = %full.display(), %error, "was read, and cannot be cleaned away");
+        match result {
+            Ok(()) => gone.push(file),
+            Err(error) => tracing::warn!(path = %full.display(), %error, "was read, and cannot be cleaned away"),
         }
     }
-    Ok(())
+    Ok(gone)
 }
 
 fn archive(from: &Path, to: &Path) -> io::Result<()> {

@@ -1,6 +1,7 @@
 //! Files as a source and as a sink.
 
 mod clean;
+mod discover;
 mod listing;
 mod path_columns;
 mod pending;

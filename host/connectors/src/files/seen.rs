@@ -2,10 +2,10 @@
 
 use super::listing::FileEntry;
 use bytes::Bytes;
-use engine::{Error, History, Range, Result};
+use engine::{Error, History, Range, Result, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap};
 
 /// What a range says of itself besides its offsets.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -31,7 +31,8 @@ impl Detail {
 /// The files of all ranges so far.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
-    paths: HashSet<Box<str>>,
+    /// When each was written.
+    files: HashMap<Box<str>, Timestamp>,
     /// The newest columns as DDL, if the source finds them out by itself.
     pub(crate) schema: Option<String>,
     /// Ranges added since the last snapshot.
@@ -43,7 +44,7 @@ pub(crate) struct Seen {
 struct Snapshot {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     schema: Option<String>,
-    files: Vec<Box<str>>,
+    files: BTreeMap<Box<str>, Timestamp>,
 }
 
 impl Seen {
@@ -53,7 +54,7 @@ impl Seen {
         if let Some(bytes) = &history.snapshot {
             let snapshot: Snapshot = serde_json::from_slice(bytes)
                 .map_err(|e| Error::internal("the log of seen files is damaged").caused_by(e))?;
-            seen.paths = snapshot.files.into_iter().collect();
+            seen.files = snapshot.files.into_iter().collect();
             seen.schema = snapshot.schema;
         }
         for range in &history.ranges {
@@ -63,33 +64,37 @@ impl Seen {
     }
 
     pub(crate) fn has(&self, path: &str) -> bool {
-        self.paths.contains(path)
+        self.files.contains_key(path)
+    }
+
+    /// Whether it was this file that was read, and not another one of its name.
+    pub(crate) fn has_exactly(&self, file: &FileEntry) -> bool {
+        self.files.get(&*file.path) == Some(&file.modified)
     }
 
     /// Adds the files of a range; adding them again changes nothing.
     pub(crate) fn add(&mut self, detail: &Detail) {
-        self.paths.extend(detail.files.iter().map(|f| Box::from(&*f.path)));
+        self.files.extend(detail.files.iter().map(|f| (Box::from(&*f.path), f.modified)));
         if detail.schema.is_some() {
             self.schema.clone_from(&detail.schema);
         }
         self.ranges += 1;
     }
 
-    /// Forgets files that were removed from the directory, so that the log does not grow for ever.
-    pub(crate) fn forget(&mut self, detail: &Detail) {
-        for file in &detail.files {
-            self.paths.remove(&*file.path);
+    /// Forgets files that are no longer in the directory, so that the log does not grow for ever.
+    pub(crate) fn forget(&mut self, files: &[FileEntry]) {
+        for file in files {
+            self.files.remove(&*file.path);
         }
     }
 
     /// A snapshot, when there are ranges enough to be worth it: its cost per range is that of writing a hundred names.
     pub(crate) fn snapshot(&mut self) -> Result<Option<Bytes>> {
-        if self.ranges < 20.max(self.paths.len() / 100) {
+        if self.ranges < 20.max(self.files.len() / 100) {
             return Ok(None);
         }
         self.ranges = 0;
-        let mut files: Vec<_> = self.paths.iter().cloned().collect();
-        files.sort_unstable();
+        let files = self.files.clone().into_iter().collect();
         let bytes = serde_json::to_vec(&Snapshot { schema: self.schema.clone(), files })
             .map_err(|e| Error::internal("writing the log of seen files").caused_by(e))?;
         Ok(Some(bytes.into()))
@@ -99,7 +104,7 @@ impl Seen {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use engine::{Offset, Timestamp};
+    use engine::Offset;
 
     fn detail(name: &str) -> Detail {
         let file = FileEntry { path: name.into(), size: 1, modified: Timestamp(0) };

@@ -1,19 +1,20 @@
 use super::{
     clean,
+    discover::schema_of_files,
     listing::{FileEntry, Location},
     path_columns::with_metadata,
     pending::Pending,
-    read::Reading,
+    read::{Reading, format_of},
     seen::{Detail, Seen},
-    settings::{Clean, FilesSettings},
+    settings::{Clean, FileFormat, FilesSettings},
     splits::{Split, assign},
     watch::Watch,
 };
 use crate::{
-    formats::{ddl, rows::RowRules},
+    formats::{ddl, infer::extended, rows::RowRules},
     source::{SchemaOption, SourceOptions},
 };
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use bytes::Bytes;
 use engine::{
@@ -48,6 +49,8 @@ struct State {
     seen: Seen,
     pending: Pending,
     watch: Option<Watch>,
+    /// Files go away once they were read, so that another one may come under the same name.
+    cleaning: bool,
     /// The schema, once it is known.
     schema: Option<Schema>,
 }
@@ -75,6 +78,7 @@ impl FileSource {
             seen: Seen::default(),
             pending: Pending::new(settings.latest_first, settings.settle.0),
             watch: None,
+            cleaning: settings.clean != Clean::Off,
             schema,
         };
         Ok(FileSource { name, settings, options, location, clock, state: Arc::new(Mutex::new(state)) })
@@ -122,23 +126,60 @@ impl FileSource {
         Ok(Some(Planned { range: Range { start: start.cloned(), end, detail }, backlog }))
     }
 
-    /// The columns to write down with a range: those that a replay could not find out again.
+    /// The columns to write down with a range: those that a replay could not find out again. With `evolve`, the columns
+    /// that are new in `files` come behind the known ones.
     fn recorded_schema(&self, state: &mut State, files: &[FileEntry]) -> Result<Option<String>> {
-        let _ = files;
-        match &self.options.schema {
-            Some(SchemaOption::Ddl(_)) if !self.options.evolve => Ok(None),
-            _ => Ok(state.schema.as_ref().map(ddl::print)),
+        if matches!(self.options.schema, Some(SchemaOption::Ddl(_))) && !self.options.evolve {
+            return Ok(None);
         }
+        let mut schema = self.settled_schema(state)?;
+        if self.options.evolve {
+            let found = schema_of_files(files, &self.location, &self.settings)?;
+            schema = extended(&schema, &found).unwrap_or(schema);
+        }
+        Ok(Some(ddl::print(&schema)))
     }
 
     /// The columns of the data, those of the range if it has its own.
     fn data_schema(&self, range: Option<&Range>) -> Result<Schema> {
-        let recorded = range.map(Detail::of).transpose()?.and_then(|d| d.schema);
-        if let Some(text) = recorded {
-            return ddl::parse(&text);
+        match range.map(Detail::of).transpose()?.and_then(|d| d.schema) {
+            Some(recorded) => ddl::parse(&recorded),
+            None => self.settled_schema(&mut self.state()).map_err(|e| e.while_doing(format!("source {}", self.name))),
         }
-        let state = self.state();
-        state.schema.clone().ok_or_else(|| Error::invalid(format!("source {}: set `schema`", self.name)))
+    }
+
+    /// The columns as of now. The first time, if nobody has named them, that means to look at the files.
+    fn settled_schema(&self, state: &mut State) -> Result<Schema> {
+        if let Some(schema) = &state.schema {
+            return Ok(schema.clone());
+        }
+        if self.settings.format == Some(FileFormat::Text) {
+            return Ok(Schema::new(vec![Field::new("value", DataType::Utf8, true)]));
+        }
+        let mut files = self.location.list(&|_| false)?;
+        files.sort_unstable_by(|a, b| (a.modified, &a.path).cmp(&(b.modified, &b.path)));
+        if self.options.schema.is_none() {
+            self.has_columns_itself(&files)?;
+        }
+        let mut schema = schema_of_files(&files, &self.location, &self.settings)?;
+        if let Some(rescue) = &self.options.rescue {
+            let column = Schema::new(vec![Field::new(rescue, DataType::Utf8, true)]);
+            schema = extended(&schema, &column).unwrap_or(schema);
+        }
+        tracing::info!(source = self.name, schema = ddl::print(&schema), "inferred; set `schema` to this to fix it");
+        state.schema = Some(schema.clone());
+        Ok(schema)
+    }
+
+    /// Text and Parquet need no schema; for the others it has to be asked for.
+    fn has_columns_itself(&self, files: &[FileEntry]) -> Result<()> {
+        let format = files.first().map(|f| format_of(&self.settings, &self.location.full(&f.path))).transpose()?;
+        match format.or(self.settings.format) {
+            Some(FileFormat::Text | FileFormat::Parquet) => Ok(()),
+            _ => Err(Error::invalid(
+                "set `schema` to the columns, such as \"id INT, name STRING\", or to \"infer\" to look at the files",
+            )),
+        }
     }
 
     fn reading(&self, range: &Range) -> Result<Reading> {
@@ -209,12 +250,17 @@ impl Source for FileSource {
 
     async fn release(&self, range: &Range) -> Result<Option<Bytes>> {
         let detail = Detail::of(range)?;
+        let mut gone = Vec::new();
         if self.settings.clean != Clean::Off {
-            let (location, settings, done) = (self.location.clone(), self.settings.clone(), detail.clone());
-            blocking(move || clean::all(&location, &settings.clean, &done.files)).await??;
+            let (location, clean, files) = (self.location.clone(), self.settings.clean.clone(), detail.files.clone());
+            gone = blocking(move || clean::all(&location, &clean, files)).await??;
         }
         let mut state = self.state();
         state.seen.add(&detail);
+        state.seen.forget(&gone);
+        if let Some(text) = &detail.schema {
+            state.schema = Some(ddl::parse(text)?);
+        }
         state.pending.remove(&detail.files);
         state.seen.snapshot()
     }
@@ -231,7 +277,8 @@ impl State {
             return self.pending.look_again(location, clock);
         }
         let started = clock.monotonic();
-        let found = location.list(&|path| self.seen.has(path))?;
+        let mut found = location.list(&|path| !self.cleaning && self.seen.has(path))?;
+        found.retain(|file| !self.seen.has_exactly(file));
         self.pending.replace(found, started, clock);
         Ok(())
     }

@@ -129,7 +129,7 @@ impl CsvRow {
     /// Reads one line of valid UTF-8 into the cells of a row.
     #[inline]
     pub(crate) fn row(&mut self, line: &[u8], cells: &mut Cells) -> Verdict {
-        if line.is_empty() || (self.rules.comment.is_some() && line.first().copied() == self.rules.comment) {
+        if self.rules.skips(line) {
             return Verdict::Blank;
         }
         let mut fault = None;
@@ -182,6 +182,12 @@ fn rescue(name: &str, value: &Value<'_>, cells: &mut Cells) {
 }
 
 impl CsvRules {
+    /// Whether the line is empty or a comment.
+    #[inline]
+    pub(crate) fn skips(&self, line: &[u8]) -> bool {
+        line.is_empty() || (self.comment.is_some() && line.first().copied() == self.comment)
+    }
+
     /// The names in a header line.
     pub(crate) fn header(&self, line: &[u8]) -> Vec<String> {
         let line = line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line);

@@ -1,0 +1,132 @@
+//! What inputs made of lines have in common, however the lines arrive.
+
+use crate::{
+    feed::{Raw, RawLines},
+    files::FileFormat,
+    formats::{
+        csv::decode::{CsvInput, CsvRow},
+        ddl,
+        infer::{LineSampler, Shape},
+        json::decode::JsonRow,
+        lines::lines,
+        rows::{CORRUPT_RECORD, LineFormat, RowRules},
+    },
+    source::{Limit, SchemaOption, SourceOptions},
+    units::ByteSize,
+};
+use arrow::datatypes::{DataType, Field, Schema};
+use engine::{Error, Result};
+use std::sync::Arc;
+
+/// The longest line unless a setting says otherwise.
+pub(crate) const MAX_LINE_BYTES: ByteSize = ByteSize(16 << 20);
+
+/// How lines become rows.
+pub(crate) struct LineInput {
+    format: FileFormat,
+    csv: CsvInput,
+    longest: ByteSize,
+    options: SourceOptions,
+}
+
+impl LineInput {
+    pub(crate) fn new(
+        format: Option<FileFormat>,
+        csv: Option<CsvInput>,
+        longest: Option<ByteSize>,
+        options: SourceOptions,
+    ) -> Result<Self> {
+        let format = format.unwrap_or(FileFormat::Text);
+        if format == FileFormat::Parquet {
+            return Err(Error::invalid("format: parquet has no lines; use json, csv or text"));
+        }
+        if options.evolve {
+            return Err(Error::invalid("evolve: only files can extend a schema; use `rescue` to keep unknown fields"));
+        }
+        if !matches!(options.max_per_trigger, None | Some(Limit::Rows(_))) {
+            return Err(Error::invalid("max-per-trigger: this source counts rows; write { rows = 100_000 }"));
+        }
+        let csv = csv.unwrap_or_default();
+        csv.rules()?;
+        Ok(LineInput { format, csv, longest: longest.unwrap_or(MAX_LINE_BYTES), options })
+    }
+
+    /// The columns; none if they have to be inferred.
+    pub(crate) fn schema(&self) -> Result<Option<Schema>> {
+        match (&self.options.schema, self.format) {
+            (Some(SchemaOption::Ddl(text)), _) => ddl::parse(text).map(Some),
+            (_, FileFormat::Text) => Ok(Some(Schema::new(vec![Field::new("value", DataType::Utf8, true)]))),
+            (Some(SchemaOption::Infer), _) => Ok(None),
+            (None, _) => Err(Error::invalid("set `schema` to the columns, or to \"infer\"")),
+        }
+    }
+
+    /// The columns of the first lines.
+    pub(crate) fn infer(&self, first: &Raw) -> Result<Schema> {
+        let Raw::Lines(block) = first else {
+            return Err(Error::invalid("the first line is longer than `max-line-bytes`: set `schema`"));
+        };
+        let mut sampler = match self.format {
+            FileFormat::Csv => LineSampler::csv(&self.csv)?,
+            _ => LineSampler::json(),
+        };
+        let mut shape = Shape::default();
+        lines(block).for_each(|line| sampler.see(line, &mut shape));
+        let schema = shape.schema();
+        if schema.fields().is_empty() {
+            return Err(Error::invalid("the first lines tell no schema: set `schema`"));
+        }
+        Ok(schema)
+    }
+
+    pub(crate) fn rules(&self, schema: Schema) -> RowRules {
+        RowRules {
+            schema: Arc::new(schema),
+            on_bad_data: self.options.on_bad_data,
+            rescue: self.options.rescue.clone(),
+            time_zone: self.options.time_zone.clone(),
+        }
+    }
+
+    /// How to decode. Takes the header of CSV out of the `first` lines, waiting for them if there are none yet.
+    pub(crate) fn line_format(&self, first: &mut Vec<Raw>, lines: &RawLines, rules: &RowRules) -> Result<LineFormat> {
+        let special = [Some(CORRUPT_RECORD), rules.rescue.as_deref()];
+        let fields = rules.schema.fields();
+        let own = fields.iter().enumerate().filter(|(_, f)| !special.contains(&Some(f.name().as_str())));
+        let own: Vec<usize> = own.map(|(i, _)| i).collect();
+        Ok(match self.format {
+            FileFormat::Text | FileFormat::Parquet => LineFormat::Text(own.first().copied()),
+            FileFormat::Json => LineFormat::Json(JsonRow::default()),
+            FileFormat::Csv => match self.header(first, lines) {
+                Some(header) => LineFormat::Csv(CsvRow::by_header(self.csv.rules()?, &header, fields, &own)?),
+                None => LineFormat::Csv(CsvRow::in_order(self.csv.rules()?, own)),
+            },
+        })
+    }
+
+    fn header(&self, first: &mut Vec<Raw>, rest: &RawLines) -> Option<Vec<u8>> {
+        if !self.csv.header {
+            return None;
+        }
+        if first.is_empty() {
+            first.extend(rest.recv().ok().and_then(Result::ok));
+        }
+        let Some(Raw::Lines(block)) = first.first_mut() else { return None };
+        let header = lines(block).next()?.to_vec();
+        let end = memchr::memchr(b'\n', block).map_or(block.len(), |at| at + 1);
+        block.drain(..end);
+        Some(header)
+    }
+
+    pub(crate) fn longest(&self) -> usize {
+        usize::try_from(self.longest.0).unwrap_or(usize::MAX)
+    }
+
+    /// Rows of an epoch at most.
+    pub(crate) fn max_rows(&self) -> Option<u64> {
+        match self.options.max_per_trigger {
+            Some(Limit::Rows(rows)) => Some(rows),
+            _ => None,
+        }
+    }
+}
