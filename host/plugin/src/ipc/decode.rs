@@ -1,20 +1,17 @@
 use super::{
     body::Shape,
+    columns,
     frame::Frame,
-    layout,
     refusal::{Reason, Refusal},
 };
 use arrow::{
-    array::{ArrayRef, RecordBatch},
+    array::{RecordBatch, RecordBatchOptions},
     buffer::Buffer,
     datatypes::{DataType, SchemaRef},
 };
-use arrow_ipc::{MessageHeader, reader::RecordBatchDecoder};
+use arrow_ipc::MessageHeader;
 use engine::{Error, Result};
-use std::{
-    collections::HashMap,
-    panic::{AssertUnwindSafe, catch_unwind},
-};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// How much one answer of a guest may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,8 +28,6 @@ pub struct Caps {
 pub struct Decoder {
     schema: SchemaRef,
     shape: Shape,
-    /// For arrow-rs, which asks for them: there are none.
-    dictionaries: HashMap<i64, ArrayRef>,
 }
 
 impl Decoder {
@@ -50,7 +45,7 @@ impl Decoder {
             )));
         }
         let shape = Shape::of(schema.fields().iter().map(AsRef::as_ref));
-        Ok(Decoder { schema, shape, dictionaries: HashMap::new() })
+        Ok(Decoder { schema, shape })
     }
 
     /// What the guest agreed to answer.
@@ -104,17 +99,16 @@ impl Decoder {
         let frame = Frame::at(messages, at)?;
         frame.expect(MessageHeader::RecordBatch)?;
         let header = frame.message.header_as_record_batch().ok_or(Reason::Missing { part: "header" })?;
-        let own = layout::check(&header, &self.schema, self.shape, frame.body.len(), caps.rows)?;
+        let own = columns::row_count(&header)?;
         let rows = own.saturating_add(before as u64);
         if rows > caps.rows as u64 {
             return Err(Reason::TooManyRows { rows, most: caps.rows }.into());
         }
         let body = messages.slice_with_length(frame.body.start, frame.body.len());
-        let version = frame.message.version();
-        let batch =
-            RecordBatchDecoder::try_new(&body, header, self.schema.clone(), &self.dictionaries, &version)
-                .and_then(RecordBatchDecoder::read_record_batch)
-                .map_err(|e| Reason::Value { error: e.to_string() })?;
+        let columns = columns::read(&header, own, &self.schema, self.shape, body, caps.rows)?;
+        let options = RecordBatchOptions::new().with_row_count(Some(own as usize));
+        let batch = RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)
+            .map_err(|e| Reason::Value { error: e.to_string() })?;
         Ok((batch, frame.body.end))
     }
 }

@@ -6,17 +6,17 @@
 //!
 //! # Invariants
 //!
-//! - What a guest sent is walked by [`frame`], [`schema`] and [`layout`] before any code of arrow-rs reads it:
-//!   arrow-rs validates values, but asserts or reserves on some malformed messages. These walks never panic,
-//!   reserve nothing that the bytes do not back, and say which message and column they refuse.
-//! - Nothing here skips arrow-rs's own validation, and nothing is `unsafe`.
+//! - What a guest sent is walked by [`frame`], [`schema`] and [`columns`], which never panic, reserve nothing that the
+//!   bytes do not back, and say which message and column they refuse. arrow-rs's own IPC reader is not used for it: it
+//!   asserts or reserves on some malformed messages.
+//! - Values are looked at by arrow-rs's checked constructors: nothing here skips validation, and nothing is `unsafe`.
 //! - Values are borrowed from the bytes that the guest returned; they are not copied.
 
 mod body;
+mod columns;
 mod decode;
 mod encode;
 mod frame;
-mod layout;
 mod plan;
 mod refusal;
 mod schema;

@@ -74,10 +74,12 @@ pub enum Reason {
     Misaligned { what: &'static str, at: u64 },
     /// A buffer is shorter than the rows need.
     BufferTooShort { buffer: usize, bytes: u64, needs: u64 },
-    /// A buffer of numbers ends within one.
-    Ragged { buffer: usize, bytes: u64, width: u64 },
-    /// arrow-rs found a value that does not fit its type: offsets out of order, text that is not UTF-8, a null
-    /// where none may be.
+    /// The null count is not that of the validity bitmap.
+    FalseNullCount { nulls: u64, found: u64 },
+    /// Offsets are negative or not in order.
+    Offsets,
+    /// arrow-rs found values that do not fit their type: text that is not UTF-8, offsets past the values, a null where
+    /// none may be.
     Value { error: String },
     /// arrow-rs panicked.
     Panicked,
@@ -178,9 +180,10 @@ impl fmt::Display for Reason {
             Reason::BufferTooShort { buffer, bytes, needs } => {
                 write!(f, "buffer {buffer} has {bytes} bytes, its rows need {needs}")
             }
-            Reason::Ragged { buffer, bytes, width } => {
-                write!(f, "buffer {buffer} has {bytes} bytes, which is no multiple of its numbers' {width}")
+            Reason::FalseNullCount { nulls, found } => {
+                write!(f, "a null count of {nulls} where {found} bits say null")
             }
+            Reason::Offsets => f.write_str("offsets are negative or not in order"),
             Reason::Value { error } => write!(f, "invalid values: {error}"),
             Reason::Panicked => f.write_str("the decoder failed on it"),
         }
