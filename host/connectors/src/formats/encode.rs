@@ -136,65 +136,65 @@ impl Encoding {
         out: W,
     ) -> Result<FileEncoder<W>> {
         if *self == Encoding::Parquet {
-            return Ok(FileEncoder::Parquet(Box::new(parquet_encode::writer(schema, codec, out)?)));
+            let writer = parquet_encode::writer(schema, codec, out)?;
+            return Ok(FileEncoder(Parts::Parquet(Box::new(writer))));
         }
         let out = Compressor::new(codec, out).map_err(write_failed)?;
-        Ok(FileEncoder::Rows { rows: self.rows(zone)?, buffer: Vec::new(), out })
+        Ok(FileEncoder(Parts::Rows { rows: self.rows(zone)?, buffer: Vec::new(), out }))
     }
 }
 
 /// Writes one file.
-pub enum FileEncoder<W: Write + Send> {
-    /// A format without a frame.
-    #[allow(missing_docs, reason = "the parts say what they are")]
+pub struct FileEncoder<W: Write + Send>(Parts<W>);
+
+enum Parts<W: Write + Send> {
     Rows { rows: Box<dyn EncodeRows>, buffer: Vec<u8>, out: Compressor<W> },
-    /// Parquet.
     Parquet(Box<ArrowWriter<W>>),
 }
 
 impl<W: Write + Send> FileEncoder<W> {
     /// Appends rows.
     pub fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        match self {
-            FileEncoder::Rows { rows, buffer, out } => {
+        match &mut self.0 {
+            Parts::Rows { rows, buffer, out } => {
                 buffer.clear();
                 rows.encode(batch, buffer)?;
                 out.write_all(buffer).map_err(write_failed)
             }
-            FileEncoder::Parquet(writer) => parquet_encode::write(writer, batch),
+            Parts::Parquet(writer) => parquet_encode::write(writer, batch),
         }
     }
 
     /// About how many bytes the file has by now.
     pub fn bytes(&self) -> u64 {
-        match self {
-            FileEncoder::Rows { out, .. } => out.written(),
-            FileEncoder::Parquet(writer) => (writer.bytes_written() + writer.in_progress_size()) as u64,
+        match &self.0 {
+            Parts::Rows { out, .. } => out.written(),
+            Parts::Parquet(writer) => (writer.bytes_written() + writer.in_progress_size()) as u64,
         }
     }
 
     /// About how many bytes of memory wait to be written.
     pub fn held(&self) -> usize {
-        match self {
-            FileEncoder::Rows { buffer, .. } => buffer.capacity(),
-            FileEncoder::Parquet(writer) => writer.memory_size(),
+        match &self.0 {
+            Parts::Rows { buffer, .. } => buffer.capacity(),
+            Parts::Parquet(writer) => writer.memory_size(),
         }
     }
 
     /// Writes what can be written before the end.
     pub fn flush(&mut self) -> Result<()> {
-        match self {
-            FileEncoder::Rows { buffer, .. } => *buffer = Vec::new(),
-            FileEncoder::Parquet(writer) => writer.flush().map_err(write_failed)?,
+        match &mut self.0 {
+            Parts::Rows { buffer, .. } => *buffer = Vec::new(),
+            Parts::Parquet(writer) => writer.flush().map_err(write_failed)?,
         }
         Ok(())
     }
 
     /// Writes what is held back and the end of the file; nothing is synced.
     pub fn finish(self) -> Result<()> {
-        match self {
-            FileEncoder::Rows { out, .. } => out.finish().map_err(write_failed),
-            FileEncoder::Parquet(mut writer) => writer.finish().map(drop).map_err(write_failed),
+        match self.0 {
+            Parts::Rows { out, .. } => out.finish().map_err(write_failed),
+            Parts::Parquet(mut writer) => writer.finish().map(drop).map_err(write_failed),
         }
     }
 }

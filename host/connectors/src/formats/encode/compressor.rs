@@ -6,7 +6,7 @@ use std::io::{self, Write};
 const ZSTD_LEVEL: i32 = 3;
 
 /// Compresses what is written on its way to `W`.
-pub enum Compressor<W: Write> {
+pub(super) enum Compressor<W: Write> {
     /// As it is.
     Plain(Counted<W>),
     /// gzip.
@@ -16,7 +16,7 @@ pub enum Compressor<W: Write> {
 }
 
 /// Counts the bytes that reach `W`.
-pub struct Counted<W> {
+pub(super) struct Counted<W> {
     out: W,
     bytes: u64,
 }
