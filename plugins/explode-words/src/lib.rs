@@ -54,7 +54,9 @@ pub fn explode(batch: &RecordBatch, config: &Config) -> Result<RecordBatch> {
 
 /// The words, and the row that each is from.
 fn numbered(text: &StringArray, lower: bool) -> (UInt32Array, StringArray) {
-    let found = (0u32..).zip(text).flat_map(|(row, text)| words(text.unwrap_or_default()).map(move |word| (row, word)));
+    let found = (0u32..)
+        .zip(text)
+        .flat_map(|(row, text)| words(text.unwrap_or_default()).map(move |word| (row, word)));
     let (rows, words): (Vec<u32>, Vec<&str>) = found.unzip();
     let words = if lower {
         StringArray::from_iter_values(words.into_iter().map(str::to_lowercase))

@@ -94,7 +94,9 @@ pub fn keep(batch: &RecordBatch, config: &Config) -> Result<BooleanArray> {
         DataType::UInt32 => whole::<UInt32Type>(column, config),
         other => {
             let name = &config.column;
-            return Err(Error::invalid(format!("column `{name}` has type {other}, which is no number to compare")));
+            return Err(Error::invalid(format!(
+                "column `{name}` has type {other}, which is no number to compare"
+            )));
         }
     };
     Ok(BooleanArray::new(kept, column.nulls().cloned()))
@@ -109,11 +111,16 @@ fn fractions<T: ArrowPrimitiveType<Native: Into<f64>>>(column: &ArrayRef, config
 }
 
 /// Types that are exact both as `i64` and as `f64`.
-fn whole<T: ArrowPrimitiveType<Native: Into<f64> + Into<i64>>>(column: &ArrayRef, config: &Config) -> BooleanBuffer {
+fn whole<T: ArrowPrimitiveType<Native: Into<f64> + Into<i64>>>(
+    column: &ArrayRef,
+    config: &Config,
+) -> BooleanBuffer {
     let values = column.as_primitive::<T>().values();
     match config.threshold {
         Number::Whole(threshold) => passing(values, Into::into, config.op, threshold),
-        Number::Fraction(threshold) => passing(values, |value| order(value.into()), config.op, order(threshold)),
+        Number::Fraction(threshold) => {
+            passing(values, |value| order(value.into()), config.op, order(threshold))
+        }
     }
 }
 

@@ -24,7 +24,9 @@ pub(crate) fn build(data_type: &DataType, values: &[&Value]) -> Result<ArrayRef>
         DataType::Int16 => whole::<Int16Type>(values),
         DataType::Int32 => whole::<Int32Type>(values),
         DataType::Int64 => whole::<Int64Type>(values),
-        DataType::Float32 => primitive::<Float32Type>(values, |value| value.as_f64().map(|value| value as f32)),
+        DataType::Float32 => {
+            primitive::<Float32Type>(values, |value| value.as_f64().map(|value| value as f32))
+        }
         DataType::Float64 => primitive::<Float64Type>(values, Value::as_f64),
         DataType::Utf8 => Arc::new(values.iter().map(|value| text(value)).collect::<StringArray>()),
         DataType::Date32 => primitive::<Date32Type>(values, date),
@@ -38,12 +40,17 @@ pub(crate) fn build(data_type: &DataType, values: &[&Value]) -> Result<ArrayRef>
         DataType::Struct(fields) => structure(fields, values)?,
         other => {
             let name = ddl::type_name(other);
-            return Err(Error::invalid(format!("config: schema: {name} is not read from JSON; take STRING or DOUBLE")));
+            return Err(Error::invalid(format!(
+                "config: schema: {name} is not read from JSON; take STRING or DOUBLE"
+            )));
         }
     })
 }
 
-fn primitive<T: ArrowPrimitiveType>(values: &[&Value], read: impl Fn(&Value) -> Option<T::Native>) -> ArrayRef {
+fn primitive<T: ArrowPrimitiveType>(
+    values: &[&Value],
+    read: impl Fn(&Value) -> Option<T::Native>,
+) -> ArrayRef {
     Arc::new(values.iter().map(|value| read(value)).collect::<PrimitiveArray<T>>())
 }
 

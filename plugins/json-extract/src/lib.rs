@@ -80,7 +80,8 @@ fn parse(text: &str, schema: &Schema) -> Result<serde_json::Value> {
         return Err(Error::permanent(format!("expected a JSON object, found {}", value::shown(&parsed))));
     }
     for field in schema.fields() {
-        value::fits(value::member(&parsed, field.name()), field).map_err(|error| error.context(field.name()))?;
+        value::fits(value::member(&parsed, field.name()), field)
+            .map_err(|error| error.context(field.name()))?;
     }
     Ok(parsed)
 }

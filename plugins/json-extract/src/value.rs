@@ -16,7 +16,11 @@ pub(crate) fn member<'a>(object: &'a Value, name: &str) -> &'a Value {
 /// That a value can be stored in this field, at every depth.
 pub(crate) fn fits(value: &Value, field: &Field) -> Result<()> {
     if value.is_null() {
-        return if field.is_nullable() { Ok(()) } else { Err(Error::permanent("null, and the column is NOT NULL")) };
+        return if field.is_nullable() {
+            Ok(())
+        } else {
+            Err(Error::permanent("null, and the column is NOT NULL"))
+        };
     }
     match (field.data_type(), value) {
         (DataType::List(item), Value::Array(items)) => items.iter().try_for_each(|value| fits(value, item)),

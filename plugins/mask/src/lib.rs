@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
-use streamhost::arrow::array::{Array, StringArray, new_null_array};
 use streamhost::arrow::array::builder::StringBuilder;
+use streamhost::arrow::array::{Array, StringArray, new_null_array};
 use streamhost::arrow::datatypes::{DataType, Field, FieldRef, Schema};
 use streamhost::prelude::*;
 
@@ -37,8 +37,10 @@ fn stars() -> String {
 pub fn mask(batch: &RecordBatch, config: &Config) -> Result<RecordBatch> {
     known(batch, config)?;
     let schema = batch.schema_ref();
-    let masked = schema.fields().iter().zip(batch.columns()).map(|(field, column)| one(field, column, config));
-    let (fields, columns): (Vec<FieldRef>, Vec<ArrayRef>) = masked.collect::<Result<Vec<_>>>()?.into_iter().unzip();
+    let masked =
+        schema.fields().iter().zip(batch.columns()).map(|(field, column)| one(field, column, config));
+    let (fields, columns): (Vec<FieldRef>, Vec<ArrayRef>) =
+        masked.collect::<Result<Vec<_>>>()?.into_iter().unzip();
     Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
 }
 
@@ -55,7 +57,9 @@ fn one(field: &FieldRef, column: &ArrayRef, config: &Config) -> Result<(FieldRef
     let masked: ArrayRef = if config.hash.contains(name) {
         let Some(text) = column.as_string_opt::<i32>() else {
             let has = column.data_type();
-            return Err(Error::invalid(format!("column `{name}` has type {has}: only text is hashed, redact it instead")));
+            return Err(Error::invalid(format!(
+                "column `{name}` has type {has}: only text is hashed, redact it instead"
+            )));
         };
         Arc::new(hashes(text, config.salt.as_deref())?)
     } else if config.redact.contains(name) {
@@ -77,7 +81,10 @@ fn redacted(column: &ArrayRef, with: &str) -> ArrayRef {
 }
 
 fn hashes(text: &StringArray, salt: Option<&str>) -> Result<StringArray> {
-    let keyed = salt.map(|salt| Hmac::<Sha256>::new_from_slice(salt.as_bytes())).transpose().map_err(Error::invalid)?;
+    let keyed = salt
+        .map(|salt| Hmac::<Sha256>::new_from_slice(salt.as_bytes()))
+        .transpose()
+        .map_err(Error::invalid)?;
     let mut hashes = StringBuilder::with_capacity(text.len(), 64 * text.len());
     for value in text {
         let Some(value) = value else {
@@ -94,7 +101,11 @@ fn hashes(text: &StringArray, salt: Option<&str>) -> Result<StringArray> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .filter_map(|digit| char::from_digit(digit.into(), 16))
+        .collect()
 }
 
 #[cfg(test)]
@@ -119,7 +130,8 @@ mod tests {
         let plain = hashes(&text, None).expect("hashes");
         assert_eq!(plain.value(0), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
         assert!(plain.is_null(1));
-        let keyed = hashes(&StringArray::from(vec!["what do ya want for nothing?"]), Some("Jefe")).expect("hashes");
+        let keyed =
+            hashes(&StringArray::from(vec!["what do ya want for nothing?"]), Some("Jefe")).expect("hashes");
         assert_eq!(keyed.value(0), "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
     }
 }

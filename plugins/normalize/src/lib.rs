@@ -73,9 +73,10 @@ pub fn normalize(batch: &RecordBatch, config: &Config) -> Result<Normalized> {
         DataType::Int16 => divide::<Int16Type>(column, config, f64::from),
         DataType::Int32 => divide::<Int32Type>(column, config, f64::from),
         DataType::Int64 => divide::<Int64Type>(column, config, |value| value as f64),
-        other => {
-            Err(Error::invalid(format!("column `{}` has type {other}, which is no number to divide", config.column)))
-        }
+        other => Err(Error::invalid(format!(
+            "column `{}` has type {other}, which is no number to divide",
+            config.column
+        ))),
     }
 }
 
@@ -86,7 +87,8 @@ fn divide<T: ArrowPrimitiveType>(
 ) -> Result<Normalized> {
     let values = column.as_primitive::<T>();
     let Some(limit) = config.above else {
-        let quotients = values.values().iter().map(|value| number(*value) / config.divisor).collect::<Vec<_>>();
+        let quotients =
+            values.values().iter().map(|value| number(*value) / config.divisor).collect::<Vec<_>>();
         let quotients = Float64Array::new(quotients.into(), values.nulls().cloned());
         return Ok(Normalized::All(column_of(config, quotients)?));
     };

@@ -65,13 +65,16 @@ impl<'a> Answer<'a> {
     fn keep(&mut self, keep: &BooleanArray, rows: usize, errors: &RowErrors) -> Result<usize> {
         same_length("the rows to keep", keep.len(), rows)?;
         match keep.nulls() {
-            Some(valid) if valid.null_count() > 0 => self.keep.append_buffer(&(keep.values() & valid.inner())),
+            Some(valid) if valid.null_count() > 0 => {
+                self.keep.append_buffer(&(keep.values() & valid.inner()))
+            }
             _ => self.keep.append_buffer(keep.values()),
         }
         for row in errors.rows().filter(|row| *row < rows) {
             self.keep.set_bit(self.rows + row, false);
         }
-        let bits = arrow_buffer::bit_chunk_iterator::UnalignedBitChunk::new(self.keep.as_slice(), self.rows, rows);
+        let bits =
+            arrow_buffer::bit_chunk_iterator::UnalignedBitChunk::new(self.keep.as_slice(), self.rows, rows);
         Ok(bits.count_ones())
     }
 

@@ -63,7 +63,11 @@ fn fields(fields: &Fields, between: &str) -> String {
 
 fn name(name: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || c == '_';
-    if !name.is_empty() && name.chars().all(plain) { name.into() } else { format!("`{}`", name.replace('`', "``")) }
+    if !name.is_empty() && name.chars().all(plain) {
+        name.into()
+    } else {
+        format!("`{}`", name.replace('`', "``"))
+    }
 }
 
 struct Parser<'a> {
@@ -184,7 +188,9 @@ impl<'a> Parser<'a> {
     fn quoted(&mut self) -> Result<String> {
         let mut name = String::new();
         loop {
-            let Some((part, rest)) = self.rest().split_once('`') else { return Err(self.error("a closing `")) };
+            let Some((part, rest)) = self.rest().split_once('`') else {
+                return Err(self.error("a closing `"));
+            };
             name.push_str(part);
             self.at = self.text.len() - rest.len();
             match rest.strip_prefix('`') {
@@ -229,7 +235,10 @@ impl<'a> Parser<'a> {
 
     fn error(&self, wanted: &str) -> Error {
         let column = self.text.get(..self.at).unwrap_or_default().chars().count() + 1;
-        Error::invalid(format!("schema, column {column}: expected {wanted}, found `{}`", self.rest().trim_start()))
+        Error::invalid(format!(
+            "schema, column {column}: expected {wanted}, found `{}`",
+            self.rest().trim_start()
+        ))
     }
 }
 
@@ -247,7 +256,10 @@ mod tests {
     #[test]
     fn not_null_and_quoted_names_are_read() {
         let schema = parse("`a``b c` int not null").expect("a schema");
-        assert_eq!(schema.fields().first().map(|field| (field.name().as_str(), field.is_nullable())), Some(("a`b c", false)));
+        assert_eq!(
+            schema.fields().first().map(|field| (field.name().as_str(), field.is_nullable())),
+            Some(("a`b c", false))
+        );
     }
 
     #[test]
@@ -255,7 +267,7 @@ mod tests {
         let error = parse("a INT, b TEXT").expect_err("no such type").to_string();
         assert_eq!(
             error,
-            "schema, column 9: expected a type, such as INT, BIGINT, DOUBLE, STRING or TIMESTAMP, found `TEXT`"
+            "schema, column 10: expected a type, such as INT, BIGINT, DOUBLE, STRING or TIMESTAMP, found `TEXT`"
         );
     }
 

@@ -94,8 +94,7 @@ impl RowErrors {
     /// The row at this index of the batch cannot be processed. A permanent error rejects it, a transient one asks for a retry.
     pub fn add(&mut self, row: usize, error: impl Into<Error>) {
         let Error { kind, message } = error.into();
-        let disposition =
-            if kind == Kind::Transient { Disposition::Retry } else { Disposition::Reject };
+        let disposition = if kind == Kind::Transient { Disposition::Retry } else { Disposition::Reject };
         let row = u32::try_from(row).unwrap_or(u32::MAX);
         self.errors.push(RowError { row, disposition, message });
     }

@@ -42,7 +42,10 @@ impl<P: Plugin> Transform for Exports<P> {
 
 fn bind<P: Plugin>(role: Role, config: &str, input: &[u8]) -> Result<Binding> {
     if role != Role::Transform {
-        return Err(Error::invalid(format!("`{}` transforms batches; it has no other role", P::MANIFEST.name)));
+        return Err(Error::invalid(format!(
+            "`{}` transforms batches; it has no other role",
+            P::MANIFEST.name
+        )));
     }
     let (instance, binding) = Instance::<P>::bind(config, &ipc::decode_schema(input)?)?;
     BOUND.set(Some(Box::new(move |cx, batch| instance.process(cx, batch))));

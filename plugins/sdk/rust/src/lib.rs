@@ -1,8 +1,5 @@
 #![doc = include_str!("../README.md")]
-#![allow(
-    clippy::needless_doctest_main,
-    reason = "the examples of README.md are whole plugins"
-)]
+#![allow(clippy::needless_doctest_main, reason = "the examples of README.md are whole plugins")]
 
 // The macros name this crate `::streamhost`, in its own tests too.
 extern crate self as streamhost;
@@ -19,8 +16,8 @@ mod ipc;
 pub mod log;
 pub mod metrics;
 mod plugin;
-mod schema;
 pub mod row;
+mod schema;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
 

@@ -114,7 +114,8 @@ mod batches {
 
     #[test]
     fn columns_that_depend_on_the_rows_fail_the_call() {
-        let error = testing::bind::<fickle>("", EVENTS).and_then(|bound| bound.run(ROWS)).expect_err("other columns");
+        let error =
+            testing::bind::<fickle>("", EVENTS).and_then(|bound| bound.run(ROWS)).expect_err("other columns");
         assert_eq!(
             error.to_string(),
             "the output: the columns are b INT, and were a INT for an empty batch: they must not depend on the rows"
@@ -159,7 +160,10 @@ mod batches {
     #[test]
     fn every_type_crosses_unchanged() {
         let rows = NESTED_ROWS.join("\n");
-        testing::bind::<identity>("", NESTED).and_then(|bound| bound.run(&rows)).expect("an answer").expect(&rows);
+        testing::bind::<identity>("", NESTED)
+            .and_then(|bound| bound.run(&rows))
+            .expect("an answer")
+            .expect(&rows);
     }
 
     #[test]
@@ -170,7 +174,8 @@ mod batches {
 
     #[test]
     fn a_batch_of_no_rows_crosses() {
-        let answer = testing::bind::<identity>("", NESTED).and_then(|bound| bound.run("")).expect("an answer");
+        let answer =
+            testing::bind::<identity>("", NESTED).and_then(|bound| bound.run("")).expect("an answer");
         assert_eq!(answer, testing::Answer::default());
     }
 }
@@ -223,7 +228,10 @@ mod rows {
 
     #[streamhost::map]
     fn later(seen: Seen) -> Added {
-        Added { next: seen.at.map(|at| Timestamp(at.0 + 1_000_000)), loud: seen.what.map(|what| what.to_uppercase()) }
+        Added {
+            next: seen.at.map(|at| Timestamp(at.0 + 1_000_000)),
+            loud: seen.what.map(|what| what.to_uppercase()),
+        }
     }
 
     #[test]
@@ -268,9 +276,8 @@ mod rows {
 
     #[test]
     fn a_transform_gives_any_number_of_rows() {
-        let answer = testing::bind::<letters>("", EVENTS).and_then(|bound| {
-            bound.run(r#"{"user_id": 1, "event": "ab", "value": 1.0}"#)
-        });
+        let answer = testing::bind::<letters>("", EVENTS)
+            .and_then(|bound| bound.run(r#"{"user_id": 1, "event": "ab", "value": 1.0}"#));
         answer.expect("an answer").expect("{\"letter\": \"a\"}\n{\"letter\": \"b\"}");
     }
 }

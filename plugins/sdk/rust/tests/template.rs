@@ -26,7 +26,8 @@ fn write(kind: &str, sdk: &Path, plugin: &Path) {
     let read = |name: &str| fs::read_to_string(template.join(name)).expect("a part of the template");
     let summary = read(&format!("{kind}/summary"));
     let filled = |name: &str| {
-        let text = read(name).replace("{{name}}", &format!("my-{kind}")).replace("{{summary}}", summary.trim());
+        let text =
+            read(name).replace("{{name}}", &format!("my-{kind}")).replace("{{summary}}", summary.trim());
         text.replace("{{sdk}}", &sdk.display().to_string())
     };
     let files = [
@@ -55,7 +56,8 @@ fn builds(kind: &str) {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["test", "--offline", "--quiet"]).current_dir(&plugin).env("CARGO_TARGET_DIR", target);
     let output = cargo.output().expect("cargo");
-    let said = format!("{}{}", String::from_utf8_lossy(&output.stderr), String::from_utf8_lossy(&output.stdout));
+    let said =
+        format!("{}{}", String::from_utf8_lossy(&output.stderr), String::from_utf8_lossy(&output.stdout));
     assert!(output.status.success(), "{said}");
     assert!(!said.contains("warning"), "{said}");
 }

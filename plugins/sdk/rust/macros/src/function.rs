@@ -66,7 +66,9 @@ impl Arguments {
     }
 
     fn manifest(&self) -> TokenStream {
-        let or = |given: &Option<LitStr>, default: TokenStream| given.as_ref().map_or(default, |text| quote!(#text));
+        let or = |given: &Option<LitStr>, default: TokenStream| {
+            given.as_ref().map_or(default, |text| quote!(#text))
+        };
         let name = or(&self.name, quote!(::core::env!("CARGO_PKG_NAME")));
         let version = or(&self.version, quote!(::core::env!("CARGO_PKG_VERSION")));
         let summary = or(&self.summary, quote!(::core::env!("CARGO_PKG_DESCRIPTION")));
@@ -101,7 +103,10 @@ impl Signature {
             signature.arguments.push(argument);
         }
         if signature.arguments.is_empty() {
-            return Err(Error::new_spanned(&function.sig, "expected a parameter: `&RecordBatch`, or a struct that derives Row"));
+            return Err(Error::new_spanned(
+                &function.sig,
+                "expected a parameter: `&RecordBatch`, or a struct that derives Row",
+            ));
         }
         Ok(signature)
     }
@@ -128,12 +133,17 @@ impl Signature {
 
     fn reads(&self, reads: Option<&Reads>) -> Result<TokenStream> {
         match (&self.row, reads) {
-            (Some(row), Some(_)) => Err(Error::new_spanned(row, "a function over rows reads the fields of its row: leave `reads` out")),
+            (Some(row), Some(_)) => Err(Error::new_spanned(
+                row,
+                "a function over rows reads the fields of its row: leave `reads` out",
+            )),
             (Some(row), None) => Ok(quote!(::core::option::Option::Some(::streamhost::row::names::<#row>()))),
-            (None, Some(Reads::Columns(columns))) => {
-                Ok(quote!(::core::option::Option::Some(::std::vec![#(::std::string::String::from(#columns)),*])))
+            (None, Some(Reads::Columns(columns))) => Ok(quote!(::core::option::Option::Some(
+                ::std::vec![#(::std::string::String::from(#columns)),*]
+            ))),
+            (None, Some(Reads::Function(function))) => {
+                Ok(quote!(::core::option::Option::Some(#function(config))))
             }
-            (None, Some(Reads::Function(function))) => Ok(quote!(::core::option::Option::Some(#function(config)))),
             (None, None) => Ok(quote!(::core::option::Option::None)),
         }
     }
@@ -214,16 +224,19 @@ fn returns(function: &ItemFn, name: &str) -> bool {
 /// Whether it returns an `Option`, or a `Result` of one.
 fn optional(function: &ItemFn) -> bool {
     let ReturnType::Type(_, kind) = &function.sig.output else { return false };
-    named(kind, "Option") || (named(kind, "Result") && first_argument(kind).is_some_and(|kind| named(kind, "Option")))
+    named(kind, "Option")
+        || (named(kind, "Result") && first_argument(kind).is_some_and(|kind| named(kind, "Option")))
 }
 
 fn first_argument(kind: &Type) -> Option<&Type> {
     let Type::Path(path) = kind else { return None };
     match &path.path.segments.last()?.arguments {
-        syn::PathArguments::AngleBracketed(arguments) => arguments.args.iter().find_map(|argument| match argument {
-            syn::GenericArgument::Type(kind) => Some(kind),
-            _ => None,
-        }),
+        syn::PathArguments::AngleBracketed(arguments) => {
+            arguments.args.iter().find_map(|argument| match argument {
+                syn::GenericArgument::Type(kind) => Some(kind),
+                _ => None,
+            })
+        }
         _ => None,
     }
 }

@@ -2,7 +2,10 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{Data, DeriveInput, Error, Field, Fields, Ident, Lifetime, LitStr, Result, Type, ext::IdentExt, parse_quote};
+use syn::{
+    Data, DeriveInput, Error, Field, Fields, Ident, Lifetime, LitStr, Result, Type, ext::IdentExt,
+    parse_quote,
+};
 
 /// A field of the struct, and its column's name.
 struct Column {

@@ -4,14 +4,15 @@
 use std::sync::Arc;
 
 use arrow_array::types::{
-    ArrowPrimitiveType, BinaryType, ByteArrayType, Date32Type, Date64Type, Decimal128Type, Float16Type, Float32Type,
-    Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, LargeBinaryType, LargeUtf8Type, Time32MillisecondType,
-    Time32SecondType, Time64MicrosecondType, Time64NanosecondType, TimestampMicrosecondType, TimestampMillisecondType,
-    TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type, Utf8Type,
+    ArrowPrimitiveType, BinaryType, ByteArrayType, Date32Type, Date64Type, Decimal128Type, Float16Type,
+    Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, LargeBinaryType, LargeUtf8Type,
+    Time32MillisecondType, Time32SecondType, Time64MicrosecondType, Time64NanosecondType,
+    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
+    UInt8Type, UInt16Type, UInt32Type, UInt64Type, Utf8Type,
 };
 use arrow_array::{
-    ArrayRef, BooleanArray, FixedSizeBinaryArray, FixedSizeListArray, GenericByteArray, GenericListArray, MapArray,
-    NullArray, OffsetSizeTrait, PrimitiveArray, StructArray,
+    ArrayRef, BooleanArray, FixedSizeBinaryArray, FixedSizeListArray, GenericByteArray, GenericListArray,
+    MapArray, NullArray, OffsetSizeTrait, PrimitiveArray, StructArray,
 };
 use arrow_buffer::{ArrowNativeType, BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{DataType, FieldRef, Fields, TimeUnit};
@@ -39,7 +40,9 @@ pub(super) fn array(parts: &mut impl Parts, data_type: &DataType) -> Result<Arra
         DataType::LargeUtf8 => bytes::<LargeUtf8Type>(parts, length, nulls),
         DataType::Binary => bytes::<BinaryType>(parts, length, nulls),
         DataType::LargeBinary => bytes::<LargeBinaryType>(parts, length, nulls),
-        DataType::FixedSizeBinary(width) => Ok(Arc::new(FixedSizeBinaryArray::try_new(*width, parts.buffer()?, nulls)?)),
+        DataType::FixedSizeBinary(width) => {
+            Ok(Arc::new(FixedSizeBinaryArray::try_new(*width, parts.buffer()?, nulls)?))
+        }
         DataType::List(item) => list::<i32>(parts, item, length, nulls),
         DataType::LargeList(item) => list::<i64>(parts, item, length, nulls),
         DataType::FixedSizeList(item, size) => {
@@ -53,7 +56,12 @@ pub(super) fn array(parts: &mut impl Parts, data_type: &DataType) -> Result<Arra
 }
 
 /// A column of values of a fixed width.
-fn fixed(parts: &mut impl Parts, data_type: &DataType, length: usize, nulls: Option<NullBuffer>) -> Result<ArrayRef> {
+fn fixed(
+    parts: &mut impl Parts,
+    data_type: &DataType,
+    length: usize,
+    nulls: Option<NullBuffer>,
+) -> Result<ArrayRef> {
     let read = match data_type {
         DataType::Int8 => primitive::<Int8Type>,
         DataType::Int16 => primitive::<Int16Type>,
@@ -77,7 +85,9 @@ fn fixed(parts: &mut impl Parts, data_type: &DataType, length: usize, nulls: Opt
         DataType::Timestamp(TimeUnit::Microsecond, _) => primitive::<TimestampMicrosecondType>,
         DataType::Timestamp(TimeUnit::Nanosecond, _) => primitive::<TimestampNanosecondType>,
         DataType::Decimal128(..) => primitive::<Decimal128Type>,
-        other => return Err(Error::invalid(format_args!("{} cannot come into a plugin", ddl::type_name(other)))),
+        other => {
+            return Err(Error::invalid(format_args!("{} cannot come into a plugin", ddl::type_name(other))));
+        }
     };
     read(parts.buffer()?, data_type, length, nulls)
 }
@@ -92,7 +102,11 @@ fn primitive<T: ArrowPrimitiveType>(
     Ok(Arc::new(array.with_data_type(data_type.clone())))
 }
 
-fn bytes<T: ByteArrayType>(parts: &mut impl Parts, length: usize, nulls: Option<NullBuffer>) -> Result<ArrayRef> {
+fn bytes<T: ByteArrayType>(
+    parts: &mut impl Parts,
+    length: usize,
+    nulls: Option<NullBuffer>,
+) -> Result<ArrayRef> {
     let offsets = offsets(parts.buffer()?, length)?;
     Ok(Arc::new(GenericByteArray::<T>::try_new(offsets, parts.buffer()?, nulls)?))
 }

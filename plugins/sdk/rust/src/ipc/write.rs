@@ -1,8 +1,9 @@
 //! One batch → one message.
 
-use arrow_array::{Array, RecordBatch};
-use arrow_buffer::{ArrowNativeType, BooleanBuffer, Buffer, ToByteSlice};
-use arrow_data::ArrayData;
+use arrow_array::cast::AsArray;
+use arrow_array::types::ByteArrayType;
+use arrow_array::{Array, GenericByteArray, GenericListArray, OffsetSizeTrait, RecordBatch};
+use arrow_buffer::{ArrowNativeType, Buffer, OffsetBuffer};
 use arrow_schema::DataType;
 
 use super::{CONTINUATION, padded};
@@ -18,7 +19,7 @@ const FIXED: usize = 72;
 pub(crate) fn encode(batch: &RecordBatch, messages: &mut Vec<u8>) -> Result<()> {
     let mut body = Body::default();
     for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
-        body.array(&column.to_data()).map_err(|error| error.context(format!("column `{}`", field.name())))?;
+        body.array(column).map_err(|error| error.context(format_args!("column `{}`", field.name())))?;
     }
     body.message(batch.num_rows(), messages);
     Ok(())
@@ -32,7 +33,7 @@ struct Body {
 }
 
 impl Body {
-    fn array(&mut self, array: &ArrayData) -> Result<()> {
+    fn array(&mut self, array: &dyn Array) -> Result<()> {
         if *array.data_type() == DataType::Null {
             self.nodes.push((array.len(), array.len()));
             return Ok(());
@@ -45,32 +46,30 @@ impl Body {
         self.values(array)
     }
 
-    fn values(&mut self, array: &ArrayData) -> Result<()> {
-        let (offset, length) = (array.offset(), array.len());
+    fn values(&mut self, array: &dyn Array) -> Result<()> {
         match array.data_type() {
-            DataType::Boolean => self.buffers.push(BooleanBuffer::new(first(array), offset, length).sliced()),
-            DataType::FixedSizeBinary(width) => self.fixed(array, usize::try_from(*width).unwrap_or(0)),
-            DataType::Utf8 | DataType::Binary => self.variable::<i32>(array),
-            DataType::LargeUtf8 | DataType::LargeBinary => self.variable::<i64>(array),
-            DataType::List(_) | DataType::Map(..) => self.list::<i32>(array)?,
-            DataType::LargeList(_) => self.list::<i64>(array)?,
-            DataType::FixedSizeList(_, size) => {
-                let size = usize::try_from(*size).unwrap_or(0);
-                for child in array.child_data() {
-                    self.array(&child.slice(offset * size, length * size))?;
-                }
+            DataType::Boolean => self.buffers.push(array.as_boolean().values().sliced()),
+            DataType::Utf8 => self.bytes(array.as_string::<i32>()),
+            DataType::LargeUtf8 => self.bytes(array.as_string::<i64>()),
+            DataType::Binary => self.bytes(array.as_binary::<i32>()),
+            DataType::LargeBinary => self.bytes(array.as_binary::<i64>()),
+            DataType::List(_) => self.list(array.as_list::<i32>())?,
+            DataType::LargeList(_) => self.list(array.as_list::<i64>())?,
+            DataType::Map(..) => {
+                let (start, end) = self.offsets(array.as_map().offsets());
+                self.array(&array.as_map().entries().slice(start, end - start))?;
             }
+            DataType::FixedSizeList(..) => self.array(array.as_fixed_size_list().values())?,
             DataType::Struct(_) => {
-                for child in array.child_data() {
-                    self.array(&child.slice(offset, length))?;
-                }
+                array.as_struct().columns().iter().try_for_each(|child| self.array(child))?
             }
+            DataType::FixedSizeBinary(width) => self.fixed(array, usize::try_from(*width).unwrap_or(0)),
             other => match other.primitive_width() {
                 Some(width) => self.fixed(array, width),
                 None => {
-                    return Err(Error::permanent(format!(
-                        "{} cannot leave a plugin: cast it to a plain type",
-                        ddl::type_name(other)
+                    let name = ddl::type_name(other);
+                    return Err(Error::permanent(format_args!(
+                        "{name} cannot leave a plugin: cast it to a plain type"
                     )));
                 }
             },
@@ -78,39 +77,28 @@ impl Body {
         Ok(())
     }
 
-    fn fixed(&mut self, array: &ArrayData, width: usize) {
-        let values = first(array).slice_with_length(array.offset() * width, array.len() * width);
-        self.buffers.push(values);
+    fn fixed(&mut self, array: &dyn Array, width: usize) {
+        let data = array.to_data();
+        let values = data.buffers().first().cloned().unwrap_or_default();
+        self.buffers.push(values.slice_with_length(data.offset() * width, data.len() * width));
     }
 
-    fn variable<O: ArrowNativeType>(&mut self, array: &ArrayData) {
-        let (start, end) = self.offsets::<O>(array);
-        let values = array.buffers().get(1).cloned().unwrap_or_default();
-        self.buffers.push(values.slice_with_length(start, end - start));
+    fn bytes<T: ByteArrayType>(&mut self, array: &GenericByteArray<T>) {
+        let (start, end) = self.offsets(array.offsets());
+        self.buffers.push(array.values().slice_with_length(start, end - start));
     }
 
-    fn list<O: ArrowNativeType>(&mut self, array: &ArrayData) -> Result<()> {
-        let (start, end) = self.offsets::<O>(array);
-        for child in array.child_data() {
-            self.array(&child.slice(start, end - start))?;
-        }
-        Ok(())
+    fn list<O: OffsetSizeTrait>(&mut self, array: &GenericListArray<O>) -> Result<()> {
+        let (start, end) = self.offsets(array.offsets());
+        self.array(&array.values().slice(start, end - start))
     }
 
     /// Writes the offsets from zero on; returns the range of values they point to.
-    fn offsets<O: ArrowNativeType>(&mut self, array: &ArrayData) -> (usize, usize) {
-        let buffer = first(array);
-        let all = buffer.typed_data::<O>();
-        let offsets = all.get(array.offset()..=array.offset() + array.len()).unwrap_or_default();
-        let (Some(start), Some(end)) = (offsets.first(), offsets.last()) else {
-            // Arrays of no rows may have no offset at all.
-            self.buffers.push(Buffer::from(O::default().to_byte_slice()));
-            return (0, 0);
-        };
-        let (start, end) = (start.as_usize(), end.as_usize());
-        let width = size_of::<O>();
+    fn offsets<O: ArrowNativeType>(&mut self, offsets: &OffsetBuffer<O>) -> (usize, usize) {
+        let start = offsets.first().map_or(0, |offset| offset.as_usize());
+        let end = offsets.last().map_or(0, |offset| offset.as_usize());
         self.buffers.push(if start == 0 {
-            buffer.slice_with_length(array.offset() * width, size_of_val(offsets))
+            offsets.inner().inner().clone()
         } else {
             offsets.iter().map(|offset| O::usize_as(offset.as_usize() - start)).collect()
         });
@@ -170,10 +158,6 @@ impl Body {
             offset += padded(buffer.len());
         }
     }
-}
-
-fn first(array: &ArrayData) -> Buffer {
-    array.buffers().first().cloned().unwrap_or_default()
 }
 
 fn words(out: &mut Vec<u8>, words: &[u16]) {

@@ -9,7 +9,8 @@ use crate::{Error, Result};
 
 /// Reads rows, a JSON object a line.
 pub(super) fn read(rows: &str, schema: &SchemaRef) -> Result<RecordBatch> {
-    let mut decoder = ReaderBuilder::new(schema.clone()).with_strict_mode(true).with_batch_size(1 << 20).build_decoder()?;
+    let mut decoder =
+        ReaderBuilder::new(schema.clone()).with_strict_mode(true).with_batch_size(1 << 20).build_decoder()?;
     decoder.decode(rows.as_bytes())?;
     let batch = decoder.flush().map_err(|error| Error::from(error).context("the input's rows"))?;
     Ok(batch.unwrap_or_else(|| RecordBatch::new_empty(schema.clone())))
@@ -27,7 +28,9 @@ pub(super) fn write(batch: &RecordBatch) -> Result<Vec<Value>> {
 pub(super) fn lines(text: &str) -> Result<Vec<Value>> {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let value = |line: &str| {
-        serde_json::from_str(line).map(plain).map_err(|error| Error::from(error).context(format_args!("`{line}`")))
+        serde_json::from_str(line)
+            .map(plain)
+            .map_err(|error| Error::from(error).context(format_args!("`{line}`")))
     };
     lines.map(value).collect()
 }

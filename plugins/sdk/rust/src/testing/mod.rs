@@ -62,7 +62,8 @@ pub struct Answer {
 pub fn bind<P: Plugin>(config: &str, schema: &str) -> Result<Bound<P>> {
     let input = SchemaRef::new(ddl::parse(schema)?);
     let (instance, binding) = Instance::bind(config, &input)?;
-    let context = Context { query: "test".into(), epoch: 0, partition: 0, attempt: 0, watermark: None, now: 0 };
+    let context =
+        Context { query: "test".into(), epoch: 0, partition: 0, attempt: 0, watermark: None, now: 0 };
     Ok(Bound { instance, input, reads: binding.reads, context })
 }
 
@@ -90,7 +91,9 @@ impl<P: Plugin> Bound<P> {
                 let rows = extend(input, decode(messages, &outputs.main)?);
                 without(rows, &outcome.errors)
             }
-            Rows::KeepExtend((bits, messages)) => extend(keep(input, &bits), decode(messages, &outputs.main)?),
+            Rows::KeepExtend((bits, messages)) => {
+                extend(keep(input, &bits), decode(messages, &outputs.main)?)
+            }
         };
         let mut side = Vec::new();
         for (name, messages) in outcome.side {
@@ -111,7 +114,11 @@ impl Answer {
     #[allow(clippy::panic, reason = "an assertion")]
     pub fn expect(&self, rows: &str) {
         match json::lines(rows) {
-            Ok(rows) => assert_eq!(json::print(&self.rows), json::print(&rows), "the rows that left (left), and expected"),
+            Ok(rows) => assert_eq!(
+                json::print(&self.rows),
+                json::print(&rows),
+                "the rows that left (left), and expected"
+            ),
             Err(error) => panic!("the expected rows: {error}"),
         }
     }
