@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn files_that_cannot_be_cut_stay_whole_and_in_order() {
         assert_eq!(show(assign(&files(&[10, 10, 10, 10]), 2, |_| false)), ["0[0-10] 1[0-10]", "2[0-10] 3[0-10]"]);
-        assert_eq!(show(assign(&files(&[0, 0, 0]), 2, |_| true)), ["0[0-0]", "1[0-0] 2[0-0]"]);
+        assert_eq!(show(assign(&files(&[0, 0, 0]), 2, |_| true)), ["0[0-0] 1[0-0]", "2[0-0]"]);
         assert_eq!(show(assign(&files(&[1]), 4, |_| true)).concat(), "0[0-1]");
     }
 

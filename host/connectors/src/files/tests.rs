@@ -351,12 +351,12 @@ async fn bad_rows_are_nulls_or_dropped_or_end_the_query() {
 async fn deep_json_and_long_lines_are_bad_rows() {
     let dir = tempfile::tempdir().unwrap();
     let deep = format!("{{\"x\":{}\n", "[".repeat(100_000));
-    let long = format!("{{\"x\":\"{}\"}}\n", "x".repeat(3 << 20));
+    let long = format!("{{\"x\":\"{}\"}}\n", "x".repeat(3 << 19));
     put(&dir, "f.json", format!("{{\"a\":1}}\n{deep}{long}{{\"a\":2}}\n"), 0);
     let settings = FilesSettings { max_line_bytes: ByteSize(1 << 20), ..at_dir(&dir) };
     let read = read_all(settings, options("a INT")).await.unwrap();
     assert_eq!(table(&read), "a\n1\n\n\n2\n");
-    assert!(read.last().unwrap().origin.span().unwrap().last == 4);
+    assert_eq!(read.last().unwrap().origin.position(3).first, 4);
 }
 
 #[tokio::test]
@@ -483,4 +483,75 @@ fn an_archive_among_the_files_is_refused() {
     let error = FileSource::new("in", settings, options("a INT"), Arc::new(SystemClock::new())).err().unwrap();
     assert!(error.report().contains("would be read again"), "{}", error.report());
     assert!(!Path::new("done").exists());
+}
+
+#[tokio::test]
+async fn an_inferred_schema_is_kept_with_the_range() {
+    let dir = tempfile::tempdir().unwrap();
+    put(&dir, "day=2025-01-01/f.json", "{\"a\":1,\"b\":\"x\"}\n", 0);
+    let source = started(at_dir(&dir), options("infer"), Reach::Once).await;
+    let range = source.latest(None).await.unwrap().unwrap().range;
+    assert_eq!(range.detail["schema"], "a BIGINT, b STRING, day DATE");
+    assert_eq!(table(&batches(&source, &range, 1).await.unwrap()), "a|b|day\n1|x|2025-01-01\n");
+    put(&dir, "g.json", "{\"a\":\"now a text\"}\n", 1);
+    let again = FileSource::new("in", at_dir(&dir), options("infer"), Arc::new(SystemClock::new())).unwrap();
+    again.restore(History { snapshot: None, ranges: vec![range] }, Reach::Once).await.unwrap();
+    assert_eq!(again.schema(None).unwrap().field(0).data_type(), &arrow::datatypes::DataType::Int64);
+}
+
+#[tokio::test]
+async fn inferring_from_nothing_asks_for_a_schema() {
+    let dir = tempfile::tempdir().unwrap();
+    let error = source(at_dir(&dir), options("infer")).schema(None).unwrap_err();
+    assert_eq!(error.kind(), Kind::Invalid);
+    assert!(error.report().contains("no data to infer a schema from"), "{}", error.report());
+    put(&dir, "f.json", "{}", 0);
+    let error = source(at_dir(&dir), SourceOptions::default()).schema(None).unwrap_err();
+    assert!(error.report().contains("set `schema` to the columns"), "{}", error.report());
+}
+
+#[tokio::test]
+async fn new_columns_extend_the_schema_from_their_range_on() {
+    let dir = tempfile::tempdir().unwrap();
+    put(&dir, "0.json", "{\"a\":1}\n", 0);
+    put(&dir, "1.json", "{\"a\":2,\"new\":true}\n", 1);
+    let evolving = SourceOptions { evolve: true, ..limited("a INT", Limit::Files(1)) };
+    let source = started(at_dir(&dir), evolving, Reach::AvailableNow).await;
+    let first = source.latest(None).await.unwrap().unwrap().range;
+    source.release(&first).await.unwrap();
+    let second = source.latest(Some(&first.end)).await.unwrap().unwrap().range;
+    assert_eq!(table(&batches(&source, &second, 1).await.unwrap()), "a|new\n2|true\n");
+    source.release(&second).await.unwrap();
+    assert_eq!(table(&batches(&source, &first, 1).await.unwrap()), "a\n1\n");
+    assert_eq!(source.schema(Some(&first)).unwrap().fields().len(), 1);
+    assert_eq!(source.schema(None).unwrap().fields().len(), 2);
+}
+
+#[tokio::test]
+async fn a_name_may_come_again_once_its_file_was_cleaned_away() {
+    let dir = tempfile::tempdir().unwrap();
+    put(&dir, "f.json", "{\"a\":1}", 0);
+    let settings = FilesSettings { clean: Clean::Delete, ..at_dir(&dir) };
+    let first = started(settings.clone(), options("a INT"), Reach::AvailableNow).await;
+    let range = first.latest(None).await.unwrap().unwrap().range;
+    first.release(&range).await.unwrap();
+    put(&dir, "f.json", "{\"a\":2}", 1);
+    let second = source(settings, options("a INT"));
+    let history = History { snapshot: None, ranges: vec![range.clone()] };
+    second.restore(history, Reach::AvailableNow).await.unwrap();
+    second.release(&range).await.unwrap();
+    let next = second.latest(Some(&range.end)).await.unwrap().unwrap().range;
+    assert_eq!(table(&batches(&second, &next, 1).await.unwrap()), "a\n2\n");
+}
+
+#[tokio::test]
+async fn ten_thousand_files_that_were_read_cost_little_to_look_at() {
+    let dir = tempfile::tempdir().unwrap();
+    (0..10_000).for_each(|i| put(&dir, &format!("{i}.json"), "", 0));
+    let source = started(at_dir(&dir), options("a INT"), Reach::Endless).await;
+    let range = source.latest(None).await.unwrap().unwrap().range;
+    source.release(&range).await.unwrap();
+    let clock = SystemClock::new();
+    assert!(source.latest(Some(&range.end)).await.unwrap().is_none());
+    assert!(clock.monotonic() < Duration::from_millis(500), "{:?}", clock.monotonic());
 }

@@ -191,3 +191,63 @@ impl Source for RateSource {
         Ok(None)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use engine::ManualClock;
+    use futures::StreamExt;
+
+    fn source(settings: RateSettings) -> (RateSource, Arc<ManualClock>) {
+        let clock = Arc::new(ManualClock::new(Timestamp(1_000_000_000)));
+        (RateSource::new("in", settings, SourceOptions::default(), clock.clone()).unwrap(), clock)
+    }
+
+    async fn rows(source: &RateSource, range: &Range, partitions: usize) -> Vec<(i64, i64)> {
+        let mut rows = Vec::new();
+        for mut stream in source.read(range, partitions).await.unwrap() {
+            while let Some(batch) = stream.next().await {
+                let batch = batch.unwrap().rows;
+                let column = |i: usize| batch.column(i).to_data().buffers()[0].typed_data::<i64>().to_vec();
+                rows.extend(column(0).into_iter().zip(column(1)));
+            }
+        }
+        rows
+    }
+
+    #[tokio::test]
+    async fn a_second_brings_its_rows_when_it_is_over() {
+        let (source, clock) = source(RateSettings { rows_per_second: 4, ..RateSettings::default() });
+        source.restore(History::default(), Reach::Endless).await.unwrap();
+        clock.advance(Duration::from_millis(999));
+        assert!(source.latest(None).await.unwrap().is_none());
+        clock.advance(Duration::from_millis(1_001));
+        let range = source.latest(None).await.unwrap().unwrap().range;
+        let all = rows(&source, &range, 3).await;
+        assert_eq!(all.iter().map(|r| r.1).collect::<Vec<_>>(), (0..8).collect::<Vec<_>>());
+        assert_eq!((all[0].0, all[1].0, all[4].0), (1_000_000_000, 1_000_250_000, 1_001_000_000));
+        assert!(source.latest(Some(&range.end)).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_restart_goes_on_counting_from_the_same_beginning() {
+        let (first, clock) = source(RateSettings { rows_per_second: 10_000, ..RateSettings::default() });
+        first.restore(History::default(), Reach::Endless).await.unwrap();
+        clock.advance(Duration::from_secs(2));
+        let range = first.latest(None).await.unwrap().unwrap().range;
+        let (second, clock) = source(RateSettings { rows_per_second: 10_000, ..RateSettings::default() });
+        clock.advance(Duration::from_secs(3));
+        second.restore(History { snapshot: None, ranges: vec![range.clone()] }, Reach::Endless).await.unwrap();
+        assert_eq!(rows(&second, &range, 1).await, rows(&first, &range, 2).await);
+        let next = second.latest(Some(&range.end)).await.unwrap().unwrap().range;
+        assert_eq!(rows(&second, &next, 1).await.first(), Some(&(1_002_000_000, 20_000)));
+    }
+
+    #[tokio::test]
+    async fn the_pace_ramps_up() {
+        let ramp_up_time = Interval::millis(4_000);
+        let (source, _) = source(RateSettings { rows_per_second: 10, ramp_up_time, num_partitions: None });
+        let paces: Vec<_> = (0..6).map(|s| source.rows_before(s + 1) - source.rows_before(s)).collect();
+        assert_eq!(paces, [2, 4, 6, 8, 10, 10]);
+    }
+}

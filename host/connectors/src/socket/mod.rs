@@ -218,3 +218,87 @@ impl Source for SocketSource {
         Ok(None)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use engine::ManualClock;
+    use std::{io::Write, net::TcpListener};
+
+    fn source(port: u16, include_timestamp: bool) -> SocketSource {
+        let settings = SocketSettings {
+            host: "127.0.0.1".into(),
+            port,
+            include_timestamp,
+            format: None,
+            csv: None,
+            max_line_bytes: None,
+        };
+        let clock = Arc::new(ManualClock::new(engine::Timestamp(5)));
+        SocketSource::new("in", settings, SourceOptions::default(), clock).unwrap()
+    }
+
+    /// The rows of the next epoch, as soon as there are some.
+    async fn next(source: &SocketSource, start: Option<&Offset>) -> (Vec<RecordBatch>, Range) {
+        loop {
+            if let Some(planned) = source.latest(start).await.unwrap() {
+                let streams = source.read(&planned.range, 1).await.unwrap();
+                let batches = streams.into_iter().next().unwrap().map(|b| b.unwrap().rows).collect().await;
+                source.release(&planned.range).await.unwrap();
+                return (batches, planned.range);
+            }
+            source.wait().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn lines_come_with_the_time_they_were_taken_at() {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let source = source(server.local_addr().unwrap().port(), true);
+        source.restore(History::default(), Reach::Endless).await.unwrap();
+        assert!(source.latest(None).await.unwrap().is_none());
+        let (mut client, _) = server.accept().unwrap();
+        client.write_all(b"hello world\n").unwrap();
+        let (batches, range) = next(&source, None).await;
+        let columns = batches[0].columns().to_vec();
+        let text: ArrayRef = Arc::new(arrow::array::StringArray::from(vec!["hello world"]));
+        let time: ArrayRef = Arc::new(TimestampMicrosecondArray::from_value(5, 1).with_timezone("UTC"));
+        assert_eq!(columns, [text, time]);
+        assert_eq!(range.end.0, serde_json::json!({"rows": 1}));
+        client.write_all(b"again\n").unwrap();
+        assert_eq!(next(&source, Some(&range.end)).await.0[0].num_rows(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_closed_connection_is_unavailable_and_then_opened_again() {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let source = source(server.local_addr().unwrap().port(), false);
+        source.restore(History::default(), Reach::Endless).await.unwrap();
+        source.latest(None).await.unwrap();
+        let (mut client, _) = server.accept().unwrap();
+        client.write_all(b"a\n").unwrap();
+        drop(client);
+        let (_, range) = next(&source, None).await;
+        let error = loop {
+            source.wait().await;
+            if let Err(error) = source.latest(Some(&range.end)).await {
+                break error;
+            }
+        };
+        assert_eq!(error.kind(), Kind::Unavailable);
+        assert!(error.report().ends_with("closed the connection"), "{}", error.report());
+        assert!(source.latest(Some(&range.end)).await.unwrap().is_none());
+        server.accept().unwrap().0.write_all(b"b\n").unwrap();
+        assert_eq!(next(&source, Some(&range.end)).await.1.end.0["rows"], 2);
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_not_there_is_unavailable() {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = server.local_addr().unwrap().port();
+        drop(server);
+        let error = source(port, false).latest(None).await.unwrap_err();
+        assert_eq!(error.kind(), Kind::Unavailable);
+        assert!(error.report().contains("is a server listening there?"), "{}", error.report());
+    }
+}

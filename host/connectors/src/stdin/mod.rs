@@ -155,3 +155,83 @@ impl Source for StdinSource {
         Ok(None)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::{Limit, SchemaOption};
+    use futures::StreamExt;
+
+    fn json(text: &'static str, options: SourceOptions) -> StdinSource {
+        let settings = StdinSettings { format: Some(FileFormat::Json), ..StdinSettings::default() };
+        StdinSource::reading(text.as_bytes(), "in", settings, options).unwrap()
+    }
+
+    fn schema(text: &str) -> SourceOptions {
+        SourceOptions { schema: Some(SchemaOption::from(text.to_owned())), ..SourceOptions::default() }
+    }
+
+    /// Runs epochs until the input is over; the rows of each.
+    async fn epochs(source: &StdinSource) -> Vec<usize> {
+        let mut start: Option<Offset> = None;
+        let mut rows = Vec::new();
+        while let Some(planned) = source.latest(start.as_ref()).await.unwrap() {
+            let mut count = 0;
+            for mut stream in source.read(&planned.range, 2).await.unwrap() {
+                while let Some(batch) = stream.next().await {
+                    count += batch.unwrap().len();
+                }
+            }
+            rows.push(count);
+            source.release(&planned.range).await.unwrap();
+            start = Some(planned.range.end);
+        }
+        rows
+    }
+
+    #[tokio::test]
+    async fn the_input_is_read_to_its_end() {
+        let source = json("{\"a\":1}\n{\"a\":2}\n{\"a\":3}", schema("a INT"));
+        source.restore(History::default(), Reach::AvailableNow).await.unwrap();
+        assert_eq!(epochs(&source).await.iter().sum::<usize>(), 3);
+    }
+
+    #[tokio::test]
+    async fn an_epoch_takes_no_more_rows_than_its_limit() {
+        let limit = SourceOptions { max_per_trigger: Some(Limit::Rows(2)), ..schema("a INT") };
+        let source = json("{\"a\":1}\n{\"a\":2}\n{\"a\":3}\n", limit);
+        source.restore(History::default(), Reach::AvailableNow).await.unwrap();
+        assert_eq!(epochs(&source).await, [2, 1]);
+    }
+
+    #[tokio::test]
+    async fn the_schema_is_inferred_from_the_first_lines_and_none_is_lost() {
+        let source = json("{\"a\":1}\n{\"a\":2.5,\"b\":\"x\"}\n", schema("infer"));
+        let found = source.schema(None).unwrap();
+        assert_eq!(crate::formats::ddl::print(&found), "a DOUBLE, b STRING");
+        source.restore(History::default(), Reach::AvailableNow).await.unwrap();
+        assert_eq!(epochs(&source).await.iter().sum::<usize>(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_csv_header_is_no_row() {
+        let csv = Some(CsvInput { header: true, ..CsvInput::default() });
+        let settings = StdinSettings { format: Some(FileFormat::Csv), csv, max_line_bytes: None };
+        let source = StdinSource::reading(&b"b,a\nx,1\n"[..], "in", settings, schema("a INT, b STRING")).unwrap();
+        source.restore(History::default(), Reach::AvailableNow).await.unwrap();
+        assert_eq!(epochs(&source).await, [1]);
+    }
+
+    #[tokio::test]
+    async fn once_is_refused_with_what_to_do() {
+        let source = json("", schema("a INT"));
+        let error = source.restore(History::default(), Reach::Once).await.unwrap_err();
+        assert!(error.report().contains("use the trigger available-now"), "{}", error.report());
+    }
+
+    #[test]
+    fn parquet_has_no_lines() {
+        let settings = StdinSettings { format: Some(FileFormat::Parquet), ..StdinSettings::default() };
+        assert!(StdinSource::reading(&b""[..], "in", settings, SourceOptions::default()).is_err());
+    }
+}
