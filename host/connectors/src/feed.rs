@@ -146,7 +146,8 @@ impl Feed {
     /// Numbers rows from where the newest of `ranges` ended.
     pub(crate) fn restore(&mut self, ranges: &[Range], reach: Reach) -> Result<()> {
         if reach == Reach::Once {
-            let instead = "one epoch would have to hold all of an input that comes once; use the trigger available-now";
+            let instead =
+                "one epoch would have to hold all of an input that comes once; use the trigger available-now";
             return Err(Error::invalid(instead));
         }
         self.first = ranges.last().map_or(0, |range| rows_of(Some(&range.end)));
@@ -171,7 +172,8 @@ impl Feed {
             return Ok(None);
         }
         let rows = there.min(limit.unwrap_or(u64::MAX).max(1));
-        let range = Range { start: start.cloned(), end: offset(from + rows), detail: serde_json::Value::Null };
+        let range =
+            Range { start: start.cloned(), end: offset(from + rows), detail: serde_json::Value::Null };
         Ok(Some(Planned { range, backlog: there - rows }))
     }
 
@@ -243,7 +245,11 @@ impl Feed {
     pub(crate) fn read(&self, range: &Range, name: &str) -> Vec<BatchStream> {
         let (from, to) = (rows_of(range.start.as_ref()), rows_of(Some(&range.end)));
         if from < self.first {
-            tracing::error!(source = name, rows = to.min(self.first) - from, "rows of an earlier process are lost");
+            tracing::error!(
+                source = name,
+                rows = to.min(self.first) - from,
+                "rows of an earlier process are lost"
+            );
         }
         let mut at = self.first;
         let mut batches = Vec::new();

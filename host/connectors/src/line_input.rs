@@ -41,7 +41,9 @@ impl LineInput {
             return Err(Error::invalid("format: parquet has no lines; use json, csv or text"));
         }
         if options.evolve {
-            return Err(Error::invalid("evolve: only files can extend a schema; use `rescue` to keep unknown fields"));
+            return Err(Error::invalid(
+                "evolve: only files can extend a schema; use `rescue` to keep unknown fields",
+            ));
         }
         if !matches!(options.max_per_trigger, None | Some(Limit::Rows(_))) {
             return Err(Error::invalid("max-per-trigger: this source counts rows; write { rows = 100_000 }"));
@@ -89,7 +91,12 @@ impl LineInput {
     }
 
     /// How to decode. Takes the header of CSV out of the `first` lines, waiting for them if there are none yet.
-    pub(crate) fn line_format(&self, first: &mut Vec<Raw>, lines: &RawLines, rules: &RowRules) -> Result<LineFormat> {
+    pub(crate) fn line_format(
+        &self,
+        first: &mut Vec<Raw>,
+        lines: &RawLines,
+        rules: &RowRules,
+    ) -> Result<LineFormat> {
         let special = [Some(CORRUPT_RECORD), rules.rescue.as_deref()];
         let fields = rules.schema.fields();
         let own = fields.iter().enumerate().filter(|(_, f)| !special.contains(&Some(f.name().as_str())));

@@ -24,7 +24,9 @@ impl FromStr for Interval {
             .ok()
             .and_then(|d| Duration::try_from(d).ok())
             .map(Interval)
-            .ok_or_else(|| format!("{text:?} is not a length of time; write for example \"200ms\" or \"10 minutes\""))
+            .ok_or_else(|| {
+                format!("{text:?} is not a length of time; write for example \"200ms\" or \"10 minutes\"")
+            })
     }
 }
 
@@ -60,11 +62,9 @@ impl FromStr for ByteSize {
         let digits = text.trim_start_matches(|c: char| c.is_ascii_digit());
         let number = text.strip_suffix(digits).and_then(|n| n.parse::<u64>().ok());
         let unit = unit(&digits.trim().to_ascii_lowercase());
-        number
-            .zip(unit)
-            .and_then(|(n, unit)| n.checked_mul(unit))
-            .map(ByteSize)
-            .ok_or_else(|| format!("{text:?} is not a number of bytes; write for example 1000000 or \"64MiB\""))
+        number.zip(unit).and_then(|(n, unit)| n.checked_mul(unit)).map(ByteSize).ok_or_else(|| {
+            format!("{text:?} is not a number of bytes; write for example 1000000 or \"64MiB\"")
+        })
     }
 }
 

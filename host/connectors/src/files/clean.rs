@@ -25,7 +25,9 @@ pub(crate) fn all(location: &Location, clean: &Clean, files: Vec<FileEntry>) -> 
         };
         match result {
             Ok(()) => gone.push(file),
-            Err(error) => tracing::warn!(path = %full.display(), %error, "was read, and cannot be cleaned away"),
+            Err(error) => {
+                tracing::warn!(path = %full.display(), %error, "was read, and cannot be cleaned away")
+            }
         }
     }
     Ok(gone)

@@ -22,7 +22,11 @@ const FILES: usize = 20;
 const SAMPLE: usize = 1 << 20;
 
 /// The columns of the first of `files`, those of their directories' names last.
-pub(crate) fn schema_of_files(files: &[FileEntry], location: &Location, settings: &FilesSettings) -> Result<Schema> {
+pub(crate) fn schema_of_files(
+    files: &[FileEntry],
+    location: &Location,
+    settings: &FilesSettings,
+) -> Result<Schema> {
     let mut discovery = Discovery::default();
     for file in files.iter().take(FILES) {
         discovery.look_at(file, location, settings)?;

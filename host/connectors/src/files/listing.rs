@@ -24,7 +24,8 @@ pub(crate) struct FileEntry {
 
 impl FileEntry {
     pub(crate) fn new(path: Arc<str>, metadata: &Metadata) -> Self {
-        let since = metadata.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+        let since =
+            metadata.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
         let modified = Timestamp(i64::try_from(since.as_micros()).unwrap_or(i64::MAX));
         FileEntry { path, size: metadata.len(), modified }
     }
@@ -59,7 +60,9 @@ impl Location {
                 Ok(Location { directory: path.to_path_buf(), choice })
             }
             Ok(_) => Self::one(path),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Self::pattern(path).unwrap_or_else(|| Err(missing(path))),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                Self::pattern(path).unwrap_or_else(|| Err(missing(path)))
+            }
             Err(e) => Err(Error::invalid(format!("path {}: cannot be read", path.display())).caused_by(e)),
         }
     }
@@ -180,7 +183,10 @@ pub(crate) fn is_hidden(name: &str) -> bool {
 }
 
 fn missing(path: &Path) -> Error {
-    Error::invalid(format!("path {}: there is no such file or directory; create it or correct `path`", path.display()))
+    Error::invalid(format!(
+        "path {}: there is no such file or directory; create it or correct `path`",
+        path.display()
+    ))
 }
 
 fn not_text(path: &Path) -> Error {
@@ -213,7 +219,8 @@ mod tests {
     }
 
     fn names(location: &Location) -> Vec<String> {
-        let mut names: Vec<_> = location.list(&|_| false).unwrap().iter().map(|f| f.path.to_string()).collect();
+        let mut names: Vec<_> =
+            location.list(&|_| false).unwrap().iter().map(|f| f.path.to_string()).collect();
         names.sort();
         names
     }

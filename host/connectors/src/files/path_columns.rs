@@ -3,7 +3,10 @@
 use super::{listing::FileEntry, settings::MetadataField};
 use crate::formats::{columns::Columns, csv::decode::push, ddl};
 use arrow::{
-    array::{ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, StringArray, StructArray, TimestampMicrosecondArray, UInt32Array},
+    array::{
+        ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, StringArray, StructArray,
+        TimestampMicrosecondArray, UInt32Array,
+    },
     compute::take,
     datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef},
     error::ArrowError,
@@ -86,11 +89,13 @@ impl PathColumns {
         let mut constants = Vec::new();
         for (name, value) in parts(&file.path) {
             if let Some((index, field)) = columns.fields().find(&name) {
-                constants.push((index, one(field, value.as_deref(), zone).ok_or_else(|| misfit(full, field))?));
+                constants
+                    .push((index, one(field, value.as_deref(), zone).ok_or_else(|| misfit(full, field))?));
             }
         }
         if !wanted.is_empty() {
-            let value = metadata(wanted, file, full).map_err(|e| Error::internal("building _metadata").caused_by(e))?;
+            let value = metadata(wanted, file, full)
+                .map_err(|e| Error::internal("building _metadata").caused_by(e))?;
             constants.push((columns.fields().len(), value));
         }
         Ok(PathColumns { schema: with_metadata(columns, wanted), constants })
@@ -196,6 +201,9 @@ mod tests {
 
     #[test]
     fn a_default_partition_is_null() {
-        assert_eq!(parts("a=1/b=__HIVE_DEFAULT_PARTITION__/f=x"), [("a".into(), Some("1".into())), ("b".into(), None)]);
+        assert_eq!(
+            parts("a=1/b=__HIVE_DEFAULT_PARTITION__/f=x"),
+            [("a".into(), Some("1".into())), ("b".into(), None)]
+        );
     }
 }

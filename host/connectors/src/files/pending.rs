@@ -145,7 +145,9 @@ impl Pending {
                 return Ok(planned);
             }
             // The listing was some time ago: take what changed out of the queue, and plan anew.
-            self.remove(&planned.iter().filter(|f| changed.contains_key(&f.path)).cloned().collect::<Vec<_>>());
+            self.remove(
+                &planned.iter().filter(|f| changed.contains_key(&f.path)).cloned().collect::<Vec<_>>(),
+            );
             for file in changed.into_values().flatten() {
                 self.put(file, clock.monotonic(), clock);
             }

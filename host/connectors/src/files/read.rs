@@ -53,7 +53,8 @@ impl Reading {
         let file = File::open(&full).map_err(|e| unreadable(&full, e))?;
         unchanged(&split.file, &file, &full)?;
         let zone = &self.rules.time_zone;
-        let constants = PathColumns::new(&self.rules.schema, &self.settings.metadata, &split.file, &full, zone)?;
+        let constants =
+            PathColumns::new(&self.rules.schema, &self.settings.metadata, &split.file, &full, zone)?;
         let open = Open { split, file: &file, full: &full, constants: &constants };
         let mut finish = |batch: Batch| out(Batch { rows: constants.put_into(batch.rows)?, ..batch });
         let result = match format_of(&self.settings, &full)? {
@@ -90,7 +91,9 @@ impl Reading {
             match block {
                 Block::Lines(mut block) => {
                     if std::mem::take(&mut skip_header) {
-                        block = memchr::memchr(b'\n', block).and_then(|at| block.get(at + 1..)).unwrap_or_default();
+                        block = memchr::memchr(b'\n', block)
+                            .and_then(|at| block.get(at + 1..))
+                            .unwrap_or_default();
                         place.next = 2;
                     }
                     decoder.block(block, &mut place, out)?;
@@ -109,9 +112,10 @@ impl Reading {
         let mut reader = LineReader::new(bytes, self.longest());
         match reader.next().map_err(io)? {
             Some(Block::Lines(block)) => Ok(lines(block).next().map(<[u8]>::to_vec)),
-            Some(Block::TooLong(_)) => {
-                Err(Error::data(format!("{}, line 1: the header is longer than `max-line-bytes`", open.full.display())))
-            }
+            Some(Block::TooLong(_)) => Err(Error::data(format!(
+                "{}, line 1: the header is longer than `max-line-bytes`",
+                open.full.display()
+            ))),
             None => Ok(None),
         }
     }

@@ -19,8 +19,9 @@ pub(crate) struct Detail {
 
 impl Detail {
     pub(crate) fn of(range: &Range) -> Result<Self> {
-        serde_json::from_value(range.detail.clone())
-            .map_err(|e| Error::internal("a range of a files source is not what this version writes").caused_by(e))
+        serde_json::from_value(range.detail.clone()).map_err(|e| {
+            Error::internal("a range of a files source is not what this version writes").caused_by(e)
+        })
     }
 
     pub(crate) fn value(&self) -> Result<Value> {

@@ -144,7 +144,9 @@ impl FileSource {
     fn data_schema(&self, range: Option<&Range>) -> Result<Schema> {
         match range.map(Detail::of).transpose()?.and_then(|d| d.schema) {
             Some(recorded) => ddl::parse(&recorded),
-            None => self.settled_schema(&mut self.state()).map_err(|e| e.while_doing(format!("source {}", self.name))),
+            None => self
+                .settled_schema(&mut self.state())
+                .map_err(|e| e.while_doing(format!("source {}", self.name))),
         }
     }
 
@@ -166,14 +168,19 @@ impl FileSource {
             let column = Schema::new(vec![Field::new(rescue, DataType::Utf8, true)]);
             schema = extended(&schema, &column).unwrap_or(schema);
         }
-        tracing::info!(source = self.name, schema = ddl::print(&schema), "inferred; set `schema` to this to fix it");
+        tracing::info!(
+            source = self.name,
+            schema = ddl::print(&schema),
+            "inferred; set `schema` to this to fix it"
+        );
         state.schema = Some(schema.clone());
         Ok(schema)
     }
 
     /// Text and Parquet need no schema; for the others it has to be asked for.
     fn has_columns_itself(&self, files: &[FileEntry]) -> Result<()> {
-        let format = files.first().map(|f| format_of(&self.settings, &self.location.full(&f.path))).transpose()?;
+        let format =
+            files.first().map(|f| format_of(&self.settings, &self.location.full(&f.path))).transpose()?;
         match format.or(self.settings.format) {
             Some(FileFormat::Text | FileFormat::Parquet) => Ok(()),
             _ => Err(Error::invalid(
@@ -199,7 +206,11 @@ impl FileSource {
 #[async_trait]
 impl Source for FileSource {
     fn facts(&self) -> SourceFacts {
-        SourceFacts { description: format!("FileSource[{}]", self.settings.path.display()), replayable: true, needs_history: true }
+        SourceFacts {
+            description: format!("FileSource[{}]", self.settings.path.display()),
+            replayable: true,
+            needs_history: true,
+        }
     }
 
     fn schema(&self, range: Option<&Range>) -> Result<SchemaRef> {
@@ -252,7 +263,8 @@ impl Source for FileSource {
         let detail = Detail::of(range)?;
         let mut gone = Vec::new();
         if self.settings.clean != Clean::Off {
-            let (location, clean, files) = (self.location.clone(), self.settings.clean.clone(), detail.files.clone());
+            let (location, clean, files) =
+                (self.location.clone(), self.settings.clean.clone(), detail.files.clone());
             gone = blocking(move || clean::all(&location, &clean, files)).await??;
         }
         let mut state = self.state();
@@ -303,7 +315,9 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 
 /// Runs what reads the file system on a thread that may wait for it.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(|e| Error::internal("a thread of a files source").caused_by(e))
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|e| Error::internal("a thread of a files source").caused_by(e))
 }
 
 /// All columns of files can be missing.

@@ -92,7 +92,10 @@ mod tests {
 
     #[test]
     fn files_that_cannot_be_cut_stay_whole_and_in_order() {
-        assert_eq!(show(assign(&files(&[10, 10, 10, 10]), 2, |_| false)), ["0[0-10] 1[0-10]", "2[0-10] 3[0-10]"]);
+        assert_eq!(
+            show(assign(&files(&[10, 10, 10, 10]), 2, |_| false)),
+            ["0[0-10] 1[0-10]", "2[0-10] 3[0-10]"]
+        );
         assert_eq!(show(assign(&files(&[0, 0, 0]), 2, |_| true)), ["0[0-0] 1[0-0]", "2[0-0]"]);
         assert_eq!(show(assign(&files(&[1]), 4, |_| true)).concat(), "0[0-1]");
     }
@@ -101,7 +104,8 @@ mod tests {
     fn every_byte_is_in_exactly_one_split_in_order() {
         let files = files(&[3, 50, 1, 0, 7, 200, 2]);
         for partitions in 1..20 {
-            let all: Vec<_> = assign(&files, partitions, |f| f.size > 10 << 20).into_iter().flatten().collect();
+            let all: Vec<_> =
+                assign(&files, partitions, |f| f.size > 10 << 20).into_iter().flatten().collect();
             let mut expected = files.iter();
             let mut next = expected.next();
             let mut at = 0;

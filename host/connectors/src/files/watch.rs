@@ -54,7 +54,11 @@ impl Watch {
     }
 }
 
-fn watcher(location: &Location, changed: Arc<AtomicBool>, notify: Arc<Notify>) -> notify::Result<RecommendedWatcher> {
+fn watcher(
+    location: &Location,
+    changed: Arc<AtomicBool>,
+    notify: Arc<Notify>,
+) -> notify::Result<RecommendedWatcher> {
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
         if event.as_ref().map_or(true, matters) {
             changed.store(true, Ordering::Release);

@@ -242,7 +242,9 @@ impl Values {
                 let entries = Box::new(Columns::new(pair)?);
                 Ok(Values::Map { ends: Vec::new(), entries, field: field.clone() })
             }
-            _ => Err(Error::invalid(format!("schema: in {}, the keys of a MAP must be STRING", field.name()))),
+            _ => {
+                Err(Error::invalid(format!("schema: in {}, the keys of a MAP must be STRING", field.name())))
+            }
         }
     }
 
@@ -311,12 +313,16 @@ impl Values {
                 PrimitiveArray::<TimestampMicrosecondType>::try_new(take(values).into(), nulls)?
                     .with_timezone_opt(zone.clone()),
             ),
-            Values::Text(b) => {
-                Arc::new(StringArray::try_new(offsets(&mut b.ends), Buffer::from_vec(take(&mut b.data)), nulls)?)
-            }
-            Values::Binary(b) => {
-                Arc::new(BinaryArray::try_new(offsets(&mut b.ends), Buffer::from_vec(take(&mut b.data)), nulls)?)
-            }
+            Values::Text(b) => Arc::new(StringArray::try_new(
+                offsets(&mut b.ends),
+                Buffer::from_vec(take(&mut b.data)),
+                nulls,
+            )?),
+            Values::Binary(b) => Arc::new(BinaryArray::try_new(
+                offsets(&mut b.ends),
+                Buffer::from_vec(take(&mut b.data)),
+                nulls,
+            )?),
             Values::List { ends, items, field } => {
                 Arc::new(ListArray::try_new(field.clone(), offsets(ends), items.take()?, nulls)?)
             }

@@ -34,7 +34,9 @@ impl Compression {
     pub fn reader<'a>(self, bytes: impl Read + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
         Ok(match self {
             Compression::None => Box::new(bytes),
-            Compression::Gzip => Box::new(flate2::read::MultiGzDecoder::new(BufReader::with_capacity(64 << 10, bytes))),
+            Compression::Gzip => {
+                Box::new(flate2::read::MultiGzDecoder::new(BufReader::with_capacity(64 << 10, bytes)))
+            }
             Compression::Zstd => Box::new(zstd::Decoder::new(bytes)?),
         })
     }
@@ -60,7 +62,8 @@ mod tests {
     fn members_and_frames_are_read_one_after_the_other() {
         let both = [gzip("a\n"), gzip("b\n")].concat();
         assert_eq!(read(Compression::Gzip, &both).unwrap(), "a\nb\n");
-        let both = [zstd::encode_all(&b"a\n"[..], 1).unwrap(), zstd::encode_all(&b"b\n"[..], 1).unwrap()].concat();
+        let both =
+            [zstd::encode_all(&b"a\n"[..], 1).unwrap(), zstd::encode_all(&b"b\n"[..], 1).unwrap()].concat();
         assert_eq!(read(Compression::Zstd, &both).unwrap(), "a\nb\n");
     }
 

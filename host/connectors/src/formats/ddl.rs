@@ -109,7 +109,9 @@ impl<'a> Parser<'a> {
             "DECIMAL" | "DEC" | "NUMERIC" => self.decimal(),
             name => scalar(name).ok_or_else(|| {
                 self.at = start;
-                self.expected("a type such as INT, BIGINT, DOUBLE, STRING, BOOLEAN, TIMESTAMP or ARRAY<STRING>")
+                self.expected(
+                    "a type such as INT, BIGINT, DOUBLE, STRING, BOOLEAN, TIMESTAMP or ARRAY<STRING>",
+                )
             }),
         }
     }
@@ -140,7 +142,8 @@ impl<'a> Parser<'a> {
             return Ok(DataType::Decimal128(10, 0));
         }
         let precision = self.number("a precision from 1 to 38", 1, 38)?;
-        let scale = if self.eat(",") { self.number("a scale from 0 to the precision", 0, precision)? } else { 0 };
+        let scale =
+            if self.eat(",") { self.number("a scale from 0 to the precision", 0, precision)? } else { 0 };
         self.expect(")")?;
         Ok(DataType::Decimal128(precision, scale as i8))
     }
@@ -285,10 +288,9 @@ pub fn print_type(kind: &DataType) -> String {
         | DataType::Decimal256(p, s) => {
             format!("DECIMAL({p}, {s})")
         }
-        DataType::Binary
-        | DataType::LargeBinary
-        | DataType::BinaryView
-        | DataType::FixedSizeBinary(_) => "BINARY".into(),
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
+            "BINARY".into()
+        }
         DataType::Date32 | DataType::Date64 => "DATE".into(),
         DataType::Timestamp(_, None) => "TIMESTAMP_NTZ".into(),
         DataType::Timestamp(_, Some(_)) => "TIMESTAMP".into(),
@@ -336,7 +338,8 @@ mod tests {
 
     #[test]
     fn case_spacing_and_comments_do_not_matter() {
-        let schema = parse(" `user id`  int NOT NULL comment 'it''s', t timestamp COMMENT \"when\" ").unwrap();
+        let schema =
+            parse(" `user id`  int NOT NULL comment 'it''s', t timestamp COMMENT \"when\" ").unwrap();
         assert_eq!(print(&schema), "`user id` INT NOT NULL, t TIMESTAMP");
         assert_eq!(schema.field(1).data_type(), &timestamp());
     }
@@ -347,7 +350,10 @@ mod tests {
         assert_eq!(fails("a INT b INT"), "schema, column 7: expected `,` or the end, found \"b\"");
         assert_eq!(fails("a INT,"), "schema, column 7: expected a column name, found the end");
         assert_eq!(fails("a ARRAY<INT"), "schema, column 12: expected `>`, found the end");
-        assert_eq!(fails("a DECIMAL(40)"), "schema, column 11: expected a precision from 1 to 38, found \"40)\"");
+        assert_eq!(
+            fails("a DECIMAL(40)"),
+            "schema, column 11: expected a precision from 1 to 38, found \"40)\""
+        );
         assert_eq!(fails("`a INT"), "schema, column 2: expected a closing `, found \"a\"");
         assert_eq!(fails("a INT, a INT"), "schema: column \"a\" is there twice");
         assert!(fails("").contains("expected a column name, found the end"));

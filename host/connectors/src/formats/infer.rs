@@ -164,7 +164,9 @@ impl Kind {
                 Kind::Object(a)
             }
             (Kind::Int, Kind::BigInt) | (Kind::BigInt, Kind::Int) => Kind::BigInt,
-            (Kind::Int | Kind::BigInt, Kind::Double) | (Kind::Double, Kind::Int | Kind::BigInt) => Kind::Double,
+            (Kind::Int | Kind::BigInt, Kind::Double) | (Kind::Double, Kind::Int | Kind::BigInt) => {
+                Kind::Double
+            }
             (Kind::Date, Kind::Timestamp) | (Kind::Timestamp, Kind::Date) => Kind::Timestamp,
             _ => Kind::Text,
         }
@@ -189,7 +191,8 @@ impl Kind {
 
 /// `known` with the columns of `found` that it lacks, in the order found; nothing if it lacks none.
 pub(crate) fn extended(known: &Schema, found: &Schema) -> Option<Schema> {
-    let new: Vec<_> = found.fields().iter().filter(|f| known.fields().find(f.name()).is_none()).cloned().collect();
+    let new: Vec<_> =
+        found.fields().iter().filter(|f| known.fields().find(f.name()).is_none()).cloned().collect();
     if new.is_empty() {
         return None;
     }
@@ -222,7 +225,12 @@ mod tests {
     fn csv_gets_types_from_text() {
         let mut sampler = LineSampler::csv(&CsvInput { header: true, ..CsvInput::default() }).unwrap();
         let mut shape = Shape::default();
-        for line in ["a,b,c,d,e", "1,1,true,2025-01-01 10:00:00,", "2,3000000000,FALSE,2025-01-02,", "2.5,4,true,2025-01-03,"] {
+        for line in [
+            "a,b,c,d,e",
+            "1,1,true,2025-01-01 10:00:00,",
+            "2,3000000000,FALSE,2025-01-02,",
+            "2.5,4,true,2025-01-03,",
+        ] {
             sampler.see(line.as_bytes(), &mut shape);
         }
         assert_eq!(ddl::print(&shape.schema()), "a DOUBLE, b BIGINT, c BOOLEAN, d TIMESTAMP, e STRING");

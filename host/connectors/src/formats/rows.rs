@@ -1,11 +1,6 @@
 //! Rows from lines, and what becomes of those that cannot be read.
 
-use super::{
-    columns::Columns,
-    csv::decode::CsvRow,
-    json::decode::JsonRow,
-    lines,
-};
+use super::{columns::Columns, csv::decode::CsvRow, json::decode::JsonRow, lines};
 use crate::source::OnBadData;
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use engine::{Batch, Origin, Place, Result};

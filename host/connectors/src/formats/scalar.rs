@@ -7,8 +7,8 @@ const MICROS_PER_DAY: i64 = 86_400 * MICROS_PER_SECOND;
 
 /// Powers of ten that a double holds exactly.
 const POWERS: [f64; 23] = [
-    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19,
-    1e20, 1e21, 1e22,
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18,
+    1e19, 1e20, 1e21, 1e22,
 ];
 
 /// A whole number: an optional sign and digits, nothing else.
@@ -312,12 +312,23 @@ mod tests {
 
     #[test]
     fn doubles_are_correctly_rounded() {
-        for text in ["0.1", "63.95", "-2.5", "1e300", "9007199254740993", "123456789.123456789", "0.30000000000000004"] {
+        for text in [
+            "0.1",
+            "63.95",
+            "-2.5",
+            "1e300",
+            "9007199254740993",
+            "123456789.123456789",
+            "0.30000000000000004",
+        ] {
             assert_eq!(double(text.as_bytes()), text.parse().ok(), "{text}");
         }
         assert_eq!(double(b"Infinity"), Some(f64::INFINITY));
         assert!(double(b"NaN").is_some_and(f64::is_nan));
-        assert_eq!((double(b""), double(b"."), double(b"-"), double(b"inf"), double(b"x")), (None, None, None, None, None));
+        assert_eq!(
+            (double(b""), double(b"."), double(b"-"), double(b"inf"), double(b"x")),
+            (None, None, None, None, None)
+        );
     }
 
     #[test]
@@ -351,7 +362,15 @@ mod tests {
         assert_eq!(utc("2025-01-01T12:00:00.000123Z"), Some(noon + 123));
         assert_eq!(utc("2025-01-01"), Some(noon - 12 * 3_600_000_000));
         assert_eq!(utc("1969-12-31T23:59:59Z"), Some(-1_000_000));
-        for text in ["", "2025-02-29", "2025-13-01", "2025-01-01T25:00", "2025-01-01T12", "12:00", "2025-01-01T12:00X"] {
+        for text in [
+            "",
+            "2025-02-29",
+            "2025-13-01",
+            "2025-01-01T25:00",
+            "2025-01-01T12",
+            "12:00",
+            "2025-01-01T12:00X",
+        ] {
             assert_eq!(utc(text), None, "{text}");
         }
     }

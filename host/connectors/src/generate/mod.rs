@@ -179,7 +179,9 @@ mod tests {
         let texts = async || {
             let dir = tempfile::tempdir().unwrap();
             let mut files = Vec::new();
-            events(&settings(dir.path(), EventsFormat::Csv), &clock, |p| files.push(p.to_owned())).await.unwrap();
+            events(&settings(dir.path(), EventsFormat::Csv), &clock, |p| files.push(p.to_owned()))
+                .await
+                .unwrap();
             assert_eq!(files, ["event_batch_0.csv", "event_batch_1.csv"].map(|n| dir.path().join(n)));
             assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "nothing hidden is left");
             files.iter().map(|p| fs::read_to_string(p).unwrap()).collect::<Vec<_>>()

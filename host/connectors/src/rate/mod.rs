@@ -8,8 +8,8 @@ use arrow::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use engine::{
-    Batch, BatchStream, Clock, Error, History, Offset, Place, Planned, Range, Reach, Result, Source, SourceFacts,
-    Timestamp,
+    Batch, BatchStream, Clock, Error, History, Offset, Place, Planned, Range, Reach, Result, Source,
+    SourceFacts, Timestamp,
 };
 use futures::stream;
 use schemars::JsonSchema;
@@ -81,7 +81,8 @@ impl RateSource {
         let ramp = self.settings.ramp_up_time.0.as_secs();
         let ramped = second.min(ramp);
         // While it ramps up, second s brings pace * (s + 1) / (ramp + 1) rows.
-        let rising = u128::from(pace) * u128::from(ramped) * u128::from(ramped + 1) / (2 * u128::from(ramp + 1));
+        let rising =
+            u128::from(pace) * u128::from(ramped) * u128::from(ramped + 1) / (2 * u128::from(ramp + 1));
         u64::try_from(rising).unwrap_or(u64::MAX).saturating_add(pace.saturating_mul(second - ramped))
     }
 
@@ -174,11 +175,17 @@ impl Source for RateSource {
         let seconds = self.seconds(range)?;
         let (from, to) = (self.rows_before(seconds.from), self.rows_before(seconds.to));
         let parts = self.settings.num_partitions.map_or(partitions, |n| n.min(partitions)).max(1) as u64;
-        let bound = |part: u64| from + u64::try_from(u128::from(to - from) * u128::from(part) / u128::from(parts)).unwrap_or(0);
+        let bound = |part: u64| {
+            from + u64::try_from(u128::from(to - from) * u128::from(part) / u128::from(parts)).unwrap_or(0)
+        };
         let mut streams: Vec<BatchStream> = Vec::new();
         for part in 0..parts {
             let (from, to) = (bound(part), bound(part + 1));
-            let source = RateSource { settings: self.settings.clone(), clock: self.clock.clone(), began: Mutex::new(None) };
+            let source = RateSource {
+                settings: self.settings.clone(),
+                clock: self.clock.clone(),
+                began: Mutex::new(None),
+            };
             let seconds = Seconds { ..seconds };
             let starts = (from..to).step_by(BATCH as usize);
             let batches = starts.map(move |start| source.batch(&seconds, start, to.min(start + BATCH)));
@@ -237,7 +244,10 @@ mod tests {
         let range = first.latest(None).await.unwrap().unwrap().range;
         let (second, clock) = source(RateSettings { rows_per_second: 10_000, ..RateSettings::default() });
         clock.advance(Duration::from_secs(3));
-        second.restore(History { snapshot: None, ranges: vec![range.clone()] }, Reach::Endless).await.unwrap();
+        second
+            .restore(History { snapshot: None, ranges: vec![range.clone()] }, Reach::Endless)
+            .await
+            .unwrap();
         assert_eq!(rows(&second, &range, 1).await, rows(&first, &range, 2).await);
         let next = second.latest(Some(&range.end)).await.unwrap().unwrap().range;
         assert_eq!(rows(&second, &next, 1).await.first(), Some(&(1_002_000_000, 20_000)));

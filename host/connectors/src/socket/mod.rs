@@ -15,7 +15,8 @@ use arrow::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use engine::{
-    Batch, BatchStream, Clock, Error, History, Kind, Offset, Planned, Range, Reach, Result, Source, SourceFacts,
+    Batch, BatchStream, Clock, Error, History, Kind, Offset, Planned, Range, Reach, Result, Source,
+    SourceFacts,
 };
 use futures::StreamExt;
 use schemars::JsonSchema;
@@ -90,7 +91,9 @@ impl SocketSource {
     ) -> Result<Self> {
         let name = name.into();
         if options.schema == Some(SchemaOption::Infer) {
-            return Err(Error::invalid(format!("source {name}: a socket has no schema to infer; name the columns")));
+            return Err(Error::invalid(format!(
+                "source {name}: a socket has no schema to infer; name the columns"
+            )));
         }
         let SocketSettings { format, csv, max_line_bytes, .. } = settings.clone();
         let input = LineInput::new(format, csv, max_line_bytes, options)
@@ -114,12 +117,11 @@ impl SocketSource {
             move || open(&address)
         });
         let failed = |e: std::io::Error| {
-            Error::new(Kind::Unavailable, format!("connecting to {address}; is a server listening there?")).caused_by(e)
+            Error::new(Kind::Unavailable, format!("connecting to {address}; is a server listening there?"))
+                .caused_by(e)
         };
-        let stream = connected
-            .await
-            .map_err(|e| Error::internal("connecting").caused_by(e))?
-            .map_err(failed)?;
+        let stream =
+            connected.await.map_err(|e| Error::internal("connecting").caused_by(e))?.map_err(failed)?;
         state.connection = Some(Connection(stream.try_clone().map_err(failed)?));
         let rules = self.input.rules(self.schema.clone());
         let lines = feed::read_lines(stream, self.input.longest())?;

@@ -11,7 +11,9 @@ use crate::{
 use arrow::datatypes::{Schema, SchemaRef};
 use async_trait::async_trait;
 use bytes::Bytes;
-use engine::{BatchStream, Clock, Error, History, Offset, Planned, Range, Reach, Result, Source, SourceFacts};
+use engine::{
+    BatchStream, Clock, Error, History, Offset, Planned, Range, Reach, Result, Source, SourceFacts,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -87,7 +89,11 @@ impl StdinSource {
         opened.open(&self.input)?;
         let first = match opened.lines.as_ref().and_then(|lines| lines.recv().ok()) {
             Some(Ok(raw)) => raw,
-            _ => return Err(Error::invalid("standard input is empty: no data to infer a schema from; set `schema`")),
+            _ => {
+                return Err(Error::invalid(
+                    "standard input is empty: no data to infer a schema from; set `schema`",
+                ));
+            }
         };
         let schema = self.input.infer(&first)?;
         opened.first.push(first);
@@ -217,7 +223,8 @@ mod tests {
     async fn a_csv_header_is_no_row() {
         let csv = Some(CsvInput { header: true, ..CsvInput::default() });
         let settings = StdinSettings { format: Some(FileFormat::Csv), csv, max_line_bytes: None };
-        let source = StdinSource::reading(&b"b,a\nx,1\n"[..], "in", settings, schema("a INT, b STRING")).unwrap();
+        let source =
+            StdinSource::reading(&b"b,a\nx,1\n"[..], "in", settings, schema("a INT, b STRING")).unwrap();
         source.restore(History::default(), Reach::AvailableNow).await.unwrap();
         assert_eq!(epochs(&source).await, [1]);
     }

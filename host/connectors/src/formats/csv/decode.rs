@@ -47,9 +47,10 @@ impl Default for CsvInput {
 
 impl CsvInput {
     fn byte(name: &str, value: char) -> Result<u8> {
-        u8::try_from(value).ok().filter(u8::is_ascii).ok_or_else(|| {
-            Error::invalid(format!("csv: {name} must be one ASCII character, not {value:?}"))
-        })
+        u8::try_from(value)
+            .ok()
+            .filter(u8::is_ascii)
+            .ok_or_else(|| Error::invalid(format!("csv: {name} must be one ASCII character, not {value:?}")))
     }
 
     /// [`engine::Kind::Invalid`] if a character cannot be what it is set to be.
@@ -107,7 +108,12 @@ impl CsvRow {
 
     /// For a file that starts with the line `header`. Fails if one of the `wanted` columns (indices of `fields`) is
     /// missing there; names are compared as Spark does, without regard to case.
-    pub(crate) fn by_header(rules: CsvRules, header: &[u8], fields: &Fields, wanted: &[usize]) -> Result<Self> {
+    pub(crate) fn by_header(
+        rules: CsvRules,
+        header: &[u8],
+        fields: &Fields,
+        wanted: &[usize],
+    ) -> Result<Self> {
         let names = rules.header(header);
         let place = |name: &String| {
             let same = |i: &&usize| fields.get(**i).is_some_and(|f| f.name().eq_ignore_ascii_case(name));
@@ -145,7 +151,9 @@ impl CsvRow {
             count += 1;
         });
         match fault {
-            _ if !ended => Verdict::Bad(Fault { what: "a quote is not closed", column: None, at: line.len() }),
+            _ if !ended => {
+                Verdict::Bad(Fault { what: "a quote is not closed", column: None, at: line.len() })
+            }
             Some(fault) => Verdict::Bad(fault),
             None => self.count_verdict(count, line.len()),
         }
@@ -246,7 +254,10 @@ impl CsvRules {
             at += 1;
             match byte {
                 _ if !inside && byte == self.delimiter => return Some(at - 1),
-                _ if inside && byte == self.escape && next.is_some_and(|n| n == self.quote || n == self.escape) => {
+                _ if inside
+                    && byte == self.escape
+                    && next.is_some_and(|n| n == self.quote || n == self.escape) =>
+                {
                     text.extend(next);
                     at += 1;
                 }
@@ -290,7 +301,9 @@ pub(crate) fn push(column: &mut Column, text: &[u8], zone: &TimeZone) -> Option<
         Values::Int64(v) => v.push(scalar::integer(text)?),
         Values::Float32(v) => v.push(scalar::double(text)? as f32),
         Values::Float64(v) => v.push(scalar::double(text)?),
-        Values::Decimal { values, precision, scale } => values.push(scalar::decimal(text, *precision, *scale)?),
+        Values::Decimal { values, precision, scale } => {
+            values.push(scalar::decimal(text, *precision, *scale)?)
+        }
         Values::Date(v) => v.push(scalar::date(text)?),
         Values::Timestamp { values, zone: Some(_) } => values.push(scalar::timestamp(text, zone)?),
         Values::Timestamp { values, zone: None } => values.push(scalar::timestamp_ntz(text)?),

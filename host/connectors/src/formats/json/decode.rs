@@ -220,7 +220,8 @@ impl Decoder<'_, '_, '_> {
             Some(text) => text,
             None => self.number()?.0,
         };
-        scalar::decimal(text, precision, scale).ok_or(Stop::Mismatch("the value has too many digits or is no number"))
+        scalar::decimal(text, precision, scale)
+            .ok_or(Stop::Mismatch("the value has too many digits or is no number"))
     }
 
     #[inline]

@@ -316,10 +316,14 @@ mod tests {
 
     #[test]
     fn values_are_checked_while_they_are_skipped() {
-        for good in ["1", "-0.5e+3", "\"a\\u00e9\\n\"", "{}", "[]", "[[],{}]", "{\"a\":[1, {\"b\":null}],\"c\":true}"] {
+        for good in
+            ["1", "-0.5e+3", "\"a\\u00e9\\n\"", "{}", "[]", "[[],{}]", "{\"a\":[1, {\"b\":null}],\"c\":true}"]
+        {
             assert!(skips(good), "{good}");
         }
-        for bad in ["", "01", "1.", "[1 2]", "[1,]", "[,1]", "{a:1}", "{\"a\"}", "[}", "[1", "\"a", "nul", "\"\\x\""] {
+        for bad in
+            ["", "01", "1.", "[1 2]", "[1,]", "[,1]", "{a:1}", "{\"a\"}", "[}", "[1", "\"a", "nul", "\"\\x\""]
+        {
             assert!(!skips(bad), "{bad}");
         }
     }

@@ -59,7 +59,8 @@ pub(crate) fn read_row_groups(
                 .map_err(|e| damaged(full, e))?;
             let mut next = first;
             for rows in reader {
-                let rows = columns.arrange(&rows.map_err(|e| damaged(full, e))?).map_err(|e| damaged(full, e))?;
+                let rows =
+                    columns.arrange(&rows.map_err(|e| damaged(full, e))?).map_err(|e| damaged(full, e))?;
                 let place = Place::At { of: of.clone(), unit: "row", first: next };
                 next += rows.num_rows() as u64;
                 out(Batch::read(rows, place))?;
