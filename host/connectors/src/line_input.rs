@@ -56,7 +56,7 @@ impl LineInput {
     /// The columns; none if they have to be inferred.
     pub(crate) fn schema(&self) -> Result<Option<Schema>> {
         match (&self.options.schema, self.format) {
-            (Some(SchemaOption::Ddl(text)), _) => ddl::parse(text).map(Some),
+            (Some(SchemaOption::Ddl(text)), _) => Ok(Some(self.options.with_rescue(ddl::parse(text)?))),
             (_, FileFormat::Text) => Ok(Some(Schema::new(vec![Field::new("value", DataType::Utf8, true)]))),
             (Some(SchemaOption::Infer), _) => Ok(None),
             (None, _) => Err(Error::invalid("set `schema` to the columns, or to \"infer\"")),
@@ -78,7 +78,7 @@ impl LineInput {
         if schema.fields().is_empty() {
             return Err(Error::invalid("the first lines tell no schema: set `schema`"));
         }
-        Ok(schema)
+        Ok(self.options.with_rescue(schema))
     }
 
     pub(crate) fn rules(&self, schema: Schema) -> RowRules {

@@ -1,6 +1,7 @@
 //! What all sources have in common: the keys that sit beside the connector in `[sources.<name>]`.
 
-use crate::units::ByteSize;
+use crate::{formats::infer::extended, units::ByteSize};
+use arrow::datatypes::{DataType, Field, Schema};
 use jiff::tz::TimeZone;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,15 @@ impl Default for SourceOptions {
             evolve: false,
             time_zone: TimeZone::UTC,
         }
+    }
+}
+
+impl SourceOptions {
+    /// The schema with the rescue column, last unless it has a place already.
+    pub(crate) fn with_rescue(&self, schema: Schema) -> Schema {
+        let rescue =
+            self.rescue.as_ref().map(|name| Schema::new(vec![Field::new(name, DataType::Utf8, true)]));
+        rescue.and_then(|rescue| extended(&schema, &rescue)).unwrap_or(schema)
     }
 }
 

@@ -15,20 +15,17 @@ use arrow::datatypes::{DataType, Field, Schema};
 use engine::{Error, Result};
 use std::{fs::File, path::Path};
 
-/// How many files are looked at.
-const FILES: usize = 20;
-
 /// How many bytes of each, when it is made of lines.
 const SAMPLE: usize = 1 << 20;
 
-/// The columns of the first of `files`, those of their directories' names last.
+/// The columns of `files`, those of their directories' names last. Of files made of lines, their beginnings are looked at.
 pub(crate) fn schema_of_files(
     files: &[FileEntry],
     location: &Location,
     settings: &FilesSettings,
 ) -> Result<Schema> {
     let mut discovery = Discovery::default();
-    for file in files.iter().take(FILES) {
+    for file in files {
         discovery.look_at(file, location, settings)?;
     }
     discovery.schema().ok_or_else(|| {

@@ -92,9 +92,15 @@ impl Location {
         })
     }
 
-    /// Whether files further down than the directory itself may be meant.
+    /// Whether changes further down than the directory itself are worth watching for. A partition that is created later is
+    /// found by listing only, which is better than to watch a large tree that is not meant.
     pub(crate) fn is_deep(&self) -> bool {
-        !matches!(self.choice, Choice::One(_))
+        self.is_tree() || (matches!(self.choice, Choice::Directory) && self.has_partitions())
+    }
+
+    fn has_partitions(&self) -> bool {
+        let entries = fs::read_dir(&self.directory).into_iter().flatten().flatten();
+        entries.filter(|e| e.file_name().to_string_lossy().contains('=')).any(|e| e.path().is_dir())
     }
 
     /// Whether everything below the directory is meant, whatever it is called.

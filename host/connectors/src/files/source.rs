@@ -31,6 +31,9 @@ use tokio::{sync::mpsc, task::JoinHandle};
 /// Batches that wait between the thread that reads a partition and the plan.
 const AHEAD: usize = 2;
 
+/// How many files are looked at when there is no schema yet.
+const SAMPLE: usize = 20;
+
 /// How often an unsettled file is looked at before a query that reads what is there leaves it for its next start.
 const LOOKS: u32 = 25;
 
@@ -69,7 +72,8 @@ impl FileSource {
             .map_err(|e| e.while_doing(format!("source {name}")))?;
         let schema = match &options.schema {
             Some(SchemaOption::Ddl(text)) => {
-                Some(ddl::parse(text).map(nullable).map_err(|e| e.while_doing(format!("source {name}")))?)
+                let schema = ddl::parse(text).map_err(|e| e.while_doing(format!("source {name}")))?;
+                Some(options.with_rescue(nullable(schema)))
             }
             _ => None,
         };
@@ -160,14 +164,11 @@ impl FileSource {
         }
         let mut files = self.location.list(&|_| false)?;
         files.sort_unstable_by(|a, b| (a.modified, &a.path).cmp(&(b.modified, &b.path)));
+        files.truncate(SAMPLE);
         if self.options.schema.is_none() {
             self.has_columns_itself(&files)?;
         }
-        let mut schema = schema_of_files(&files, &self.location, &self.settings)?;
-        if let Some(rescue) = &self.options.rescue {
-            let column = Schema::new(vec![Field::new(rescue, DataType::Utf8, true)]);
-            schema = extended(&schema, &column).unwrap_or(schema);
-        }
+        let schema = self.options.with_rescue(schema_of_files(&files, &self.location, &self.settings)?);
         tracing::info!(
             source = self.name,
             schema = ddl::print(&schema),
