@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 use tracing::Level;
-use wasmtime::{CallHook, ResourceLimiter, Result, UpdateDeadline};
+use wasmtime::{ResourceLimiter, Result, UpdateDeadline};
 use wasmtime_wasi::{ResourceTable, WasiCtx, WasiCtxView, WasiView};
 
 /// What the host keeps beside one instance: what it may use, what it has used, and what it has said.
@@ -45,9 +45,11 @@ impl Guest {
     pub(crate) fn new(limits: Limits, speaker: Speaker, clock: Arc<dyn Clock>, ticker: Arc<Ticker>) -> Self {
         let around = Arc::new(Surroundings::default());
         let voice = Arc::new(Mutex::new(Voice::new(speaker, &limits)));
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(limits.resources);
         Guest {
             wasi: wasi::context(clock, &around, &voice),
-            table: ResourceTable::with_capacity(limits.resources),
+            table,
             meter: Meter::new(limits),
             around,
             metrics: Metrics::default(),
@@ -74,12 +76,11 @@ impl Guest {
         Ok(UpdateDeadline::Yield(1))
     }
 
-    /// The guest calls the host, or returns from it.
-    pub(crate) fn crossing(&mut self, hook: CallHook) -> Result<()> {
-        match hook {
-            CallHook::CallingHost => self.meter.host_call(),
-            _ => Ok(()),
-        }
+    /// The guest calls the host. Every function of the linker comes through here; not all of them can refuse, so one
+    /// call too many is only noted, and [`Guest::tick`] ends it.
+    pub(crate) fn called(&mut self) -> &mut Self {
+        self.meter.host_call();
+        self
     }
 }
 
@@ -122,15 +123,17 @@ impl Meter {
         if self.cpu() >= self.limits.cpu_per_call {
             return Err(self.over(Overrun::Cpu(self.limits.cpu_per_call)).into());
         }
-        Ok(())
+        match self.overrun() {
+            Some(calls @ Overrun::HostCalls(_)) => Err(calls.into()),
+            _ => Ok(()),
+        }
     }
 
-    fn host_call(&mut self) -> Result<()> {
+    fn host_call(&mut self) {
         self.host_calls += 1;
         if self.host_calls > self.limits.host_calls {
-            return Err(self.over(Overrun::HostCalls(self.limits.host_calls)).into());
+            self.over(Overrun::HostCalls(self.limits.host_calls));
         }
-        Ok(())
     }
 
     fn over(&mut self, overrun: Overrun) -> Overrun {

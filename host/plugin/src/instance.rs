@@ -128,7 +128,6 @@ fn store(core: &Core, guest: Guest) -> Store<Guest> {
     let mut store = Store::new(&core.engine, guest);
     store.limiter(|guest| &mut guest.meter);
     store.epoch_deadline_callback(|mut cx| cx.data_mut().tick());
-    store.call_hook(|mut cx, hook| cx.data_mut().crossing(hook));
     store
 }
 

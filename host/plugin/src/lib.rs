@@ -20,6 +20,8 @@ mod compile;
 mod dead_letter;
 mod fault;
 mod guest;
+#[cfg(test)]
+mod hostile;
 mod instance;
 pub mod ipc;
 mod limits;

@@ -24,8 +24,8 @@ pub(crate) fn linker(engine: &Engine) -> Result<Linker<Guest>> {
 }
 
 fn add(l: &mut Linker<Guest>) -> wasmtime::Result<()> {
-    abi::log::add_to_linker::<_, HasSelf<_>>(l, |guest| guest)?;
-    abi::metrics::add_to_linker::<_, HasSelf<_>>(l, |guest| guest)?;
+    abi::log::add_to_linker::<_, HasSelf<_>>(l, Guest::called)?;
+    abi::metrics::add_to_linker::<_, HasSelf<_>>(l, Guest::called)?;
     add_io(l)?;
     add_machine(l)?;
     add_cli(l)
@@ -38,30 +38,30 @@ impl HasData for HasTable {
 }
 
 fn add_io(l: &mut Linker<Guest>) -> wasmtime::Result<()> {
-    io::error::add_to_linker::<_, HasTable>(l, |g| g.ctx().table)?;
-    io::poll::add_to_linker::<_, HasTable>(l, |g| g.ctx().table)?;
-    io::streams::add_to_linker::<_, HasTable>(l, |g| g.ctx().table)
+    io::error::add_to_linker::<_, HasTable>(l, |g| g.called().ctx().table)?;
+    io::poll::add_to_linker::<_, HasTable>(l, |g| g.called().ctx().table)?;
+    io::streams::add_to_linker::<_, HasTable>(l, |g| g.called().ctx().table)
 }
 
 fn add_machine(l: &mut Linker<Guest>) -> wasmtime::Result<()> {
-    clocks::wall_clock::add_to_linker::<_, WasiClocks>(l, Guest::clocks)?;
-    clocks::monotonic_clock::add_to_linker::<_, WasiClocks>(l, Guest::clocks)?;
-    random::random::add_to_linker::<_, WasiRandom>(l, |g| g.ctx().ctx.random())?;
-    random::insecure::add_to_linker::<_, WasiRandom>(l, |g| g.ctx().ctx.random())?;
-    random::insecure_seed::add_to_linker::<_, WasiRandom>(l, |g| g.ctx().ctx.random())?;
-    filesystem::preopens::add_to_linker::<_, WasiFilesystem>(l, Guest::filesystem)?;
-    filesystem::types::add_to_linker::<_, WasiFilesystem>(l, Guest::filesystem)
+    clocks::wall_clock::add_to_linker::<_, WasiClocks>(l, |g| g.called().clocks())?;
+    clocks::monotonic_clock::add_to_linker::<_, WasiClocks>(l, |g| g.called().clocks())?;
+    random::random::add_to_linker::<_, WasiRandom>(l, |g| g.called().ctx().ctx.random())?;
+    random::insecure::add_to_linker::<_, WasiRandom>(l, |g| g.called().ctx().ctx.random())?;
+    random::insecure_seed::add_to_linker::<_, WasiRandom>(l, |g| g.called().ctx().ctx.random())?;
+    filesystem::preopens::add_to_linker::<_, WasiFilesystem>(l, |g| g.called().filesystem())?;
+    filesystem::types::add_to_linker::<_, WasiFilesystem>(l, |g| g.called().filesystem())
 }
 
 fn add_cli(l: &mut Linker<Guest>) -> wasmtime::Result<()> {
-    cli::exit::add_to_linker::<_, WasiCli>(l, Guest::cli)?;
-    cli::environment::add_to_linker::<_, WasiCli>(l, Guest::cli)?;
-    cli::stdin::add_to_linker::<_, WasiCli>(l, Guest::cli)?;
-    cli::stdout::add_to_linker::<_, WasiCli>(l, Guest::cli)?;
-    cli::stderr::add_to_linker::<_, WasiCli>(l, Guest::cli)?;
-    cli::terminal_input::add_to_linker::<_, WasiCli>(l, Guest::cli)?;
-    cli::terminal_output::add_to_linker::<_, WasiCli>(l, Guest::cli)?;
-    cli::terminal_stdin::add_to_linker::<_, WasiCli>(l, Guest::cli)?;
-    cli::terminal_stdout::add_to_linker::<_, WasiCli>(l, Guest::cli)?;
-    cli::terminal_stderr::add_to_linker::<_, WasiCli>(l, Guest::cli)
+    cli::exit::add_to_linker::<_, WasiCli>(l, |g| g.called().cli())?;
+    cli::environment::add_to_linker::<_, WasiCli>(l, |g| g.called().cli())?;
+    cli::stdin::add_to_linker::<_, WasiCli>(l, |g| g.called().cli())?;
+    cli::stdout::add_to_linker::<_, WasiCli>(l, |g| g.called().cli())?;
+    cli::stderr::add_to_linker::<_, WasiCli>(l, |g| g.called().cli())?;
+    cli::terminal_input::add_to_linker::<_, WasiCli>(l, |g| g.called().cli())?;
+    cli::terminal_output::add_to_linker::<_, WasiCli>(l, |g| g.called().cli())?;
+    cli::terminal_stdin::add_to_linker::<_, WasiCli>(l, |g| g.called().cli())?;
+    cli::terminal_stdout::add_to_linker::<_, WasiCli>(l, |g| g.called().cli())?;
+    cli::terminal_stderr::add_to_linker::<_, WasiCli>(l, |g| g.called().cli())
 }

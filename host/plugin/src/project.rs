@@ -15,20 +15,31 @@ const TARGET: &str = "wasm32-wasip2";
 /// Lines of the compiler that an error shows: the last ones.
 const LINES_SHOWN: usize = 40;
 
+/// Builds the plugin in `folder`, a Rust crate, unless its component is newer than everything it is made from, the
+/// SDK's source included. Answers where the component is: `<folder>/<name>.wasm`. `tell` is given each line that the
+/// tools write meanwhile; what they make on the way stays in `target` under the folder.
+///
+/// Fails with kind `Invalid` if the folder is no crate, or does not compile; the error has the compiler's last lines.
+pub fn build(folder: &Path, tell: &dyn Fn(&str)) -> Result<PathBuf> {
+    build_in(folder, &folder.join("target"), tell)
+}
+
+/// As [`build`], with another place for what the tools make on the way.
+pub fn build_in(folder: &Path, target_dir: &Path, tell: &dyn Fn(&str)) -> Result<PathBuf> {
+    let project = Project::open(folder, target_dir)?;
+    if project.is_stale() { project.build(tell) } else { Ok(project.component()) }
+}
+
 /// A folder with the Rust source of a plugin.
-#[derive(Clone, Debug)]
-pub struct Project {
+struct Project {
     folder: PathBuf,
-    /// Where cargo keeps what it makes on the way.
     target_dir: PathBuf,
     name: String,
     library: String,
 }
 
 impl Project {
-    /// The project in `folder`. Cargo works in `target_dir`; if none, in `target` under the folder. Fails with kind
-    /// `Invalid` if it is no Rust crate.
-    pub fn open(folder: &Path, target_dir: Option<&Path>) -> Result<Self> {
+    fn open(folder: &Path, target_dir: &Path) -> Result<Self> {
         let manifest = folder.join("Cargo.toml");
         let text = fs::read_to_string(&manifest).doing(Kind::Invalid, || {
             format!(
@@ -43,30 +54,22 @@ impl Project {
         let library = text_at(&manifest, "lib").unwrap_or(name);
         Ok(Project {
             folder: folder.to_owned(),
-            target_dir: target_dir.map_or_else(|| folder.join("target"), Path::to_owned),
+            target_dir: std::path::absolute(target_dir).unwrap_or_else(|_| target_dir.to_owned()),
             name: name.to_owned(),
             library: library.replace('-', "_"),
         })
     }
 
-    /// Where the component is, or will be: `<folder>/<name>.wasm`.
-    pub fn component(&self) -> PathBuf {
+    /// Where the component is, or will be.
+    fn component(&self) -> PathBuf {
         self.folder.join(format!("{}.wasm", self.name))
     }
 
-    /// Builds the component unless it is newer than everything it is made from, the SDK's source included. `tell` is
-    /// given each line that the tools write meanwhile. Answers where the component is.
-    pub fn build_if_stale(&self, tell: &mut dyn FnMut(&str)) -> Result<PathBuf> {
-        if self.is_stale() { self.build(tell) } else { Ok(self.component()) }
-    }
-
-    /// Builds the component. Fails with kind `Invalid`, and the compiler's last lines, if it does not compile.
-    pub fn build(&self, tell: &mut dyn FnMut(&str)) -> Result<PathBuf> {
+    fn build(&self, tell: &dyn Fn(&str)) -> Result<PathBuf> {
         self.install_target(tell)?;
         let mut cargo = Command::new("cargo");
-        cargo
-            .args(["build", "--release", "--target", TARGET, "--manifest-path"])
-            .arg(self.folder.join("Cargo.toml"));
+        // From the plugin's own folder, so that its toolchain file and its flags for the compiler count.
+        cargo.args(["build", "--release", "--target", TARGET]).current_dir(&self.folder);
         cargo.arg("--target-dir").arg(&self.target_dir);
         run(cargo, tell)
             .map_err(|e| e.while_doing(format!("building the plugin in {}", self.folder.display())))?;
@@ -100,7 +103,7 @@ impl Project {
         from.iter().any(|source| modified(source).is_none_or(|at| at > built))
     }
 
-    fn install_target(&self, tell: &mut dyn FnMut(&str)) -> Result<()> {
+    fn install_target(&self, tell: &dyn Fn(&str)) -> Result<()> {
         let mut rustc = Command::new("rustc");
         rustc.args(["--print", "target-libdir", "--target", TARGET]).current_dir(&self.folder);
         let said =
@@ -136,7 +139,7 @@ fn sources(list: &str) -> Vec<PathBuf> {
 }
 
 /// Runs a tool to its end; the error has the last lines that it wrote.
-fn run(mut command: Command, tell: &mut dyn FnMut(&str)) -> Result<()> {
+fn run(mut command: Command, tell: &dyn Fn(&str)) -> Result<()> {
     let tool = command.get_program().display().to_string();
     let mut child = command
         .stdin(Stdio::null())
@@ -174,7 +177,7 @@ mod tests {
     #[test]
     fn a_folder_without_a_manifest_is_no_project() {
         let folder = tempfile::tempdir().unwrap();
-        let error = Project::open(folder.path(), None).unwrap_err();
+        let error = Project::open(folder.path(), folder.path()).err().unwrap();
         assert!(error.report().contains("Cargo.toml"), "{}", error.report());
     }
 
@@ -184,7 +187,7 @@ mod tests {
         let at = |name: &str| folder.path().join(name);
         fs::write(at("Cargo.toml"), "[package]\nname = \"my-filter\"").unwrap();
         fs::write(at("lib.rs"), "").unwrap();
-        let project = Project::open(folder.path(), None).unwrap();
+        let project = Project::open(folder.path(), folder.path()).unwrap();
         assert!(project.is_stale());
         fs::create_dir_all(project.made("d").parent().unwrap()).unwrap();
         fs::write(project.made("d"), format!("x: {}\n", at("lib.rs").display())).unwrap();

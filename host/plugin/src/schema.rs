@@ -27,10 +27,10 @@ pub(crate) struct Agreement {
     pub(crate) ports: Vec<Port>,
 }
 
-/// The columns that the guest sees.
+/// The columns that the guest sees, in the order in which it sees them.
 pub(crate) struct Reads {
-    columns: Vec<usize>,
-    pub(crate) schema: SchemaRef,
+    pub(crate) indices: Vec<usize>,
+    names: Vec<String>,
 }
 
 /// The main output.
@@ -77,25 +77,19 @@ impl Agreement {
 
 impl Reads {
     fn check(said: Option<&[String]>, input: &SchemaRef) -> Result<Self> {
-        let columns: Vec<usize> = match said {
+        let indices: Vec<usize> = match said {
             None => (0..input.fields().len()).collect(),
             Some(names) => names.iter().map(|name| find(name, input)).collect::<Result<_>>()?,
         };
-        let fields: Vec<_> = columns.iter().filter_map(|i| input.fields().get(*i).cloned()).collect();
-        unique(fields.iter().map(|f| f.name().as_str()), "it reads the column")?;
-        Ok(Reads { columns, schema: Arc::new(Schema::new(fields)) })
-    }
-
-    /// The columns of `rows` that the guest sees.
-    pub(crate) fn of(&self, rows: &RecordBatch) -> Result<RecordBatch> {
-        let columns = self.columns.iter().filter_map(|i| rows.columns().get(*i).cloned()).collect();
-        assemble(&self.schema, columns, rows.num_rows())
-            .map_err(|e| Error::internal("picking the columns that a plugin reads").caused_by(e))
+        let named = indices.iter().filter_map(|i| input.fields().get(*i));
+        let names: Vec<String> = named.map(|field| field.name().clone()).collect();
+        unique(names.iter().map(String::as_str), "it reads the column")?;
+        Ok(Reads { indices, names })
     }
 
     /// Their names.
-    pub(crate) fn names(&self) -> Vec<&str> {
-        self.schema.fields().iter().map(|f| f.name().as_str()).collect()
+    pub(crate) fn names(&self) -> String {
+        self.names.join(", ")
     }
 }
 

@@ -119,7 +119,7 @@ impl Bound {
         let Limits { memory, cpu_per_call, .. } = &self.settings.limits;
         let asks = &self.plugin.description().asks;
         vec![
-            format!("reads {}", self.agreed.reads.names().join(", ")),
+            format!("reads {}", self.agreed.reads.names()),
             match &self.agreed.main {
                 Main::Rows(_) => "puts out rows of its own".into(),
                 Main::Columns { added, .. } if added.schema().fields().is_empty() => "filters".into(),

@@ -203,3 +203,42 @@ impl Partial {
         (!line.is_empty()).then(|| if overlong { format!("{text}…") } else { text.into_owned() })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn voice() -> Voice {
+        let limits = Limits { log_line: 8, log_per_call: 20, log_per_minute: 30, ..Limits::default() };
+        Voice::new(Speaker::default(), &limits)
+    }
+
+    #[test]
+    fn a_call_and_a_minute_have_their_share_of_the_log() {
+        let mut voice = voice();
+        let admitted = |voice: &mut Voice| (0..4).filter(|_| voice.admit("12345678").is_some()).count();
+        assert_eq!(admitted(&mut voice), 2, "20 bytes a call");
+        voice.arm(Duration::from_secs(1));
+        assert_eq!(admitted(&mut voice), 1, "30 bytes a minute");
+        voice.arm(Duration::from_secs(61));
+        assert_eq!(admitted(&mut voice), 2, "the next minute");
+    }
+
+    #[test]
+    fn a_line_without_an_end_is_cut() {
+        let mut partial = Partial::default();
+        assert_eq!(partial.push(&[b'a'; 1_000], 8), None);
+        assert_eq!(partial.push(b"aa\n", 8).as_deref(), Some("aaaaaaaa…"));
+        assert_eq!(partial.push(b"ok\n", 8).as_deref(), Some("ok"));
+    }
+
+    #[test]
+    fn the_last_words_are_those_of_standard_error_in_this_call() {
+        let mut voice = voice();
+        voice.write(Stream::Out, b"hello\n");
+        voice.write(Stream::Err, b"panicked\nnote: run with a backtrace\n");
+        assert_eq!(voice.last_words(), Some("panicked"));
+        voice.arm(Duration::ZERO);
+        assert_eq!(voice.last_words(), None);
+    }
+}

@@ -39,7 +39,7 @@ struct Job<'a> {
 
 impl Lane {
     pub(crate) fn new(bound: Arc<Bound>, batching: Batching) -> Result<Self> {
-        let encoder = Encoder::new(&bound.agreed.reads.schema)?;
+        let encoder = Encoder::of_columns(&bound.settings.input, &bound.agreed.reads.indices)?;
         Ok(Lane { bound, batching, encoder, instance: None, message: Vec::new() })
     }
 
@@ -58,9 +58,8 @@ impl Lane {
 
     /// One call into the guest and the check of its answer, with what it cost. An error is the host's own.
     async fn call(&mut self, cx: &EpochContext, batch: &Batch) -> Result<(Result<Applied, Fault>, Cost)> {
-        let seen = self.bound.agreed.reads.of(&batch.rows)?;
         self.message.clear();
-        self.encoder.encode_into(&seen, &mut self.message)?;
+        self.encoder.encode_into(&batch.rows, &mut self.message)?;
         let mut instance = match self.instance.take() {
             Some(instance) => instance,
             None => match self.bound.instance().await {

@@ -1,0 +1,108 @@
+//! What is no plugin, and what was tampered with.
+
+use super::*;
+use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+
+async fn refusal(bytes: &[u8]) -> String {
+    let error = load(&runtime_with(Arc::new(SystemClock::new())), bytes).await.err().unwrap();
+    assert_eq!(error.kind(), engine::Kind::Invalid);
+    error.report()
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_wasm_is_refused() {
+    assert!(refusal(b"#!/bin/sh").await.contains("it is no WebAssembly file"));
+    assert!(refusal(b"").await.contains("it is no WebAssembly file"));
+}
+
+#[tokio::test]
+async fn a_core_module_is_refused_with_the_remedy() {
+    let said = refusal(&wat::parse_str("(module)").unwrap()).await;
+    assert!(said.contains("core module, not a component: build it for wasm32-wasip2"), "{said}");
+}
+
+#[tokio::test]
+async fn a_broken_component_is_refused() {
+    let mut bytes = Guest::default().component();
+    bytes.truncate(bytes.len() / 2);
+    assert!(refusal(&bytes).await.contains("does not compile"));
+}
+
+#[tokio::test]
+async fn compiled_code_is_refused() {
+    let code = crate::runtime::engine().unwrap().precompile_component(&Guest::default().component()).unwrap();
+    assert!(refusal(&code).await.contains("compiled code, which is never taken from outside"));
+}
+
+#[tokio::test]
+async fn a_component_that_is_no_plugin_is_refused() {
+    let bytes =
+        guest::component_of(r#"(module (func (export "f")))"#, "package a:b; world w { export f: func(); }");
+    assert!(refusal(&bytes).await.contains("does not export streamhost:plugin/plugin@0.1.0"));
+}
+
+#[tokio::test]
+async fn a_plugin_of_another_version_of_the_contract_is_refused() {
+    let bytes = guest::component_of(
+        r#"(module (func (export "streamhost:plugin/plugin@0.9.0#f")))"#,
+        "package streamhost:plugin@0.9.0; interface plugin { f: func(); } world w { export plugin; }",
+    );
+    let said = refusal(&bytes).await;
+    assert!(
+        said.contains("built for version 0.9.0 of the plugin contract, and this host speaks 0.1.0"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn a_missing_file_is_named() {
+    let runtime = runtime_with(Arc::new(SystemClock::new()));
+    let error = runtime.load(Path::new("/no/such.wasm")).await.err().unwrap();
+    assert!(error.report().contains("/no/such.wasm"), "{}", error.report());
+}
+
+/// Loads the same component with a cache in `dir`.
+async fn load_cached(dir: &Path, wasm: &Path) -> Plugin {
+    let settings = RuntimeSettings {
+        cache_dir: Some(dir.to_owned()),
+        compiler: Compiler::InProcess,
+        clock: Arc::new(SystemClock::new()),
+    };
+    Runtime::new(settings).unwrap().load(wasm).await.map_err(|e| e.report()).unwrap()
+}
+
+fn entry(dir: &Path) -> std::path::PathBuf {
+    let mut entries = fs::read_dir(dir).unwrap().map(|e| e.unwrap().path());
+    entries.find(|path| path.extension().is_some_and(|e| e == "code")).unwrap()
+}
+
+#[tokio::test]
+async fn forged_code_in_the_cache_is_compiled_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (cache, wasm) = (folder.path().join("cache"), folder.path().join("guest.wasm"));
+    fs::write(&wasm, Guest::default().component()).unwrap();
+    load_cached(&cache, &wasm).await;
+    let entry = entry(&cache);
+    let genuine = fs::read(&entry).unwrap();
+    let mut flipped = genuine.clone();
+    flipped[genuine.len() / 2] ^= 1;
+    for forged in [flipped, genuine[..100].to_vec(), Vec::new(), b"\x7fELF".to_vec()] {
+        fs::write(&entry, forged).unwrap();
+        load_cached(&cache, &wasm).await;
+        assert!(fs::read(&entry).unwrap() == genuine, "the entry is genuine again");
+    }
+}
+
+#[tokio::test]
+async fn the_cache_is_the_users_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let (cache, wasm) = (folder.path().join("cache"), folder.path().join("guest.wasm"));
+    fs::write(&wasm, Guest::default().component()).unwrap();
+    load_cached(&cache, &wasm).await;
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&cache), mode(&cache.join("key")), mode(&entry(&cache))), (0o700, 0o600, 0o600));
+    fs::set_permissions(&cache, fs::Permissions::from_mode(0o777)).unwrap();
+    fs::remove_file(entry(&cache)).unwrap();
+    load_cached(&cache, &wasm).await;
+    assert!(fs::read_dir(&cache).unwrap().count() == 1, "nothing is kept where others can write");
+}
