@@ -1,4 +1,11 @@
-//! One test binary.
+//! One test binary: what is tested from outside.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![allow(clippy::disallowed_methods, reason = "tests look at the environment")]
 
+mod bad_input;
+mod binary;
+mod cli;
+mod examples;
 mod hostile;
+mod kill;
+mod scenarios;

@@ -118,16 +118,21 @@ pub struct Query {
 
 impl Query {
     /// Runs until the trigger ends it, `stop` is requested, or an error. Starts again after `Unavailable` errors, from
-    /// the checkpoint as a new process would.
+    /// the checkpoint as a new process would; but not before its first commit: what never worked is more likely to be set
+    /// wrongly than to be away for a moment.
     pub async fn run(&self, stop: &Stop) -> Result<()> {
         let mut failures = 0;
+        let mut worked = false;
         loop {
             let advanced = AtomicBool::new(false);
-            let error = match self.attempt(stop, &advanced).await {
-                Err(e) if e.kind() == Kind::Unavailable && !stop.is_requested() => e,
+            let ended = self.attempt(stop, &advanced).await;
+            let advanced = advanced.into_inner();
+            worked |= advanced;
+            let error = match ended {
+                Err(e) if e.kind() == Kind::Unavailable && worked && !stop.is_requested() => e,
                 ended => return ended,
             };
-            failures = if advanced.into_inner() { 1 } else { failures + 1 };
+            failures = if advanced { 1 } else { failures + 1 };
             let Some(wait) = self.settings.restart.wait(failures) else { return Err(error) };
             tracing::warn!(error = error.report(), ?wait, "starting again from the checkpoint");
             self.observer.restarting(&error, wait);

@@ -1,1 +1,22 @@
-//! x
+//! The pipeline file: settings to sources, plan and sinks. What the command line and the server share.
+//!
+//! [`PipelineFile`] is a file whose shape is right; [`Planner`] makes the engine's parts from it; [`explain`] says
+//! what would run; [`testing`] runs its tests.
+
+pub mod explain;
+mod file;
+pub mod fixtures;
+mod graph;
+mod place;
+mod planner;
+mod query;
+pub mod settings;
+pub mod testing;
+mod world;
+
+pub use file::{Environment, PipelineFile};
+pub use graph::{DEAD_LETTER, Graph, Upstream};
+pub use place::{LineColumn, Problem};
+pub use planner::Planner;
+pub use query::query;
+pub use world::World;

@@ -1,2 +1,70 @@
-//! The streamhost binary.
-fn main() {}
+//! The command line of streamhost.
+
+mod bench;
+mod checkpoint;
+mod cli;
+mod flags;
+mod generate;
+mod inspect;
+mod new;
+mod process;
+mod progress;
+mod run;
+mod test;
+
+use clap::{CommandFactory, FromArgMatches};
+use cli::{Cli, Command};
+use engine::{Error, Kind, Result};
+use std::{fmt::Write as _, process::ExitCode};
+
+fn main() -> ExitCode {
+    let matches = Cli::command().get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|e| e.exit());
+    process::start_log(cli.log);
+    let done = match cli.command {
+        Command::Run(args) => run::run(*args, &matches),
+        Command::Test { path, update } => test::test(&path, update),
+        Command::New(cli::New::Plugin { folder, kind }) => new::plugin(&folder, kind),
+        Command::Build { folder } => process::build(&folder),
+        Command::Inspect { plugin } => inspect::inspect(&plugin),
+        Command::Bench(args) => bench::bench(&args),
+        Command::Check { pipeline } => run::check(&pipeline),
+        Command::Explain { pipeline } => run::explain(&pipeline),
+        Command::Generate(cli::Generate::Events(args)) => generate::events_command(&args),
+        Command::Checkpoint(command) => checkpoint::checkpoint(command),
+        Command::Schema => run::schema(),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "streamhost", &mut std::io::stdout());
+            Ok(())
+        }
+        Command::Compile => return plugin::compile_child(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{}", message(&error));
+            ExitCode::from(error.kind().exit_code())
+        }
+    }
+}
+
+/// The error as people read it: one line a problem, and what to do about a bug.
+fn message(error: &Error) -> String {
+    let mut text = format!("error: {}", error.report());
+    if error.kind() == Kind::Internal {
+        let _ = write!(text, "\nThis is a bug of streamhost, or a file of it was changed from outside.");
+    }
+    text
+}
+
+/// Prints to standard output; a reader that has gone away is not an error of ours.
+fn print(text: &str) -> Result<()> {
+    use std::io::{ErrorKind, Write};
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != ErrorKind::BrokenPipe => {
+            Err(Error::new(Kind::Unavailable, "cannot write to standard output").caused_by(e))
+        }
+        _ => Ok(()),
+    }
+}

@@ -46,16 +46,21 @@ fn test(args: &[String], environment: &[(&str, &str)]) -> Done {
 fn lint() -> Done {
     for workspace in [root(), plugins()] {
         run(cargo(&workspace, &["fmt", "--all", "--check"]))?;
-        run(cargo(&workspace, &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]))?;
+        run(cargo(
+            &workspace,
+            &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"],
+        ))?;
     }
-    let mut docs = cargo(&root(), &["doc", "--workspace", "--no-deps", "--document-private-items", "--quiet"]);
+    let mut docs =
+        cargo(&root(), &["doc", "--workspace", "--no-deps", "--document-private-items", "--quiet"]);
     docs.env("RUSTDOCFLAGS", "-D warnings");
     run(docs)
 }
 
 fn bench(args: &[String]) -> Done {
     wasm_target()?;
-    let mut bench = cargo(&root(), &["run", "--release", "--quiet", "--package", "tests", "--bin", "bench", "--"]);
+    let mut bench =
+        cargo(&root(), &["run", "--release", "--quiet", "--package", "tests", "--bin", "bench", "--"]);
     bench.args(args);
     run(bench)
 }
@@ -63,7 +68,10 @@ fn bench(args: &[String]) -> Done {
 /// Plugins are built for a target that a fresh toolchain may not have.
 fn wasm_target() -> Done {
     const TARGET: &str = "wasm32-wasip2";
-    let library = Command::new("rustc").current_dir(root()).args(["--print", "target-libdir", "--target", TARGET]).output();
+    let library = Command::new("rustc")
+        .current_dir(root())
+        .args(["--print", "target-libdir", "--target", TARGET])
+        .output();
     let there = library.is_ok_and(|out| Path::new(String::from_utf8_lossy(&out.stdout).trim()).is_dir());
     if there {
         return Ok(());

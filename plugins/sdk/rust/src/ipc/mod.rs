@@ -11,7 +11,8 @@ mod write;
 pub(crate) use read::{decode, empty};
 pub(crate) use write::encode;
 
-use arrow_ipc::convert::{IpcSchemaEncoder, try_schema_from_ipc_buffer};
+use arrow_ipc::convert::try_schema_from_ipc_buffer;
+use arrow_ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteOptions};
 use arrow_schema::Schema;
 
 use crate::{Error, Result};
@@ -33,13 +34,34 @@ pub(crate) fn decode_schema(message: &[u8]) -> Result<Schema> {
 
 /// Writes a schema message.
 pub(crate) fn encode_schema(schema: &Schema) -> Vec<u8> {
-    let header = IpcSchemaEncoder::new().schema_to_fb(schema);
-    let header = header.finished_data();
+    let generator = IpcDataGenerator::default();
+    let mut dictionaries = DictionaryTracker::new(true);
+    let encoded = generator.schema_to_bytes_with_dictionary_tracker(
+        schema,
+        &mut dictionaries,
+        &IpcWriteOptions::default(),
+    );
+    let header = encoded.ipc_message;
     let length = padded(8 + header.len());
     let mut message = Vec::with_capacity(length);
     message.extend_from_slice(&CONTINUATION);
     message.extend_from_slice(&((length - 8) as u32).to_le_bytes());
-    message.extend_from_slice(header);
+    message.extend_from_slice(&header);
     message.resize(length, 0);
     message
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow_ipc::reader::StreamReader;
+    use arrow_schema::{DataType, Field};
+
+    #[test]
+    fn a_schema_message_begins_a_stream_that_any_reader_reads() -> Result<()> {
+        let schema = Schema::new(vec![Field::new("value", DataType::Float64, true)]);
+        let reader = StreamReader::try_new(&encode_schema(&schema)[..], None)?;
+        assert_eq!(*reader.schema(), schema);
+        Ok(())
+    }
 }

@@ -1,0 +1,135 @@
+//! What would run, in words: the answer of `streamhost explain`.
+
+use crate::{
+    file::PipelineFile,
+    graph::Upstream,
+    planner::Planner,
+    query::trigger,
+    settings::{self, Pipeline},
+    world::World,
+};
+use arrow::datatypes::SchemaRef;
+use connectors::formats::ddl;
+use engine::{
+    Guarantee, History, Result, Trigger,
+    plan::{Dataflow, NamedSource, Planner as _},
+};
+use std::{fmt::Write, sync::Arc};
+
+/// Plans a pipeline without running it, and says what each part is: what runs where, the columns, what plugins may
+/// do, and what each sink guarantees. Everything that `run` would refuse before its first epoch is refused here.
+pub async fn explain(file: &Arc<PipelineFile>, world: &World) -> Result<String> {
+    let planner = Planner::new(file.clone(), world.clone())?;
+    let sources = planner.sources().await?;
+    let mut schemas = Vec::with_capacity(sources.len());
+    for NamedSource { name, source } in &sources {
+        let restored = source.restore(History::default(), trigger(file.settings.trigger).reach()).await;
+        let schema = restored.and_then(|()| source.schema(None));
+        schemas.push(schema.map_err(|e| file.locate(&["sources", name], e))?);
+    }
+    let flow = planner.dataflow(&schemas).await?;
+    Ok(text(file, &sources, &schemas, &flow))
+}
+
+fn text(file: &PipelineFile, sources: &[NamedSource], schemas: &[SchemaRef], flow: &Dataflow) -> String {
+    let mut out = String::new();
+    let pipeline = &file.settings;
+    line(&mut out, "query", &file.name(), &[head(file)]);
+    for (NamedSource { name, source }, schema) in sources.iter().zip(schemas) {
+        let facts = source.facts();
+        let mut details = vec![format!("columns: {}", ddl::print(schema))];
+        if !facts.replayable {
+            details.push("cannot be read again after a crash: rows of an unfinished epoch are lost".into());
+        }
+        line(&mut out, "source", &format!("{name}: {}", facts.description), &details);
+    }
+    for (step, upstream) in flow.steps.iter().zip(&file.graph.steps) {
+        let facts = step.step.facts();
+        let mut details = facts.details;
+        for port in step.step.ports() {
+            let name = if port.name.is_empty() {
+                "columns out".into()
+            } else {
+                format!("side output `{}`", port.name)
+            };
+            details.push(format!("{name}: {}", ddl::print(&port.schema)));
+        }
+        line(
+            &mut out,
+            "step",
+            &format!("{} ← {}: {}", step.name, from(upstream, pipeline), facts.description),
+            &details,
+        );
+    }
+    for (sink, upstream) in flow.sinks.iter().zip(&file.graph.sinks) {
+        let promise = promise(pipeline, sources, sink.sink.accepts(sink.mode, &sink.schema).ok());
+        line(
+            &mut out,
+            "sink",
+            &format!("{} ← {}: {}", sink.name, from(upstream, pipeline), sink.description),
+            &[promise],
+        );
+    }
+    let several = flow.sinks.len() > 1;
+    for step in flow.steps.iter().filter(|s| several && !s.step.facts().deterministic) {
+        let _ = writeln!(
+            out,
+            "note     step `{}` does not claim to be deterministic: after a crash the sinks may disagree about rows of one epoch",
+            step.name
+        );
+    }
+    out
+}
+
+fn head(file: &PipelineFile) -> String {
+    let pipeline = &file.settings;
+    let trigger = match pipeline.trigger {
+        settings::Trigger::Asap => "as soon as there is data".into(),
+        settings::Trigger::AvailableNow => "what is there now, then end".into(),
+        settings::Trigger::Once => "one epoch over what is there now, then end".into(),
+        settings::Trigger::ProcessingTime(interval) => format!("every {:?}", interval.0),
+        settings::Trigger::Continuous(interval) => format!("rows at once, epochs of {:?}", interval.0),
+    };
+    let checkpoint = match &pipeline.checkpoint {
+        Some(path) => format!("checkpoint {}", file.resolve(path).display()),
+        None => "no checkpoint: every start begins anew".into(),
+    };
+    format!("trigger: {trigger}; {checkpoint}")
+}
+
+fn line(out: &mut String, kind: &str, what: &str, details: &[String]) {
+    let _ = writeln!(out, "{kind:<8} {what}");
+    for detail in details {
+        let _ = writeln!(out, "{:<8}   {detail}", "");
+    }
+}
+
+fn from(upstream: &Upstream, pipeline: &Pipeline) -> String {
+    let source = |index: &usize| pipeline.sources.get_index(*index).map(|(name, _)| name.clone());
+    let step = |index: &usize| pipeline.steps.get_index(*index).map(|(name, _)| name.clone());
+    match upstream {
+        Upstream::Source(index) => source(index),
+        Upstream::Step(index, None) => step(index),
+        Upstream::Step(index, Some(output)) => step(index).map(|name| format!("{name}.{output}")),
+    }
+    .unwrap_or_default()
+}
+
+/// What a sink's own guarantee comes to in this pipeline.
+fn promise(pipeline: &Pipeline, sources: &[NamedSource], guarantee: Option<Guarantee>) -> String {
+    let own = match guarantee {
+        Some(Guarantee::ExactlyOnce) => "exactly once",
+        Some(Guarantee::AtLeastOnce) => "at least once",
+        Some(Guarantee::BestEffort) | None => return "best effort".into(),
+    };
+    if sources.iter().any(|s| !s.source.facts().replayable) {
+        return format!("{own} by itself; best effort here, as a source cannot be read again");
+    }
+    if pipeline.checkpoint.is_none() {
+        return format!("{own} by itself; here only within one run, as there is no checkpoint");
+    }
+    match trigger(pipeline.trigger) {
+        Trigger::Continuous(_) => "at least once, as the trigger is continuous".into(),
+        _ => own.into(),
+    }
+}

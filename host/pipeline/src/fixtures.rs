@@ -1,0 +1,182 @@
+//! The fixtures of a plugin: `tests/<what it shows>.toml` in its folder, run on the built component.
+
+use crate::{
+    testing::{Outcome, compare, lines, parse},
+    world::World,
+};
+use arrow::array::{AsArray, RecordBatch};
+use connectors::formats::ddl;
+use engine::{
+    Batch, Epoch, EpochContext, Error, Kind, Partition, Place, QueryId, Result, ResultExt, Step, Timestamp,
+};
+use indexmap::IndexMap;
+use plugin::{BindSettings, DEAD_LETTER_PORT, OnError, Plugin, PluginStep};
+use serde::Deserialize;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use toml_edit::DocumentMut;
+
+/// One fixture. The plugin SDK's README describes the format.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    #[serde(default)]
+    config: toml::Table,
+    schema: String,
+    #[serde(default)]
+    input: String,
+    #[serde(default)]
+    expect: String,
+    #[serde(default)]
+    errors: Vec<String>,
+    failure: Option<String>,
+    #[serde(default)]
+    outputs: IndexMap<String, String>,
+}
+
+/// What a plugin answered to a case.
+#[derive(Default)]
+struct Answer {
+    main: Vec<RecordBatch>,
+    errors: Vec<String>,
+    outputs: IndexMap<String, Vec<RecordBatch>>,
+}
+
+/// Builds the plugin in `folder` and runs its fixtures; with `update`, writes what came into the files instead.
+pub async fn run(folder: &Path, update: bool, world: &World) -> Result<Vec<Outcome>> {
+    let plugin = world.load(folder).await?;
+    let mut outcomes = Vec::new();
+    for file in files(folder)? {
+        let name = file.file_stem().map_or_else(String::new, |n| n.to_string_lossy().replace('-', " "));
+        let doing = || format!("fixture {}", file.display());
+        let differences = one(&plugin, &file, update).await.map_err(|e| e.while_doing(doing()))?;
+        outcomes.push(Outcome { name, differences });
+    }
+    Ok(outcomes)
+}
+
+fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let tests = folder.join("tests");
+    let Ok(entries) = fs::read_dir(&tests) else { return Ok(Vec::new()) };
+    let mut files = Vec::new();
+    for entry in entries {
+        let path = entry.doing(Kind::Unavailable, || format!("listing {}", tests.display()))?.path();
+        if path.extension().is_some_and(|e| e == "toml") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+async fn one(plugin: &Plugin, file: &Path, update: bool) -> Result<Vec<String>> {
+    let text = fs::read_to_string(file).doing(Kind::Invalid, || "cannot be read")?;
+    let case: Case = toml::from_str(&text).doing(Kind::Invalid, || "is no fixture")?;
+    match (answer(plugin, &case).await, &case.failure) {
+        (Ok(answer), _) if update => write(file, &text, &case, &answer),
+        (Ok(answer), None) => differences(&case, &answer),
+        (Ok(_), Some(failure)) => Ok(vec![format!("expected the failure {failure:?}, got rows")]),
+        (Err(error), Some(failure)) => {
+            let message = failure.split_once(": ").map_or(failure.as_str(), |(_, message)| message);
+            let report = error.report();
+            let same = report.contains(message);
+            Ok(if same {
+                Vec::new()
+            } else {
+                vec![format!("expected the failure {failure:?}, got {report:?}")]
+            })
+        }
+        (Err(error), None) => Err(error),
+    }
+}
+
+async fn answer(plugin: &Plugin, case: &Case) -> Result<Answer> {
+    let schema = Arc::new(ddl::parse(&case.schema)?);
+    let config = serde_json::to_string(&case.config).doing(Kind::Invalid, || "the config is no JSON")?;
+    // A case that expects a failure wants the call to fail; any other wants to see its rows in error.
+    let on_error = if case.failure.is_some() { OnError::Fail } else { OnError::DeadLetter };
+    let settings = BindSettings { config, on_error, ..BindSettings::new("test", schema.clone()) };
+    let step = plugin.bind(settings).await?;
+    let rows = parse(&schema, &case.input)?;
+    let place = Place::At { of: "input".into(), unit: "row", first: 0 };
+    let mut out = Vec::new();
+    let mut worker = step.worker().await?;
+    worker.process(&context(), Batch::read(rows, place), &mut out).await?;
+    collect(&step, out)
+}
+
+fn context() -> EpochContext {
+    EpochContext {
+        query: QueryId("test".into()),
+        epoch: Epoch(0),
+        partition: Partition(0),
+        attempt: 0,
+        watermark: None,
+        now: Timestamp(0),
+    }
+}
+
+fn collect(step: &PluginStep, out: Vec<(usize, Batch)>) -> Result<Answer> {
+    let mut answer = Answer::default();
+    for (port, batch) in out {
+        let name = step.ports().get(port).map_or("", |p| p.name.as_str());
+        match name {
+            "" => answer.main.push(batch.rows),
+            DEAD_LETTER_PORT => answer.errors.extend(errors(&batch.rows)?),
+            side => answer.outputs.entry(side.to_owned()).or_default().push(batch.rows),
+        }
+    }
+    Ok(answer)
+}
+
+/// `row 2: message`, for each dead letter.
+fn errors(rows: &RecordBatch) -> Result<Vec<String>> {
+    let column = |name: &str| {
+        let column = rows.column_by_name(name).and_then(|c| c.as_string_opt::<i32>());
+        column.ok_or_else(|| Error::internal(format!("dead letters have no column {name}")))
+    };
+    let (positions, messages) = (column("_position")?, column("_error")?);
+    let row = |position: &str| position.rsplit(' ').next().unwrap_or_default().to_owned();
+    let pairs = positions.iter().zip(messages.iter());
+    Ok(pairs.map(|(p, m)| format!("row {}: {}", row(p.unwrap_or_default()), m.unwrap_or_default())).collect())
+}
+
+fn differences(case: &Case, answer: &Answer) -> Result<Vec<String>> {
+    let mut differences = compare("expect", &case.expect, &answer.main)?;
+    for (name, expected) in &case.outputs {
+        let rows = answer.outputs.get(name).map_or(&[][..], Vec::as_slice);
+        differences.extend(compare(&format!("outputs.{name}"), expected, rows)?);
+    }
+    let expected: Vec<String> = case.errors.iter().map(|e| e.replacen(" (retry):", ":", 1)).collect();
+    if expected != answer.errors {
+        differences.push(format!("errors: expected {expected:?}, got {:?}", answer.errors));
+    }
+    Ok(differences)
+}
+
+/// Puts what came in the place of what was expected; everything else of the file stays as it is.
+fn write(file: &Path, text: &str, case: &Case, answer: &Answer) -> Result<Vec<String>> {
+    let mut document: DocumentMut = text.parse().doing(Kind::Invalid, || "is no TOML")?;
+    document.remove("failure");
+    document["expect"] = block(&answer.main)?;
+    for name in case.outputs.keys() {
+        document["outputs"][name] = block(answer.outputs.get(name).map_or(&[][..], Vec::as_slice))?;
+    }
+    match answer.errors.is_empty() {
+        true => document.remove("errors"),
+        false => document.insert("errors", toml_edit::value(toml_edit::Array::from_iter(&answer.errors))),
+    };
+    fs::write(file, document.to_string()).doing(Kind::Unavailable, || "cannot be written")?;
+    Ok(Vec::new())
+}
+
+/// Rows as a literal block, a row a line.
+fn block(rows: &[RecordBatch]) -> Result<toml_edit::Item> {
+    let text = lines(rows)?.join("\n");
+    let literal = format!("'''\n{text}{}'''", if text.is_empty() { "" } else { "\n" });
+    let value: toml_edit::Value = literal.parse().doing(Kind::Internal, || "writing rows as TOML")?;
+    Ok(toml_edit::Item::Value(value))
+}

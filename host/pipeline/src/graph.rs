@@ -1,0 +1,259 @@
+//! Who reads from whom. Everything that can be said of a pipeline's shape without opening anything.
+
+use crate::{
+    place::Problem,
+    settings::{OnError, Pipeline, Sink, Source},
+};
+
+/// The name of the side output that gets rows in error.
+pub const DEAD_LETTER: &str = "dead-letter";
+
+/// Where the rows of each step and sink come from, in the order of the pipeline.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Graph {
+    /// One for each step.
+    pub steps: Vec<Upstream>,
+    /// One for each sink.
+    pub sinks: Vec<Upstream>,
+}
+
+/// Where rows come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Upstream {
+    /// The source of this index.
+    Source(usize),
+    /// An output of the step of this index; none for its main output.
+    Step(usize, Option<String>),
+}
+
+impl Graph {
+    /// Resolves every `from`, or answers every problem there is.
+    pub fn resolve(pipeline: &Pipeline) -> Result<Graph, Vec<Problem>> {
+        let mut problems = settings(pipeline);
+        let mut graph = Graph::default();
+        for (index, (name, step)) in pipeline.steps.iter().enumerate() {
+            let who = Reader { kind: "step", table: "steps", name, from: step.from.as_deref(), above: index };
+            graph.steps.extend(who.upstream(pipeline).map_err(|p| problems.push(p)));
+        }
+        for (name, sink) in &pipeline.sinks {
+            let above = pipeline.steps.len();
+            let who = Reader { kind: "sink", table: "sinks", name, from: sink.from.as_deref(), above };
+            graph.sinks.extend(who.upstream(pipeline).map_err(|p| problems.push(p)));
+        }
+        if problems.is_empty() {
+            problems = unread_dead_letters(pipeline, &graph);
+        }
+        if problems.is_empty() { Ok(graph) } else { Err(problems) }
+    }
+}
+
+/// A step or sink that wants to know its upstream.
+struct Reader<'a> {
+    kind: &'static str,
+    table: &'static str,
+    name: &'a str,
+    from: Option<&'a str>,
+    /// It may read from the steps before this index.
+    above: usize,
+}
+
+impl Reader<'_> {
+    fn upstream(&self, pipeline: &Pipeline) -> Result<Upstream, Problem> {
+        match self.from {
+            Some(from) => self.named(from, pipeline),
+            None => self.default(pipeline),
+        }
+    }
+
+    fn named(&self, from: &str, pipeline: &Pipeline) -> Result<Upstream, Problem> {
+        let (name, output) = match from.split_once('.') {
+            Some((name, output)) => (name, Some(output.to_owned())),
+            None => (from, None),
+        };
+        let step = pipeline.steps.get_index_of(name).filter(|step| *step < self.above);
+        let source = pipeline.sources.get_index_of(name).filter(|_| output.is_none());
+        match (step, source) {
+            (Some(step), _) => Ok(Upstream::Step(step, output)),
+            (None, Some(source)) => Ok(Upstream::Source(source)),
+            (None, None) => {
+                let there: Vec<&str> = pipeline
+                    .sources
+                    .keys()
+                    .chain(pipeline.steps.keys().take(self.above))
+                    .map(String::as_str)
+                    .collect();
+                Err(self.problem(format!(
+                    "there is no source or step `{from}` above {} `{}`; there are: {}",
+                    self.kind,
+                    self.name,
+                    there.join(", ")
+                )))
+            }
+        }
+    }
+
+    fn default(&self, pipeline: &Pipeline) -> Result<Upstream, Problem> {
+        if let Some(above) = self.above.checked_sub(1) {
+            return Ok(Upstream::Step(above, None));
+        }
+        match pipeline.sources.len() {
+            1 => Ok(Upstream::Source(0)),
+            _ => Err(self.problem(format!(
+                "{} `{}` needs `from`: there is more than one source",
+                self.kind, self.name
+            ))),
+        }
+    }
+
+    fn problem(&self, message: String) -> Problem {
+        Problem::at(&[self.table, self.name, "from"], message)
+    }
+}
+
+/// Problems of single values and of sources and sinks by themselves.
+fn settings(pipeline: &Pipeline) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    if pipeline.sources.is_empty() {
+        problems.push(Problem::at::<&str>(&[], "the pipeline has no source; add [sources.<name>.files]"));
+    }
+    if pipeline.sinks.is_empty() {
+        problems.push(Problem::at::<&str>(&[], "the pipeline has no sink; add [sinks.<name>.console]"));
+    }
+    if pipeline.parallelism == Some(0) {
+        problems.push(Problem::at(&["parallelism"], "parallelism is at least 1"));
+    }
+    for name in pipeline.steps.keys().filter(|name| pipeline.sources.contains_key(*name)) {
+        problems.push(Problem::at(
+            &["steps", name],
+            format!("`{name}` is a source already; choose another name"),
+        ));
+    }
+    for (name, step) in &pipeline.steps {
+        if step.max_error_rate.is_some_and(|rate| !(0.0..=1.0).contains(&rate)) {
+            problems.push(Problem::at(
+                &["steps", name, "max-error-rate"],
+                "max-error-rate is a share from 0 to 1, such as 0.2",
+            ));
+        }
+    }
+    problems.extend(names(pipeline));
+    problems.extend(
+        pipeline
+            .sources
+            .iter()
+            .filter_map(|(name, source)| one_connector("source", name, &of_source(source))),
+    );
+    problems
+        .extend(pipeline.sinks.iter().filter_map(|(name, sink)| one_connector("sink", name, &of_sink(sink))));
+    problems
+}
+
+/// Names become parts of file names and of `from`.
+fn names(pipeline: &Pipeline) -> Vec<Problem> {
+    let all = pipeline.sources.keys().map(|n| ("sources", n));
+    let all = all
+        .chain(pipeline.steps.keys().map(|n| ("steps", n)))
+        .chain(pipeline.sinks.keys().map(|n| ("sinks", n)));
+    all.filter(|(_, name)| !is_name(name))
+        .map(|(table, name)| {
+            let rule = "1 to 64 letters, digits, `-` and `_`";
+            Problem::at(&[table, name], format!("{name:?} is no name; a name has {rule}"))
+        })
+        .collect()
+}
+
+fn is_name(name: &str) -> bool {
+    (1..=64).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
+
+fn of_source(source: &Source) -> [(&'static str, bool); 4] {
+    [
+        ("files", source.files.is_some()),
+        ("socket", source.socket.is_some()),
+        ("rate", source.rate.is_some()),
+        ("stdin", source.stdin.is_some()),
+    ]
+}
+
+fn of_sink(sink: &Sink) -> [(&'static str, bool); 4] {
+    [
+        ("files", sink.files.is_some()),
+        ("console", sink.console.is_some()),
+        ("stdout", sink.stdout.is_some()),
+        ("noop", sink.noop.is_some()),
+    ]
+}
+
+fn one_connector(kind: &str, name: &str, connectors: &[(&'static str, bool)]) -> Option<Problem> {
+    let set: Vec<&str> = connectors.iter().filter(|(_, set)| *set).map(|(c, _)| *c).collect();
+    let tables = |names: &[&str]| {
+        let tables: Vec<String> = names.iter().map(|c| format!("[{kind}s.{name}.{c}]")).collect();
+        tables.join(", ")
+    };
+    let message = match set.as_slice() {
+        [_] => return None,
+        [] => {
+            let all: Vec<&str> = connectors.iter().map(|(c, _)| *c).collect();
+            format!("{kind} `{name}` has no connector; add one of {}", tables(&all))
+        }
+        several => format!("{kind} `{name}` has more than one connector; keep one of {}", tables(several)),
+    };
+    Some(Problem::at(&[&format!("{kind}s"), name], message))
+}
+
+/// Nothing may be dropped unseen.
+fn unread_dead_letters(pipeline: &Pipeline, graph: &Graph) -> Vec<Problem> {
+    let read = |step: usize| {
+        let port = Upstream::Step(step, Some(DEAD_LETTER.into()));
+        graph.sinks.contains(&port) || graph.steps.contains(&port)
+    };
+    let silent = pipeline.steps.iter().enumerate();
+    silent
+        .filter(|(index, (_, step))| step.on_error == OnError::DeadLetter && !read(*index))
+        .map(|(_, (name, _))| {
+            Problem::at(
+                &["steps", name, "on-error"],
+                format!("no sink reads the dead letters of step `{name}`; add a sink with from = \"{name}.dead-letter\", or set on-error = \"skip\""),
+            )
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolve(text: &str) -> Result<Graph, Vec<String>> {
+        let pipeline: Pipeline = toml::from_str(text).unwrap();
+        Graph::resolve(&pipeline)
+            .map_err(|ps| ps.into_iter().map(|p| format!("{}: {}", p.key.join("."), p.message)).collect())
+    }
+
+    const SOURCE: &str = "[sources.in.rate]\n";
+
+    #[test]
+    fn from_defaults_to_the_step_above_or_the_only_source() {
+        let graph =
+            resolve(&format!("{SOURCE}[steps.a]\nplugin='p'\n[steps.b]\nplugin='p'\n[sinks.out.noop]\n"))
+                .unwrap();
+        assert_eq!(graph.steps, [Upstream::Source(0), Upstream::Step(0, None)]);
+        assert_eq!(graph.sinks, [Upstream::Step(1, None)]);
+    }
+
+    #[test]
+    fn dead_letters_that_nobody_reads_are_refused() {
+        let step = "[steps.a]\nplugin='p'\non-error='dead-letter'\n[sinks.out]\nfrom='a'\n[sinks.out.noop]\n";
+        let problems = resolve(&format!("{SOURCE}{step}")).unwrap_err();
+        assert!(problems[0].starts_with("steps.a.on-error: no sink reads the dead letters"), "{problems:?}");
+        let read = "[sinks.bad]\nfrom='a.dead-letter'\n[sinks.bad.noop]\n";
+        assert!(resolve(&format!("{SOURCE}{step}{read}")).is_ok());
+    }
+
+    #[test]
+    fn two_connectors_and_odd_names_are_refused() {
+        let problems = resolve("[sources.in]\nrate={}\nstdin={}\n[sinks.'a/b'.noop]\n").unwrap_err();
+        assert_eq!(problems.len(), 2, "{problems:?}");
+        assert!(problems[1].contains("more than one connector"), "{problems:?}");
+    }
+}

@@ -1,0 +1,238 @@
+//! From settings to sources, steps and sinks.
+
+use crate::{
+    file::PipelineFile,
+    graph::{Graph, Upstream},
+    settings::{self, OnError, Sink, Source, Step},
+    world::World,
+};
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+use connectors::{
+    console::ConsoleSink,
+    files::{
+        Clean, FileSource,
+        sink::{FileSink, FileSinkOptions},
+    },
+    noop::NoopSink,
+    rate::RateSource,
+    socket::SocketSource,
+    source::SourceOptions,
+    stdin::StdinSource,
+    stdout::StdoutSink,
+};
+use engine::{
+    Error, Result,
+    plan::{Dataflow, Input, NamedSink, NamedSource, NamedStep},
+};
+use jiff::tz::TimeZone;
+use plugin::{BindSettings, Plugin, PluginStep};
+use std::{collections::HashMap, path::PathBuf, sync::Arc};
+use tokio::sync::Mutex;
+
+/// Makes the parts of a pipeline's query.
+pub struct Planner {
+    file: Arc<PipelineFile>,
+    world: World,
+    time_zone: TimeZone,
+    /// Loaded plugins by path, so that a restart or a second step does not load them again.
+    plugins: Mutex<HashMap<PathBuf, Arc<Plugin>>>,
+}
+
+impl Planner {
+    /// A planner for `file`; nothing is opened yet.
+    pub fn new(file: Arc<PipelineFile>, world: World) -> Result<Self> {
+        let name = &file.settings.time_zone;
+        let time_zone = TimeZone::get(name).map_err(|e| {
+            let what =
+                format!("{name:?} is no time zone; write an IANA name, such as \"UTC\" or \"Europe/Berlin\"");
+            file.locate(&["time-zone"], Error::invalid(what).caused_by(e))
+        })?;
+        Ok(Planner { file, world, time_zone, plugins: Mutex::default() })
+    }
+
+    fn source(&self, name: &str, source: &Source) -> Result<Arc<dyn engine::Source>> {
+        let options = SourceOptions {
+            schema: source.schema.clone(),
+            max_per_trigger: source.max_per_trigger,
+            on_bad_data: source.on_bad_data,
+            rescue: source.rescue.clone(),
+            evolve: source.evolve,
+            time_zone: self.time_zone.clone(),
+        };
+        let clock = self.world.clock.clone();
+        if let Some(files) = &source.files {
+            let mut files = files.clone();
+            files.path = self.file.resolve(&files.path);
+            if let Clean::Archive(folder) = &mut files.clean {
+                *folder = self.file.resolve(folder);
+            }
+            return Ok(Arc::new(FileSource::new(name, files, options, clock)?));
+        }
+        if let Some(socket) = &source.socket {
+            return Ok(Arc::new(SocketSource::new(name, socket.clone(), options, clock)?));
+        }
+        if let Some(stdin) = &source.stdin {
+            return Ok(Arc::new(StdinSource::new(name, stdin.clone(), options, clock)?));
+        }
+        let rate = source.rate.clone().unwrap_or_default();
+        Ok(Arc::new(RateSource::new(name, rate, options, clock)?))
+    }
+
+    fn sink(&self, sink: &Sink) -> Result<(Arc<dyn engine::Sink>, String)> {
+        if let Some(files) = &sink.files {
+            let mut files = files.clone();
+            files.path = self.file.resolve(&files.path);
+            let description = format!("FileSink[{}]", files.path.display());
+            return Ok((Arc::new(FileSink::new(files, self.file_sink_options())?), description));
+        }
+        if let Some(console) = &sink.console {
+            let out = (self.world.stdout)();
+            return Ok((
+                Arc::new(ConsoleSink::new(console.clone(), self.time_zone.clone(), out)),
+                "ConsoleSink".into(),
+            ));
+        }
+        if let Some(stdout) = &sink.stdout {
+            let out = (self.world.stdout)();
+            return Ok((
+                Arc::new(StdoutSink::new(stdout.clone(), &self.time_zone, out)?),
+                "StdoutSink".into(),
+            ));
+        }
+        Ok((Arc::new(NoopSink), "NoopSink".into()))
+    }
+
+    fn file_sink_options(&self) -> FileSinkOptions {
+        FileSinkOptions {
+            time_zone: self.time_zone.clone(),
+            retain_epochs: self.file.settings.retain_epochs + 1,
+            at_step: self.world.at_step.clone(),
+        }
+    }
+
+    /// The plugin of a path, built first if it is a folder, loaded once.
+    async fn plugin(&self, path: &str) -> Result<Arc<Plugin>> {
+        let path = self.file.resolve(path.as_ref());
+        let mut plugins = self.plugins.lock().await;
+        if let Some(plugin) = plugins.get(&path) {
+            return Ok(plugin.clone());
+        }
+        let plugin = Arc::new(self.world.load(&path).await?);
+        plugins.insert(path, plugin.clone());
+        Ok(plugin)
+    }
+
+    async fn step(&self, name: &str, step: &Step, input: SchemaRef) -> Result<PluginStep> {
+        let plugin =
+            self.plugin(&step.plugin).await.map_err(|e| self.file.locate(&["steps", name, "plugin"], e))?;
+        let settings = bind_settings(name, step, input)?;
+        plugin.bind(settings).await.map_err(|e| self.file.locate(&["steps", name], e))
+    }
+}
+
+fn bind_settings(name: &str, step: &Step, input: SchemaRef) -> Result<BindSettings> {
+    let config = serde_json::to_string(&step.config)
+        .map_err(|e| Error::invalid(format!("the config of step `{name}` is no JSON")).caused_by(e))?;
+    Ok(BindSettings {
+        step: name.to_owned(),
+        config,
+        input,
+        on_error: match step.on_error {
+            OnError::Fail => plugin::OnError::Fail,
+            OnError::Skip => plugin::OnError::Skip,
+            OnError::DeadLetter => plugin::OnError::DeadLetter,
+        },
+        retry: plugin::Retry {
+            attempts: step.retry.attempts,
+            first: step.retry.backoff.first.0,
+            longest: step.retry.backoff.longest.0,
+        },
+        max_error_rate: step.max_error_rate,
+        limits: limits(&step.limits),
+    })
+}
+
+fn limits(settings: &settings::Limits) -> plugin::Limits {
+    let default = plugin::Limits::default();
+    plugin::Limits {
+        memory: settings.memory.map_or(default.memory, |m| m.0 as usize),
+        cpu_per_call: settings.cpu_per_call.map_or(default.cpu_per_call, |t| t.0),
+        wall_per_call: settings.wall_per_call.map_or(default.wall_per_call, |t| t.0),
+        output_bytes: settings.output.map_or(default.output_bytes, |b| b.0 as usize),
+        output_rows: settings.output_rows.map_or(default.output_rows, |rows| rows as usize),
+        ..default
+    }
+}
+
+#[async_trait]
+impl engine::plan::Planner for Planner {
+    async fn sources(&self) -> Result<Vec<NamedSource>> {
+        let sources = self.file.settings.sources.iter();
+        sources
+            .map(|(name, settings)| {
+                let source =
+                    self.source(name, settings).map_err(|e| self.file.locate(&["sources", name], e))?;
+                Ok(NamedSource { name: name.clone(), source })
+            })
+            .collect()
+    }
+
+    async fn dataflow(&self, schemas: &[SchemaRef]) -> Result<Dataflow> {
+        let Graph { steps, sinks } = &self.file.graph;
+        let mut flow = Dataflow::default();
+        for ((name, settings), upstream) in self.file.settings.steps.iter().zip(steps) {
+            let (input, schema) = resolve(upstream, schemas, &flow)
+                .map_err(|e| self.file.locate(&["steps", name, "from"], e))?;
+            let step = Arc::new(self.step(name, settings, schema).await?);
+            flow.steps.push(NamedStep { name: name.clone(), input, step });
+        }
+        for ((name, settings), upstream) in self.file.settings.sinks.iter().zip(sinks) {
+            let (input, schema) = resolve(upstream, schemas, &flow)
+                .map_err(|e| self.file.locate(&["sinks", name, "from"], e))?;
+            let (sink, description) =
+                self.sink(settings).map_err(|e| self.file.locate(&["sinks", name], e))?;
+            sink.accepts(settings.mode, &schema).map_err(|e| self.file.locate(&["sinks", name], e))?;
+            flow.sinks.push(NamedSink {
+                name: name.clone(),
+                description,
+                input,
+                schema,
+                mode: settings.mode,
+                sink,
+            });
+        }
+        Ok(flow)
+    }
+}
+
+/// The engine's name for an upstream, and the columns that come from it.
+pub(crate) fn resolve(
+    upstream: &Upstream,
+    schemas: &[SchemaRef],
+    flow: &Dataflow,
+) -> Result<(Input, SchemaRef)> {
+    let missing = || Error::internal("the pipeline's graph names a part that was not made");
+    match upstream {
+        Upstream::Source(source) => {
+            Ok((Input::Source(*source), schemas.get(*source).ok_or_else(missing)?.clone()))
+        }
+        Upstream::Step(index, output) => {
+            let named = flow.steps.get(*index).ok_or_else(missing)?;
+            let ports = named.step.ports();
+            let wanted = output.as_deref().unwrap_or("");
+            let port = ports.iter().position(|p| p.name == wanted).ok_or_else(|| {
+                let names: Vec<String> =
+                    ports.iter().skip(1).map(|p| format!("`{}.{}`", named.name, p.name)).collect();
+                let there = if names.is_empty() {
+                    "it has none".into()
+                } else {
+                    format!("it has {}", names.join(", "))
+                };
+                Error::invalid(format!("step `{}` has no side output `{wanted}`: {there}", named.name))
+            })?;
+            let schema = ports.get(port).ok_or_else(missing)?.schema.clone();
+            Ok((Input::Step { step: *index, port }, schema))
+        }
+    }
+}

@@ -1,0 +1,53 @@
+use crate::{
+    file::PipelineFile,
+    planner::Planner,
+    settings::{self, Pipeline},
+    world::World,
+};
+use engine::{
+    CheckpointStore, Observer, Query, QuerySettings, Restart, Result, Trigger,
+    checkpoint::{LocalStore, MemoryStore},
+};
+use std::sync::Arc;
+
+/// The query of a pipeline, ready to run.
+pub fn query(file: &Arc<PipelineFile>, world: &World, observer: Arc<dyn Observer>) -> Result<Query> {
+    let store: Arc<dyn CheckpointStore> = match &file.settings.checkpoint {
+        Some(path) => Arc::new(LocalStore::new(file.resolve(path))),
+        None => Arc::new(MemoryStore::default()),
+    };
+    Ok(Query {
+        settings: query_settings(file.name(), &file.settings),
+        planner: Arc::new(Planner::new(file.clone(), world.clone())?),
+        store,
+        clock: world.clock.clone(),
+        observer,
+    })
+}
+
+fn query_settings(name: String, pipeline: &Pipeline) -> QuerySettings {
+    let cores = || std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
+    QuerySettings {
+        name,
+        trigger: trigger(pipeline.trigger),
+        parallelism: pipeline.parallelism.unwrap_or_else(cores),
+        retain_epochs: pipeline.retain_epochs,
+        restart: Restart {
+            attempts: pipeline.restart.attempts,
+            first: pipeline.restart.backoff.first.0,
+            longest: pipeline.restart.backoff.longest.0,
+        },
+        stop_timeout: pipeline.stop_timeout.0,
+    }
+}
+
+/// The engine's trigger for a setting.
+pub(crate) fn trigger(trigger: settings::Trigger) -> Trigger {
+    match trigger {
+        settings::Trigger::Asap => Trigger::Asap,
+        settings::Trigger::AvailableNow => Trigger::AvailableNow,
+        settings::Trigger::Once => Trigger::Once,
+        settings::Trigger::ProcessingTime(interval) => Trigger::ProcessingTime(interval.0),
+        settings::Trigger::Continuous(interval) => Trigger::Continuous(interval.0),
+    }
+}

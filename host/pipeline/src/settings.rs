@@ -1,0 +1,263 @@
+//! The pipeline file as it is written: what may stand in it and what it means if it does not.
+
+use connectors::{
+    console::ConsoleSettings,
+    files::{FilesSettings, sink::FileSinkSettings},
+    noop::NoopSettings,
+    rate::RateSettings,
+    socket::SocketSettings,
+    source::{Limit, OnBadData, SchemaOption},
+    stdin::StdinSettings,
+    stdout::StdoutSettings,
+    units::{ByteSize, Interval},
+};
+use engine::{Kind, OutputMode, Result, ResultExt};
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// A pipeline: sources, steps and sinks, when they run and what they remember. Relative paths start at the folder of
+/// the file.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Pipeline {
+    /// The query's name, in progress and messages. Default: the name of the file's folder.
+    pub name: Option<String>,
+    /// When an epoch starts.
+    #[serde(default)]
+    pub trigger: Trigger,
+    /// Directory of what the query remembers. Without one it starts from the beginning each time.
+    pub checkpoint: Option<PathBuf>,
+    /// Into how many partitions an epoch is divided. Results do not depend on it. Default: the number of cores.
+    pub parallelism: Option<u32>,
+    /// The time zone of times without one, and of printed times: an IANA name.
+    #[serde(default = "utc")]
+    pub time_zone: String,
+    /// Starting again after an error of something outside: a full disk, a refused connection.
+    #[serde(default)]
+    pub restart: Retry,
+    /// How many epochs' records the checkpoint keeps.
+    #[serde(default = "hundred")]
+    pub retain_epochs: u64,
+    /// How long a query that was asked to stop may take to finish its epoch.
+    #[serde(default = "thirty_seconds")]
+    pub stop_timeout: Interval,
+    /// Where rows come from, by name.
+    #[serde(default)]
+    pub sources: IndexMap<String, Source>,
+    /// What happens to them, by name, in order.
+    #[serde(default)]
+    pub steps: IndexMap<String, Step>,
+    /// Where they go, by name.
+    #[serde(default)]
+    pub sinks: IndexMap<String, Sink>,
+    /// Rows in, rows out: run by `streamhost test`.
+    #[serde(default)]
+    pub tests: Vec<Test>,
+}
+
+/// When an epoch starts.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Trigger {
+    /// As soon as there is data.
+    #[default]
+    Asap,
+    /// As many epochs as it takes to read what is there at the start; then the query ends.
+    AvailableNow,
+    /// One epoch over all that is there at the start; then the query ends.
+    Once,
+    /// At multiples of this interval.
+    ProcessingTime(Interval),
+    /// Rows reach the sinks as they arrive, at least once; an epoch is recorded at this interval.
+    Continuous(Interval),
+}
+
+/// A source: exactly one connector, and what is common to all of them.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Source {
+    /// The columns as Spark's DDL, such as `user_id INT, event STRING`, or `infer`.
+    pub schema: Option<SchemaOption>,
+    /// The most that one epoch takes: `{ files = 10 }`, `{ bytes = "64MiB" }` or `{ rows = 1000 }`.
+    pub max_per_trigger: Option<Limit>,
+    /// What happens to input that does not fit the schema.
+    #[serde(default)]
+    pub on_bad_data: OnBadData,
+    /// A column that gets, as a JSON string, fields that the schema does not know and values of a wrong type.
+    pub rescue: Option<String>,
+    /// Whether new columns in new files extend the schema.
+    #[serde(default)]
+    pub evolve: bool,
+    /// Files of a directory, as they arrive.
+    pub files: Option<FilesSettings>,
+    /// Lines from a TCP connection.
+    pub socket: Option<SocketSettings>,
+    /// Made-up rows at a given speed.
+    pub rate: Option<RateSettings>,
+    /// Lines from standard input.
+    pub stdin: Option<StdinSettings>,
+}
+
+/// A step: a plugin and what it may do.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Step {
+    /// Where its rows come from: a source, a step, or a side output as `step.output`. Default: the step above, or the
+    /// only source.
+    pub from: Option<String>,
+    /// A `.wasm` file, or the folder of a plugin's source, which is built when stale.
+    pub plugin: String,
+    /// The plugin's own settings; `streamhost inspect` shows their schema.
+    #[serde(default)]
+    #[schemars(with = "IndexMap<String, serde_json::Value>")]
+    pub config: toml::Table,
+    /// What happens to a row that the plugin cannot process.
+    #[serde(default)]
+    pub on_error: OnError,
+    /// The share of rows in error, over at least 100 rows, from which on the query stops; from 0 to 1.
+    pub max_error_rate: Option<f64>,
+    /// Trying rows and batches again that the plugin says may pass later.
+    #[serde(default = "no_retry")]
+    pub retry: Retry,
+    /// Other limits than the defaults.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+/// What happens to a row that a plugin cannot process, or on which it traps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnError {
+    /// The query ends with an error that names the row.
+    #[default]
+    Fail,
+    /// The row is left out, and counted.
+    Skip,
+    /// The row goes to the sinks that read `<step>.dead-letter`.
+    DeadLetter,
+}
+
+/// Trying again: how often, and how long to wait in between.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Retry {
+    /// Tries after the first one.
+    #[serde(default)]
+    pub attempts: u32,
+    /// The first wait and the longest, as `1s..1m`; it doubles each time.
+    #[serde(default)]
+    pub backoff: Backoff,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Retry { attempts: 5, backoff: Backoff::default() }
+    }
+}
+
+/// Limits of one plugin instance; each has a default.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Limits {
+    /// Memory of one instance, 128 MiB.
+    pub memory: Option<ByteSize>,
+    /// CPU time of one call, 2 s.
+    pub cpu_per_call: Option<Interval>,
+    /// Wall-clock time of one call, 10 s.
+    pub wall_per_call: Option<Interval>,
+    /// Bytes that one call may answer, 64 MiB.
+    pub output: Option<ByteSize>,
+    /// Rows that one call may answer, 1,000,000.
+    pub output_rows: Option<u64>,
+}
+
+/// A sink: exactly one connector, and what is common to all of them.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Sink {
+    /// Where its rows come from: a source, a step, or a side output as `step.output`. Default: the last step, or the
+    /// only source.
+    pub from: Option<String>,
+    /// What is stored: `append`, `update` or `complete`.
+    #[serde(default)]
+    #[schemars(with = "String")]
+    pub mode: OutputMode,
+    /// Files in a directory.
+    pub files: Option<FileSinkSettings>,
+    /// A table per epoch on the terminal.
+    pub console: Option<ConsoleSettings>,
+    /// Lines on standard output.
+    pub stdout: Option<StdoutSettings>,
+    /// Nothing: for measuring.
+    pub noop: Option<NoopSettings>,
+}
+
+/// One test of a pipeline: input rows by source or step, expected rows by step or side output.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Test {
+    /// A sentence that says what holds.
+    pub name: String,
+    /// Rows by source, or by the step whose input they replace: JSON lines.
+    pub input: IndexMap<String, String>,
+    /// Expected rows by step, source or side output, in order: JSON lines.
+    pub expect: IndexMap<String, String>,
+}
+
+fn utc() -> String {
+    "UTC".into()
+}
+
+fn hundred() -> u64 {
+    100
+}
+
+fn thirty_seconds() -> Interval {
+    Interval::millis(30_000)
+}
+
+fn no_retry() -> Retry {
+    Retry { attempts: 0, backoff: Backoff::default() }
+}
+
+/// The first and the longest wait between two tries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(with = "String")]
+pub struct Backoff {
+    /// The first wait.
+    pub first: Interval,
+    /// The longest wait.
+    pub longest: Interval,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Backoff { first: Interval::millis(1_000), longest: Interval::millis(60_000) }
+    }
+}
+
+impl TryFrom<String> for Backoff {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let (first, longest) = text.split_once("..").unwrap_or((&text, &text));
+        let backoff = Backoff { first: first.trim().parse()?, longest: longest.trim().parse()? };
+        if backoff.first > backoff.longest {
+            return Err(format!(
+                "{text:?}: the first wait is longer than the longest; write for example \"1s..1m\""
+            ));
+        }
+        Ok(backoff)
+    }
+}
+
+/// The JSON Schema of the pipeline file, for editors.
+pub fn json_schema() -> Result<String> {
+    let schema = schemars::schema_for!(Pipeline);
+    let text = serde_json::to_string_pretty(&schema)
+        .doing(Kind::Internal, || "printing the schema of a pipeline")?;
+    Ok(text + "\n")
+}

@@ -1,0 +1,346 @@
+//! Rows in, rows out: the tests of a pipeline.
+//!
+//! Each test runs the pipeline's own steps over given rows, once, with sources and sinks in memory.
+
+use crate::{file::PipelineFile, graph::Upstream, planner::Planner, settings::Test, world::World};
+use arrow::{
+    array::RecordBatch,
+    datatypes::{Schema, SchemaRef},
+    json::{LineDelimitedWriter, ReaderBuilder},
+};
+use async_trait::async_trait;
+use engine::{
+    Batch, Begin, Begun, Clock, EpochWriter, Error, Guarantee, History, Kind, Observer, Offset, OutputMode,
+    Partition, Place, Planned, Query, QueryId, QuerySettings, Range, Reach, Restart, Result, ResultExt, Sink,
+    Source, SourceFacts, Stop, Token, Trigger,
+    checkpoint::MemoryStore,
+    plan::{self, Dataflow, Input, NamedSink, NamedSource, Planner as _},
+};
+use futures::{StreamExt, stream};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+/// How one test went: nothing, or a line for each difference.
+pub struct Outcome {
+    /// The test's sentence.
+    pub name: String,
+    /// What differs: empty if it passed.
+    pub differences: Vec<String>,
+}
+
+/// Runs every test of a pipeline: those of its file, then those of `<file>.tests.toml` beside it, if there is one.
+pub async fn run(file: Arc<PipelineFile>, world: &World) -> Result<Vec<Outcome>> {
+    let mut outcomes = Vec::new();
+    for test in &all(&file)? {
+        let doing = || format!("test `{}`", test.name);
+        let differences = one(&file, test, world).await.map_err(|e| e.while_doing(doing()))?;
+        outcomes.push(Outcome { name: test.name.clone(), differences });
+    }
+    Ok(outcomes)
+}
+
+fn all(file: &PipelineFile) -> Result<Vec<Test>> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Beside {
+        tests: Vec<Test>,
+    }
+    let mut tests = file.settings.tests.clone();
+    let beside =
+        file.path.as_ref().map(|path| path.with_extension("tests.toml")).filter(|path| path.exists());
+    if let Some(path) = beside {
+        let doing = || format!("reading the tests in {}", path.display());
+        let text = std::fs::read_to_string(&path).doing(Kind::Invalid, doing)?;
+        tests.extend(toml::from_str::<Beside>(&text).doing(Kind::Invalid, doing)?.tests);
+    }
+    Ok(tests)
+}
+
+async fn one(file: &Arc<PipelineFile>, test: &Test, world: &World) -> Result<Vec<String>> {
+    let planner = Planner::new(file.clone(), world.clone())?;
+    let scene = Scene::new(file, test, planner).await?;
+    let collected = scene.collected.clone();
+    let query = Query {
+        settings: QuerySettings {
+            name: test.name.clone(),
+            trigger: Trigger::Once,
+            parallelism: 1,
+            retain_epochs: 1,
+            restart: Restart { attempts: 0, first: Duration::ZERO, longest: Duration::ZERO },
+            stop_timeout: Duration::from_secs(30),
+        },
+        planner: Arc::new(scene),
+        store: Arc::new(MemoryStore::default()),
+        clock: world.clock.clone() as Arc<dyn Clock>,
+        observer: Arc::new(Silent),
+    };
+    query.run(&Stop::channel().1).await?;
+    let mut differences = Vec::new();
+    for ((name, expected), rows) in test.expect.iter().zip(collected) {
+        differences.extend(compare(name, expected, &rows.take())?);
+    }
+    Ok(differences)
+}
+
+struct Silent;
+impl Observer for Silent {}
+
+/// A pipeline whose sources hold the test's rows, and whose sinks collect what the test looks at.
+struct Scene {
+    planner: Planner,
+    sources: Vec<NamedSource>,
+    schemas: Vec<SchemaRef>,
+    /// Step index → the source that replaces its input.
+    injected: Vec<(usize, usize)>,
+    /// What each expectation looks at, in order.
+    watched: Vec<(String, Upstream)>,
+    collected: Vec<Collected>,
+}
+
+impl Scene {
+    async fn new(file: &PipelineFile, test: &Test, planner: Planner) -> Result<Self> {
+        let real = planner.sources().await?;
+        let mut schemas = Vec::with_capacity(real.len());
+        for NamedSource { name, source } in &real {
+            source.restore(History::default(), Reach::Once).await?;
+            schemas.push(source.schema(None).map_err(|e| e.while_doing(format!("source `{name}`")))?);
+        }
+        let flow = planner.dataflow(&schemas).await?;
+        let mut scene = Scene {
+            sources: Vec::new(),
+            injected: Vec::new(),
+            watched: Vec::new(),
+            collected: Vec::new(),
+            schemas: schemas.clone(),
+            planner,
+        };
+        for (NamedSource { name, .. }, schema) in real.iter().zip(&schemas) {
+            let rows = test.input.get(name).map_or("", String::as_str);
+            scene.sources.push(rows_source(name, schema, rows)?);
+        }
+        for (name, rows) in test.input.iter().filter(|(name, _)| !file.settings.sources.contains_key(*name)) {
+            let step = file.settings.steps.get_index_of(name).ok_or_else(|| unknown(file, name))?;
+            let schema = flow
+                .steps
+                .get(step)
+                .and_then(|s| columns(s.input, &schemas, &flow))
+                .unwrap_or_else(|| Arc::new(Schema::empty()));
+            scene.injected.push((step, scene.sources.len()));
+            scene.sources.push(rows_source(name, &schema, rows)?);
+            scene.schemas.push(schema);
+        }
+        for name in test.expect.keys() {
+            scene.watched.push((name.clone(), watched(file, name)?));
+            scene.collected.push(Collected::default());
+        }
+        Ok(scene)
+    }
+}
+
+fn unknown(file: &PipelineFile, name: &str) -> Error {
+    let there: Vec<&str> =
+        file.settings.sources.keys().chain(file.settings.steps.keys()).map(String::as_str).collect();
+    Error::invalid(format!("there is no source or step `{name}`; there are: {}", there.join(", ")))
+}
+
+fn watched(file: &PipelineFile, name: &str) -> Result<Upstream> {
+    let (part, output) = match name.split_once('.') {
+        Some((part, output)) => (part, Some(output.to_owned())),
+        None => (name, None),
+    };
+    let step = file.settings.steps.get_index_of(part).map(|step| Upstream::Step(step, output));
+    step.or_else(|| file.settings.sources.get_index_of(part).map(Upstream::Source))
+        .ok_or_else(|| unknown(file, name))
+}
+
+fn columns(input: Input, schemas: &[SchemaRef], flow: &Dataflow) -> Option<SchemaRef> {
+    match input {
+        Input::Source(source) => schemas.get(source).cloned(),
+        Input::Step { step, port } => Some(flow.steps.get(step)?.step.ports().get(port)?.schema.clone()),
+    }
+}
+
+fn rows_source(name: &str, schema: &SchemaRef, rows: &str) -> Result<NamedSource> {
+    let batch = parse(schema, rows).map_err(|e| e.while_doing(format!("input rows of `{name}`")))?;
+    Ok(NamedSource { name: name.to_owned(), source: Arc::new(Rows { schema: schema.clone(), batch }) })
+}
+
+#[async_trait]
+impl plan::Planner for Scene {
+    async fn sources(&self) -> Result<Vec<NamedSource>> {
+        Ok(self.sources.clone())
+    }
+
+    async fn dataflow(&self, _: &[SchemaRef]) -> Result<Dataflow> {
+        let mut flow = self.planner.dataflow(&self.schemas).await?;
+        for (step, source) in &self.injected {
+            flow.steps.iter_mut().skip(*step).take(1).for_each(|s| s.input = Input::Source(*source));
+        }
+        flow.sinks.clear();
+        for ((name, upstream), rows) in self.watched.iter().zip(&self.collected) {
+            let (input, schema) = crate::planner::resolve(upstream, &self.schemas, &flow)?;
+            flow.sinks.push(NamedSink {
+                name: name.clone(),
+                description: "test".into(),
+                input,
+                schema,
+                mode: OutputMode::Append,
+                sink: Arc::new(rows.clone()),
+            });
+        }
+        Ok(flow)
+    }
+}
+
+/// JSON lines as one batch of these columns.
+pub(crate) fn parse(schema: &SchemaRef, rows: &str) -> Result<RecordBatch> {
+    let mut decoder = ReaderBuilder::new(schema.clone())
+        .with_strict_mode(true)
+        .with_batch_size(rows.lines().count().max(1))
+        .build_decoder()
+        .doing(Kind::Invalid, || "making a decoder for test rows")?;
+    decoder.decode(rows.as_bytes()).doing(Kind::Invalid, || "the rows do not fit the schema")?;
+    let batch = decoder.flush().doing(Kind::Invalid, || "the rows do not fit the schema")?;
+    Ok(batch.unwrap_or_else(|| RecordBatch::new_empty(schema.clone())))
+}
+
+/// Differences between expected rows and what came, by row. A column that an expected row does not mention is NULL.
+pub(crate) fn compare(name: &str, expected: &str, rows: &[RecordBatch]) -> Result<Vec<String>> {
+    let actual = lines(rows)?;
+    let expected: Vec<&str> = expected.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
+    let mut differences = Vec::new();
+    for row in 0..expected.len().max(actual.len()) {
+        let (want, have) = (expected.get(row), actual.get(row));
+        match (want, have) {
+            (Some(want), Some(have)) if same(want, have)? => {}
+            (want, have) => {
+                let line = |l: Option<&str>| l.unwrap_or("no row").to_owned();
+                differences.push(format!(
+                    "{name}, row {}: expected {}, got {}",
+                    row + 1,
+                    line(want.copied()),
+                    line(have.map(String::as_str))
+                ));
+            }
+        }
+    }
+    Ok(differences)
+}
+
+/// Rows as JSON, one a line.
+pub(crate) fn lines(rows: &[RecordBatch]) -> Result<Vec<String>> {
+    let doing = || "printing rows as JSON";
+    let mut writer = LineDelimitedWriter::new(Vec::new());
+    for batch in rows {
+        writer.write(batch).doing(Kind::Internal, doing)?;
+    }
+    writer.finish().doing(Kind::Internal, doing)?;
+    let text = String::from_utf8(writer.into_inner()).doing(Kind::Internal, doing)?;
+    Ok(text.lines().map(str::to_owned).collect())
+}
+
+fn same(expected: &str, actual: &str) -> Result<bool> {
+    let value = |text: &str| -> Result<Value> {
+        let mut value: Value =
+            serde_json::from_str(text).doing(Kind::Invalid, || format!("expected row {text}"))?;
+        if let Value::Object(fields) = &mut value {
+            fields.retain(|_, v| !v.is_null());
+        }
+        Ok(value)
+    };
+    Ok(equal(&value(expected)?, &value(actual)?))
+}
+
+/// JSON equality where 5 is 5.0.
+fn equal(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Number(a), Value::Number(b)) => a == b || a.as_f64() == b.as_f64(),
+        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| equal(a, b)),
+        (Value::Object(a), Value::Object(b)) => {
+            let found = |(key, value): (&String, &Value)| b.get(key).is_some_and(|other| equal(value, other));
+            a.len() == b.len() && a.iter().all(found)
+        }
+        _ => a == b,
+    }
+}
+
+/// A source of given rows.
+struct Rows {
+    schema: SchemaRef,
+    batch: RecordBatch,
+}
+
+#[async_trait]
+impl Source for Rows {
+    fn facts(&self) -> SourceFacts {
+        SourceFacts { description: "test rows".into(), replayable: true, needs_history: false }
+    }
+
+    fn schema(&self, _: Option<&Range>) -> Result<SchemaRef> {
+        Ok(self.schema.clone())
+    }
+
+    async fn restore(&self, _: History, _: Reach) -> Result<()> {
+        Ok(())
+    }
+
+    async fn latest(&self, start: Option<&Offset>) -> Result<Option<Planned>> {
+        let range = Range { start: None, end: Offset(json!(self.batch.num_rows())), detail: Value::Null };
+        Ok(start.is_none().then_some(Planned { range, backlog: 0 }))
+    }
+
+    async fn wait(&self) {
+        std::future::pending().await
+    }
+
+    async fn read(&self, _: &Range, _: usize) -> Result<Vec<engine::BatchStream>> {
+        let place = Place::At { of: "test".into(), unit: "row", first: 1 };
+        let batch = Batch::read(self.batch.clone(), place);
+        Ok(vec![stream::iter([Ok(batch)]).boxed()])
+    }
+
+    async fn release(&self, _: &Range) -> Result<Option<bytes::Bytes>> {
+        Ok(None)
+    }
+}
+
+/// A sink that keeps what it is given.
+#[derive(Clone, Default)]
+struct Collected(Arc<Mutex<Vec<RecordBatch>>>);
+
+impl Collected {
+    fn take(&self) -> Vec<RecordBatch> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[async_trait]
+impl Sink for Collected {
+    fn accepts(&self, _: OutputMode, _: &SchemaRef) -> Result<Guarantee> {
+        Ok(Guarantee::BestEffort)
+    }
+
+    async fn open(&self, _: &QueryId, _: &str) -> Result<()> {
+        Ok(())
+    }
+
+    async fn begin(&self, _: &Begin) -> Result<Begun> {
+        Ok(Begun::Writer(Box::new(self.clone())))
+    }
+}
+
+#[async_trait]
+impl EpochWriter for Collected {
+    async fn write(&self, _: Partition, rows: RecordBatch) -> Result<()> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(rows);
+        Ok(())
+    }
+
+    async fn commit(self: Box<Self>) -> Result<Token> {
+        Ok(Token::default())
+    }
+}

@@ -1,0 +1,78 @@
+//! `checkpoint show` and `checkpoint reset`.
+
+use crate::{cli, process};
+use engine::{
+    Epoch, Error, Result,
+    checkpoint::{Checkpoint, EpochSummary, LocalStore, Metadata},
+};
+use std::{fmt::Write, path::Path, sync::Arc};
+
+pub(crate) fn checkpoint(command: cli::Checkpoint) -> Result<()> {
+    let text = process::block_on(async {
+        match &command {
+            cli::Checkpoint::Show { checkpoint } => show(checkpoint).await,
+            cli::Checkpoint::Reset { checkpoint, to, new_id } => reset(checkpoint, Epoch(*to), *new_id).await,
+        }
+    })?;
+    crate::print(&text)
+}
+
+async fn open(path: &Path) -> Result<(Checkpoint, Metadata)> {
+    let checkpoint = Checkpoint::new(Arc::new(LocalStore::new(path)));
+    let metadata = checkpoint.metadata().await?;
+    let metadata = metadata.ok_or_else(|| {
+        Error::invalid(format!("{} is no checkpoint: it has no file `metadata`", path.display()))
+    })?;
+    Ok((checkpoint, metadata))
+}
+
+async fn show(path: &Path) -> Result<String> {
+    let (checkpoint, metadata) = open(path).await?;
+    let mut out = format!("query {}  {}\n", metadata.id, metadata.name);
+    for (name, what) in &metadata.sources {
+        let _ = writeln!(out, "source {name}  {what}");
+    }
+    let _ = writeln!(
+        out,
+        "\n{:>6}  {:<24}  {:<9}  {:>12}  {:>8}  offsets",
+        "epoch", "planned", "state", "rows", "bytes"
+    );
+    for epoch in checkpoint.epochs().await? {
+        out.push_str(&row(&epoch));
+    }
+    Ok(out)
+}
+
+fn row(summary: &EpochSummary) -> String {
+    let planned = summary.offsets.as_ref().map_or_else(String::new, |o| o.time.to_string());
+    let state = if summary.commit.is_some() { "committed" } else { "planned" };
+    let rows = summary.commit.as_ref().map_or_else(String::new, |c| c.rows.to_string());
+    let offsets = summary.offsets.iter().flat_map(|o| &o.sources).map(|(name, ranges)| {
+        let start = ranges.first().and_then(|r| r.start.as_ref()).map_or("start".into(), |o| o.0.to_string());
+        let end = ranges.last().map_or_else(String::new, |r| r.end.0.to_string());
+        format!("{name} {start} → {end}")
+    });
+    format!(
+        "{:>6}  {planned:<24}  {state:<9}  {rows:>12}  {:>8}  {}\n",
+        summary.epoch,
+        summary.bytes,
+        offsets.collect::<Vec<_>>().join(", ")
+    )
+}
+
+async fn reset(path: &Path, to: Epoch, new_id: bool) -> Result<String> {
+    let (checkpoint, _) = open(path).await?;
+    let newest = checkpoint.epochs().await?.pop();
+    let again = checkpoint.reset(to, new_id).await?;
+    let sinks = newest.and_then(|e| e.commit).map(|c| c.sinks.into_keys().collect::<Vec<_>>().join(", "));
+    let mut out =
+        format!("epoch {to} is the last committed one; {} will run again over the same input\n", again.len());
+    if new_id {
+        let _ = writeln!(
+            out,
+            "the query has a new identity: sinks that stored these epochs will store them once more ({})",
+            sinks.unwrap_or_default()
+        );
+    }
+    Ok(out)
+}

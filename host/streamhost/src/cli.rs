@@ -1,0 +1,295 @@
+//! The command line: every command, flag and example.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use std::path::PathBuf;
+
+/// Continuous jobs over streams, with your own logic in WebAssembly plugins.
+#[derive(Parser)]
+#[command(name = "streamhost", version, arg_required_else_help = true, max_term_width = 110)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// What to log to standard error.
+    #[arg(long, global = true, value_enum, default_value_t = Level::Warn)]
+    pub(crate) log: Level,
+}
+
+/// A log level.
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum Level {
+    /// Data was lost, or someone must act.
+    Error,
+    /// And: something failed and was recovered from.
+    Warn,
+    /// And: life cycle.
+    Info,
+    /// And: every epoch.
+    Debug,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Run a pipeline file, or a pipeline made of flags
+    #[command(after_long_help = "\
+Examples:
+  streamhost run pipeline.toml
+  streamhost run --plugin filter.wasm --from data/input --format json --schema \"user_id INT, value DOUBLE\" --to console
+  streamhost run --plugin a.wasm --plugin b.wasm --plugin-config '{\"threshold\":10}' --from in/ --to out/ --to-format parquet --trigger available-now --checkpoint ckpt
+  cat x.json | streamhost run --plugin filter.wasm --from - --format json --to - --to-format csv
+
+Exit codes: 0 done, 2 invalid pipeline, 3 plugin, 4 data, 5 something outside is unavailable, 6 another host took over, 70 a bug.")]
+    Run(Box<RunArgs>),
+    /// Run the tests of a pipeline file, or the fixtures of a plugin's folder
+    #[command(after_long_help = "\
+Examples:
+  streamhost test pipeline.toml
+  streamhost test my-filter
+  streamhost test my-filter --update      # write what came as what is expected")]
+    Test {
+        /// A pipeline file with [[tests]], or the folder of a plugin with fixtures in tests/.
+        path: PathBuf,
+        /// Write what came as what is expected.
+        #[arg(long)]
+        update: bool,
+    },
+    /// Make the source of a new plugin
+    #[command(subcommand)]
+    New(New),
+    /// Build a plugin's source folder into a component
+    #[command(
+        after_long_help = "Example:\n  streamhost build my-filter      # writes my-filter/my-filter.wasm"
+    )]
+    Build {
+        /// The folder of a plugin's source.
+        folder: PathBuf,
+    },
+    /// Say what a plugin is, imports and asks for
+    #[command(after_long_help = "Example:\n  streamhost inspect my-filter.wasm")]
+    Inspect {
+        /// A `.wasm` file or the folder of a plugin's source.
+        plugin: PathBuf,
+    },
+    /// Measure a plugin on a file of rows, beside a plugin that does nothing
+    #[command(
+        after_long_help = "Example:\n  streamhost bench my-filter.wasm --input events.parquet --config '{\"threshold\":10}'"
+    )]
+    Bench(BenchArgs),
+    /// Find what is wrong with a pipeline, without running it; exit code 2 if anything is
+    #[command(after_long_help = "Example:\n  streamhost check pipeline.toml")]
+    Check {
+        /// The pipeline file.
+        pipeline: PathBuf,
+    },
+    /// Say what a pipeline would run: columns, grants, limits, guarantees
+    #[command(after_long_help = "Example:\n  streamhost explain pipeline.toml")]
+    Explain {
+        /// The pipeline file.
+        pipeline: PathBuf,
+    },
+    /// Make test data
+    #[command(subcommand)]
+    Generate(Generate),
+    /// Look at a checkpoint, or go back in it
+    #[command(subcommand)]
+    Checkpoint(Checkpoint),
+    /// Print the JSON Schema of the pipeline file, for editors
+    #[command(after_long_help = "Example:\n  streamhost schema > pipeline.schema.json")]
+    Schema,
+    /// Print a completion script for a shell
+    #[command(
+        after_long_help = "Example:\n  streamhost completions bash > /etc/bash_completion.d/streamhost"
+    )]
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Compile a component in a process of its own; the host calls this.
+    #[command(name = plugin::COMPILE_COMMAND, hide = true)]
+    Compile,
+}
+
+#[derive(Args, Default)]
+pub(crate) struct RunArgs {
+    /// A pipeline file; without one, flags say everything.
+    pub(crate) pipeline: Option<PathBuf>,
+    /// A `.wasm` file or the folder of a plugin's source; several are applied in order.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) plugin: Vec<String>,
+    /// JSON settings of the `--plugin` before it.
+    #[arg(long, value_name = "JSON")]
+    pub(crate) plugin_config: Vec<String>,
+    /// What happens to rows that a plugin cannot process: fail, skip, or dead-letter (then give --dead-letter).
+    #[arg(long, value_name = "POLICY")]
+    pub(crate) on_error: Option<String>,
+    /// A directory for rows that plugins could not process; implies --on-error dead-letter.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dead_letter: Option<String>,
+    /// A directory, file or pattern; `-` for standard input; `HOST:PORT` after `socket:`; or `rate`.
+    #[arg(long, value_name = "WHERE")]
+    pub(crate) from: Option<String>,
+    /// Format of the input: csv, json, text or parquet. Default: by extension.
+    #[arg(long)]
+    pub(crate) format: Option<String>,
+    /// Columns of the input, such as "user_id INT, value DOUBLE". Default: inferred and printed.
+    #[arg(long, value_name = "DDL")]
+    pub(crate) schema: Option<String>,
+    /// A directory; `console`; `-` for standard output; or `noop`.
+    #[arg(long, value_name = "WHERE")]
+    pub(crate) to: Option<String>,
+    /// Format of the output: parquet, json, csv or text.
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) to_format: Option<String>,
+    /// A setting of the source, as in a pipeline file: `header=true`, `clean=delete`.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) from_option: Vec<String>,
+    /// A setting of the sink, as in a pipeline file: `header=true`, `partition-by=["day"]`.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) to_option: Vec<String>,
+    /// Columns that name directories of the output.
+    #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
+    pub(crate) partition_by: Vec<String>,
+    /// When an epoch starts: asap, available-now, once, an interval such as 10s, or continuous=1s.
+    #[arg(long)]
+    pub(crate) trigger: Option<String>,
+    /// Directory of what the query remembers.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) checkpoint: Option<String>,
+    /// The most files that one epoch takes.
+    #[arg(long, value_name = "N")]
+    pub(crate) max_files_per_trigger: Option<u64>,
+    /// The most bytes of files that one epoch takes, such as 64MiB.
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) max_bytes_per_trigger: Option<String>,
+    /// The most rows that one epoch takes.
+    #[arg(long, value_name = "N")]
+    pub(crate) max_rows_per_trigger: Option<u64>,
+    /// What happens to input that does not fit the schema: permissive, drop or fail.
+    #[arg(long, value_name = "POLICY")]
+    pub(crate) on_bad_data: Option<String>,
+    /// The query's name.
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Into how many partitions an epoch is divided. Default: the number of cores.
+    #[arg(long, value_name = "N")]
+    pub(crate) parallelism: Option<u32>,
+    /// How progress is shown on standard error. Default: live on a terminal, else none.
+    #[arg(long, value_enum)]
+    pub(crate) progress: Option<ProgressStyle>,
+}
+
+/// How progress is shown.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProgressStyle {
+    /// One JSON object an epoch, in the shape of Spark's progress.
+    Json,
+    /// A line that is drawn again and again.
+    Live,
+    /// Not at all.
+    None,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum New {
+    /// Make the source of a new plugin: a Rust crate that builds, with a test
+    #[command(after_long_help = "\
+Examples:
+  streamhost new plugin my-filter
+  streamhost new plugin add-columns --kind map")]
+    Plugin {
+        /// The folder to make; its last part is the plugin's name.
+        folder: PathBuf,
+        /// What the plugin does with rows.
+        #[arg(long, value_enum, default_value_t = Kind::Filter)]
+        kind: Kind,
+    },
+}
+
+/// What a plugin does with rows.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kind {
+    /// Keeps some rows.
+    Filter,
+    /// Adds columns.
+    Map,
+    /// Makes new rows.
+    Transform,
+}
+
+#[derive(Args)]
+pub(crate) struct BenchArgs {
+    /// A `.wasm` file or the folder of a plugin's source.
+    pub(crate) plugin: PathBuf,
+    /// A file of rows: Parquet, JSON lines or CSV.
+    #[arg(long)]
+    pub(crate) input: PathBuf,
+    /// Columns of the input, for formats that do not say. Default: inferred.
+    #[arg(long, value_name = "DDL")]
+    pub(crate) schema: Option<String>,
+    /// JSON settings of the plugin.
+    #[arg(long, default_value = "{}")]
+    pub(crate) config: String,
+    /// Rows of a batch.
+    #[arg(long, default_value_t = 8192)]
+    pub(crate) batch: usize,
+    /// For how many seconds to measure.
+    #[arg(long, default_value_t = 3)]
+    pub(crate) seconds: u64,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Generate {
+    /// Write files of login, logout, purchase and view events, one by one
+    #[command(after_long_help = "\
+Example:
+  streamhost generate events --out data/input --format csv --files 10 --rows 10 --every 3s")]
+    Events(EventsArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct EventsArgs {
+    /// The directory to write to.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// csv, json or parquet.
+    #[arg(long, default_value = "csv")]
+    pub(crate) format: String,
+    /// How many files.
+    #[arg(long, default_value_t = 10)]
+    pub(crate) files: u64,
+    /// Rows of a file.
+    #[arg(long, default_value_t = 10)]
+    pub(crate) rows: u64,
+    /// Time between two files.
+    #[arg(long, default_value = "0s")]
+    pub(crate) every: String,
+    /// The same number makes the same events.
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Checkpoint {
+    /// Show epochs, offsets, commits and sizes
+    #[command(after_long_help = "Example:\n  streamhost checkpoint show ckpt")]
+    Show {
+        /// The checkpoint's directory.
+        checkpoint: PathBuf,
+    },
+    /// Take commits back, so that the epochs after them run again over the same input
+    #[command(after_long_help = "\
+Examples:
+  streamhost checkpoint reset ckpt --to 7             # run 8 and later again; sinks that have them skip them
+  streamhost checkpoint reset ckpt --to 7 --new-id    # the same as a new query: every sink stores them once more")]
+    Reset {
+        /// The checkpoint's directory.
+        checkpoint: PathBuf,
+        /// The last epoch that stays committed.
+        #[arg(long, value_name = "EPOCH")]
+        to: u64,
+        /// Give the query a new identity: sinks that stored the epochs store them once more.
+        #[arg(long)]
+        new_id: bool,
+    },
+}

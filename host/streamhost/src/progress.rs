@@ -1,0 +1,132 @@
+//! How a running query is shown, and held for crash tests.
+
+use engine::{CommitStep, Epoch, Error, Observer, Progress, QueryId, Result, checkpoint::Resume};
+use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressStyle};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+/// Shows what a query does.
+pub(crate) trait Watch: Send + Sync {
+    /// An epoch is committed.
+    fn progress(&self, progress: &Progress);
+    /// The query fails and starts again after a wait.
+    fn restarting(&self, error: &Error, wait: Duration) {
+        eprintln!("warning: {}; starting again in {}", error.report(), HumanDuration(wait));
+    }
+}
+
+/// Shows nothing.
+impl Watch for () {
+    fn progress(&self, _: &Progress) {}
+}
+
+/// One JSON object an epoch on standard error.
+pub(crate) struct JsonLines;
+
+impl Watch for JsonLines {
+    fn progress(&self, progress: &Progress) {
+        match serde_json::to_string(progress) {
+            Ok(line) => eprintln!("{line}"),
+            Err(error) => tracing::error!(%error, "progress cannot be shown as JSON"),
+        }
+    }
+}
+
+/// A line on the terminal: epoch, speed, backlog, time in plugins.
+pub(crate) struct LiveLine(ProgressBar);
+
+impl LiveLine {
+    pub(crate) fn new() -> Self {
+        let bar = ProgressBar::new_spinner();
+        bar.set_style(ProgressStyle::default_spinner());
+        bar.set_message("waiting for data");
+        LiveLine(bar)
+    }
+}
+
+impl Watch for LiveLine {
+    fn progress(&self, progress: &Progress) {
+        self.0.set_message(live_text(progress));
+        self.0.tick();
+    }
+}
+
+fn live_text(progress: &Progress) -> String {
+    let backlog: u64 = progress.sources.iter().map(|s| s.backlog).sum();
+    let micros: u64 = progress.plugins.values().map(|p| p.micros).sum();
+    let errors: u64 = progress.plugins.values().map(|p| p.rows_error).sum();
+    let mut text = format!(
+        "epoch {}  {} rows  {} rows/s  backlog {}  in plugins {:.0} ms",
+        progress.batch_id,
+        HumanCount(progress.num_input_rows),
+        HumanCount(progress.processed_rows_per_second as u64),
+        HumanCount(backlog),
+        micros as f64 / 1000.0,
+    );
+    if errors > 0 {
+        text.push_str(&format!("  rows in error {}", HumanCount(errors)));
+    }
+    text
+}
+
+/// For crash tests: holds the process at a step of an epoch, so that a kill hits just there.
+#[derive(Default)]
+pub(crate) struct HoldAt {
+    /// `<epoch>:<step>`, such as `3:planned`.
+    place: Option<String>,
+    epoch: AtomicU64,
+}
+
+impl HoldAt {
+    pub(crate) fn new(place: Option<String>) -> Self {
+        HoldAt { place, ..HoldAt::default() }
+    }
+
+    /// The current epoch has come to a step.
+    pub(crate) fn step(&self, step: &str) {
+        let Some(place) = &self.place else { return };
+        if *place == format!("{}:{step}", self.epoch.load(Relaxed)) {
+            eprintln!("held at {place}");
+            loop {
+                std::thread::park();
+            }
+        }
+    }
+}
+
+/// What the engine tells of a query, for whoever shows it.
+pub(crate) struct Shown {
+    pub(crate) watch: Box<dyn Watch>,
+    pub(crate) hold: Arc<HoldAt>,
+}
+
+impl Observer for Shown {
+    fn progress(&self, progress: &Progress) {
+        self.watch.progress(progress);
+    }
+
+    fn started(&self, id: &QueryId, resume: Resume) {
+        tracing::info!(%id, ?resume, "query started");
+    }
+
+    fn restarting(&self, error: &Error, wait: Duration) {
+        self.watch.restarting(error, wait);
+    }
+
+    fn reached(&self, epoch: Epoch, step: CommitStep) -> Result<()> {
+        self.hold.epoch.store(epoch.0, Relaxed);
+        self.hold.step(match step {
+            CommitStep::Planned => "planned",
+            CommitStep::Ran => "ran",
+            CommitStep::SinkCommitted(_) => "sink-committed",
+            CommitStep::Committed => "committed",
+            CommitStep::Released => "released",
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,102 @@
+//! `run`, `check`, `explain` and `schema`: what is done with a pipeline.
+
+use crate::{
+    cli::{ProgressStyle, RunArgs},
+    flags, process,
+    progress::{HoldAt, JsonLines, LiveLine, Shown, Watch},
+};
+use clap::ArgMatches;
+use engine::{Error, Kind, Result, ResultExt};
+use pipeline::{PipelineFile, settings::Pipeline};
+use std::{
+    io::{IsTerminal, stderr},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// `streamhost run`.
+pub(crate) fn run(args: RunArgs, matches: &ArgMatches) -> Result<()> {
+    let file = Arc::new(pipeline(&args, matches)?);
+    let style = args.progress.unwrap_or_else(|| match stderr().is_terminal() {
+        true => ProgressStyle::Live,
+        false => ProgressStyle::None,
+    });
+    process::block_on(async {
+        let hold = Arc::new(HoldAt::new(process::environment("STREAMHOST_HOLD_AT")));
+        let mut world = process::world()?;
+        let at_step = hold.clone();
+        world.at_step = Some(Arc::new(move |step| at_step.step(step)));
+        let watch: Box<dyn Watch> = match style {
+            ProgressStyle::Json => Box::new(JsonLines),
+            ProgressStyle::Live => Box::new(LiveLine::new()),
+            ProgressStyle::None => Box::new(()),
+        };
+        let query = pipeline::query(&file, &world, Arc::new(Shown { watch, hold }))?;
+        query.run(&process::stop_on_signal()?).await
+    })
+}
+
+fn pipeline(args: &RunArgs, matches: &ArgMatches) -> Result<PipelineFile> {
+    let Some(path) = &args.pipeline else {
+        let table = flags::pipeline(args, &config_owners(matches))?;
+        return PipelineFile::from_table(table);
+    };
+    let alone = args.from.is_none() && args.to.is_none() && args.plugin.is_empty();
+    if !alone {
+        return Err(Error::invalid(format!(
+            "{} says what to read, do and write; leave --from, --to and --plugin out, or leave the file out",
+            path.display()
+        )));
+    }
+    let mut file = read(path)?;
+    let mut table = toml::Table::new();
+    flags::overrides(args, &mut table)?;
+    if let Some(checkpoint) = &args.checkpoint {
+        // A flag's path starts at the working directory, not at the file's folder.
+        let path =
+            std::path::absolute(checkpoint).doing(Kind::Invalid, || format!("--checkpoint {checkpoint}"))?;
+        table.insert("checkpoint".into(), path.display().to_string().into());
+    }
+    let Pipeline { name, trigger, checkpoint, parallelism, .. } =
+        table.try_into().map_err(|e: toml::de::Error| Error::invalid(format!("flags: {}", e.message())))?;
+    let settings = &mut file.settings;
+    settings.name = name.or_else(|| settings.name.take());
+    settings.checkpoint = checkpoint.or_else(|| settings.checkpoint.take());
+    settings.parallelism = parallelism.or(settings.parallelism);
+    if args.trigger.is_some() {
+        settings.trigger = trigger;
+    }
+    Ok(file)
+}
+
+/// For each `--plugin-config`, the index of the `--plugin` before it.
+fn config_owners(matches: &ArgMatches) -> Vec<usize> {
+    let Some((_, run)) = matches.subcommand() else { return Vec::new() };
+    let plugins: Vec<usize> = run.indices_of("plugin").into_iter().flatten().collect();
+    let configs = run.indices_of("plugin_config").into_iter().flatten();
+    configs.map(|at| plugins.iter().filter(|plugin| **plugin < at).count().saturating_sub(1)).collect()
+}
+
+fn read(path: &Path) -> Result<PipelineFile> {
+    let path: PathBuf = if path.is_dir() { path.join("pipeline.toml") } else { path.to_owned() };
+    PipelineFile::read(&path, &process::environment)
+}
+
+/// `streamhost check`.
+pub(crate) fn check(path: &Path) -> Result<()> {
+    let file = Arc::new(read(path)?);
+    process::block_on(async { pipeline::explain::explain(&file, &process::world()?).await })?;
+    crate::print(&format!("{}: ok\n", path.display()))
+}
+
+/// `streamhost explain`.
+pub(crate) fn explain(path: &Path) -> Result<()> {
+    let file = Arc::new(read(path)?);
+    let text = process::block_on(async { pipeline::explain::explain(&file, &process::world()?).await })?;
+    crate::print(&text)
+}
+
+/// `streamhost schema`.
+pub(crate) fn schema() -> Result<()> {
+    crate::print(&pipeline::settings::json_schema()?)
+}

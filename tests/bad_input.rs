@@ -1,0 +1,196 @@
+//! What bad input gets: an error that says where and what to do, and nothing lost.
+
+use crate::binary::{command, fails, ok, plugin, run, text, write};
+use std::{fs, io::Write, os::unix::fs::PermissionsExt, path::Path, process::Stdio};
+
+/// Runs `--from in` of a directory to JSON lines on standard output.
+fn from(format: &str, schema: &str) -> Vec<String> {
+    let args =
+        ["run", "--from", "in", "--to", "-", "--trigger", "once", "--format", format, "--schema", schema];
+    args.map(str::to_owned).to_vec()
+}
+
+fn dir() -> tempfile::TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+#[test]
+fn a_missing_path_is_named() {
+    let dir = dir();
+    let error = fails(2, dir.path(), from("json", "a INT"));
+    assert!(error.contains("in"), "{error}");
+}
+
+#[test]
+fn an_empty_directory_is_no_error() {
+    let dir = dir();
+    fs::create_dir(dir.path().join("in")).unwrap();
+    assert_eq!(ok(dir.path(), from("json", "a INT")), "");
+}
+
+#[test]
+fn a_schema_that_cannot_be_read_is_shown_with_its_column() {
+    let dir = dir();
+    write(dir.path().join("in/a.json"), "{}\n");
+    let error = fails(2, dir.path(), from("json", "a INTT"));
+    assert!(error.contains("INTT"), "{error}");
+}
+
+#[test]
+fn truncated_files_are_named() {
+    let dir = dir();
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all("{\"a\": 1}\n".repeat(1000).as_bytes()).unwrap();
+    let whole = gzip.finish().unwrap();
+    write(dir.path().join("in/a.json.gz"), &whole[..whole.len() / 2]);
+    let error = fails(4, dir.path(), from("json", "a INT"));
+    assert!(error.contains("a.json.gz"), "{error}");
+    fs::remove_file(dir.path().join("in/a.json.gz")).unwrap();
+    write(dir.path().join("in/a.parquet"), b"PAR1 and no more");
+    let error = fails(4, dir.path(), from("parquet", "a INT"));
+    assert!(error.contains("a.parquet"), "{error}");
+}
+
+#[test]
+fn a_csv_file_with_another_header_is_named_with_what_it_has_and_what_is_wanted() {
+    let dir = dir();
+    write(dir.path().join("in/a.csv"), "x,y\n1,2\n");
+    let mut args = from("csv", "a INT, b INT");
+    args.extend(["--from-option".into(), "header=true".into()]);
+    let error = fails(4, dir.path(), args);
+    assert!(error.contains("a.csv") && error.contains('x'), "{error}");
+}
+
+#[test]
+fn bad_rows_are_nulls_left_out_or_the_end_as_asked() {
+    let dir = dir();
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let mut lines = b"{\"a\": 1}\nno json\n\xff\xfe\n{\"a\": ".to_vec();
+    lines.extend(deep.as_bytes());
+    lines.extend(b"}\n{\"a\": 5}\n");
+    write(dir.path().join("in/a.json"), &lines);
+    let with = |policy: &str, schema: &str| {
+        let mut args = from("json", schema);
+        args.extend(["--on-bad-data".into(), policy.into()]);
+        args
+    };
+    assert_eq!(ok(dir.path(), with("drop", "a INT")), "{\"a\":1}\n{\"a\":5}\n");
+    assert_eq!(ok(dir.path(), with("permissive", "a INT")).lines().count(), 5);
+    let corrupt = ok(dir.path(), with("permissive", "a INT, _corrupt_record STRING"));
+    assert!(corrupt.contains("\"_corrupt_record\":\"no json\""), "{:.300}", corrupt);
+    let error = fails(4, dir.path(), with("fail", "a INT"));
+    assert!(error.contains("a.json") && error.contains("line 2"), "{error}");
+}
+
+#[test]
+fn a_line_of_a_hundred_megabytes_is_a_bad_row_in_bounded_memory() {
+    let dir = dir();
+    let mut lines = b"{\"a\": 1}\n\"".to_vec();
+    lines.resize(100 << 20, b'x');
+    lines.extend(b"\"\n{\"a\": 3}\n");
+    write(dir.path().join("in/a.json"), &lines);
+    drop(lines);
+    let mut args = from("json", "a INT");
+    args.extend(["--on-bad-data".into(), "drop".into()]);
+    let mut child = command(dir.path(), args).stdout(Stdio::piped()).spawn().unwrap();
+    let mut out = String::new();
+    std::io::Read::read_to_string(&mut child.stdout.take().unwrap(), &mut out).unwrap();
+    assert!(child.wait().unwrap().success());
+    assert_eq!(out, "{\"a\":1}\n{\"a\":3}\n");
+}
+
+#[test]
+fn an_unreadable_file_and_a_checkpoint_that_cannot_be_written_are_named() {
+    let dir = dir();
+    write(dir.path().join("in/a.json"), "{\"a\": 1}\n");
+    // Root reads everything: a directory where a file is expected is unreadable for anybody.
+    write(dir.path().join("file"), "");
+    let mut args = from("json", "a INT");
+    args.extend(["--checkpoint".into(), "file/checkpoint".into()]);
+    let error = fails(5, dir.path(), args);
+    assert!(error.contains("file/checkpoint"), "{error}");
+}
+
+#[test]
+fn a_full_disk_loses_nothing() {
+    let dir = dir();
+    write(dir.path().join("in/a.json"), "{\"a\": 1}\n");
+    let mut args = from("json", "a INT");
+    for arg in args.iter_mut().filter(|a| *a == "-") {
+        *arg = "/dev/full/out".into();
+    }
+    let output = run(dir.path(), args);
+    assert_eq!(output.status.code(), Some(5), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_checkpoint_of_another_pipeline_is_refused() {
+    let dir = dir();
+    write(dir.path().join("in/a.json"), "{\"a\": 1}\n");
+    write(dir.path().join("other/a.json"), "{\"a\": 1}\n");
+    let mut args = from("json", "a INT");
+    args.extend(["--checkpoint".into(), "ckpt".into()]);
+    ok(dir.path(), &args);
+    args[2] = "other".into();
+    let error = fails(2, dir.path(), &args);
+    assert!(error.contains("checkpoint ckpt belongs to") && error.contains("other"), "{error}");
+}
+
+#[test]
+fn a_damaged_checkpoint_file_is_named() {
+    let dir = dir();
+    write(dir.path().join("in/a.json"), "{\"a\": 1}\n");
+    let mut args = from("json", "a INT");
+    args.extend(["--checkpoint".into(), "ckpt".into()]);
+    ok(dir.path(), &args);
+    fs::write(dir.path().join("ckpt/offsets/0"), "{\"version\"").unwrap();
+    let error = fails(70, dir.path(), &args);
+    assert!(error.contains("ckpt/offsets/0 is damaged"), "{error}");
+}
+
+#[test]
+fn what_is_no_plugin_is_refused_with_what_it_is() {
+    let dir = dir();
+    write(dir.path().join("in/a.json"), "{\"a\": 1}\n");
+    let with = |plugin: &str| {
+        let mut args = from("json", "a INT");
+        args.extend(["--plugin".into(), plugin.into()]);
+        args
+    };
+    write(dir.path().join("core.wasm"), b"\0asm\x01\0\0\0");
+    let error = fails(2, dir.path(), with("core.wasm"));
+    assert!(error.contains("core.wasm") && error.contains("core module"), "{error}");
+    write(dir.path().join("empty.wasm"), b"\0asm\x0d\0\x01\0");
+    let error = fails(2, dir.path(), with("empty.wasm"));
+    assert!(error.contains("empty.wasm"), "{error}");
+    write(dir.path().join("text.wasm"), "hello");
+    fails(2, dir.path(), with("text.wasm"));
+    let error = fails(2, dir.path(), with("gone.wasm"));
+    assert!(error.contains("gone.wasm"), "{error}");
+}
+
+#[test]
+fn a_plugins_complaint_about_columns_and_configuration_reaches_the_user() {
+    let dir = dir();
+    write(dir.path().join("in/a.json"), "{\"a\": 1}\n");
+    let filter = plugin("filter-threshold").display().to_string();
+    let mut args = from("json", "a INT");
+    args.extend(["--plugin".into(), filter]);
+    let error = fails(2, dir.path(), &args);
+    assert!(error.contains("value") && error.contains("filter-threshold"), "{error}");
+    args.extend(["--plugin-config".into(), "{\"treshold\": 1}".into()]);
+    let error = fails(2, dir.path(), &args);
+    assert!(error.contains("unknown field `treshold`"), "{error}");
+}
+
+#[test]
+fn a_directory_that_cannot_be_listed_is_named() {
+    let dir = dir();
+    fs::create_dir(dir.path().join("in")).unwrap();
+    let closed = Path::new("in");
+    fs::set_permissions(dir.path().join(closed), fs::Permissions::from_mode(0o000)).unwrap();
+    // For root nothing is closed; for anybody else the directory is named.
+    let output = run(dir.path(), from("json", "a INT"));
+    assert!(output.status.success() || text(&output.stderr).contains("in"), "{}", text(&output.stderr));
+    fs::set_permissions(dir.path().join(closed), fs::Permissions::from_mode(0o700)).unwrap();
+}

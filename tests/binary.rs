@@ -1,0 +1,109 @@
+//! Runs the real binary, built once from this checkout.
+
+use std::{
+    ffi::OsStr,
+    fs,
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    sync::OnceLock,
+};
+
+/// The root of the checkout.
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
+}
+
+/// The binary, built if it is not up to date.
+pub(crate) fn streamhost() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--quiet", "--package", "streamhost"]).current_dir(root());
+        assert!(build.status().unwrap().success(), "cannot build streamhost");
+        // This test is in <target>/<profile>/deps.
+        let profile = std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().to_owned();
+        profile.join("streamhost")
+    })
+}
+
+/// The component of a ready-made plugin, built if it is stale.
+pub(crate) fn plugin(name: &str) -> PathBuf {
+    let folder = root().join("plugins").join(name);
+    let built = run(root(), ["build".as_ref(), folder.as_os_str()]);
+    assert!(built.status.success(), "{}", text(&built.stderr));
+    folder.join(format!("{name}.wasm"))
+}
+
+/// A command that runs the binary in a directory.
+pub(crate) fn command<A: AsRef<OsStr>>(
+    folder: impl AsRef<Path>,
+    args: impl IntoIterator<Item = A>,
+) -> Command {
+    let mut command = Command::new(streamhost());
+    command.current_dir(folder).args(args).stdin(Stdio::null());
+    command
+}
+
+/// Runs the binary to its end.
+pub(crate) fn run<A: AsRef<OsStr>>(folder: impl AsRef<Path>, args: impl IntoIterator<Item = A>) -> Output {
+    command(folder, args).output().unwrap()
+}
+
+/// Runs the binary, which must succeed; answers what it wrote to standard output.
+#[track_caller]
+pub(crate) fn ok<A: AsRef<OsStr>>(folder: impl AsRef<Path>, args: impl IntoIterator<Item = A>) -> String {
+    let output = run(folder, args);
+    assert!(output.status.success(), "{}\n{}", text(&output.stdout), text(&output.stderr));
+    text(&output.stdout)
+}
+
+/// Runs the binary, which must fail with this exit code; answers what it wrote to standard error.
+#[track_caller]
+pub(crate) fn fails<A: AsRef<OsStr>>(
+    code: i32,
+    folder: impl AsRef<Path>,
+    args: impl IntoIterator<Item = A>,
+) -> String {
+    let output = run(folder, args);
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{}\n{stderr}", text(&output.stdout));
+    stderr
+}
+
+/// Bytes as text.
+pub(crate) fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// A process that is killed when the test ends, however it ends.
+pub(crate) struct Running(pub(crate) Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Writes a file, and the directories above it.
+pub(crate) fn write(path: impl AsRef<Path>, text: impl AsRef<[u8]>) {
+    let path = path.as_ref();
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
+/// Copies a directory, without what an earlier run left in it.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_name() == "data" {
+            continue;
+        } else if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}

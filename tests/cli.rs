@@ -1,0 +1,319 @@
+//! The command line as a user types it.
+
+use crate::binary::{command, fails, ok, plugin, run, text, write};
+use std::{fs, io::Write, path::Path, process::Stdio};
+
+const SCHEMA: &str = "user_id INT, event STRING, value DOUBLE, event_time TIMESTAMP";
+
+fn events(folder: &Path) {
+    write(
+        folder.join("in/a.json"),
+        "{\"user_id\":1,\"event\":\"buy\",\"value\":50.5,\"event_time\":\"2025-01-01T10:00:00Z\"}\n\
+         {\"user_id\":2,\"event\":\"view\",\"value\":3.0,\"event_time\":\"2025-01-01T10:00:01Z\"}\n",
+    );
+}
+
+fn filter() -> String {
+    plugin("filter-threshold").display().to_string()
+}
+
+#[test]
+fn flags_alone_run_a_plugin_over_a_directory_to_the_console() {
+    let dir = tempfile::tempdir().unwrap();
+    events(dir.path());
+    let out = ok(
+        dir.path(),
+        [
+            "run",
+            "--plugin",
+            &filter(),
+            "--from",
+            "in",
+            "--format",
+            "json",
+            "--schema",
+            SCHEMA,
+            "--to",
+            "console",
+            "--trigger",
+            "available-now",
+        ],
+    );
+    let expected = "\
+-------------------------------------------
+Batch: 0
+-------------------------------------------
++-------+-----+-----+-------------------+
+|user_id|event|value|         event_time|
++-------+-----+-----+-------------------+
+|      1|  buy| 50.5|2025-01-01 10:00:00|
++-------+-----+-----+-------------------+
+";
+    assert_eq!(out.trim_end(), expected.trim_end());
+}
+
+#[test]
+fn several_plugins_with_their_settings_write_parquet_exactly_once() {
+    let dir = tempfile::tempdir().unwrap();
+    events(dir.path());
+    let (filter, normalize) = (filter(), plugin("normalize").display().to_string());
+    let args = [
+        "run",
+        "--plugin",
+        &filter,
+        "--plugin-config",
+        "{\"threshold\":40}",
+        "--plugin",
+        &normalize,
+        "--from",
+        "in/",
+        "--to",
+        "out/",
+        "--to-format",
+        "parquet",
+        "--trigger",
+        "available-now",
+        "--checkpoint",
+        "ckpt",
+    ];
+    ok(dir.path(), args);
+    ok(dir.path(), args);
+    let files: Vec<_> =
+        fs::read_dir(dir.path().join("out")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    let parquet = files.iter().filter(|f| f.to_string_lossy().ends_with(".parquet"));
+    assert_eq!(parquet.count(), 1, "{files:?}");
+    let shown = ok(dir.path(), ["checkpoint", "show", "ckpt"]);
+    assert!(shown.contains("committed") && !shown.contains("planned\n"), "{shown}");
+    assert_eq!(shown.lines().count(), 5, "one epoch: {shown}");
+}
+
+#[test]
+fn a_pipe_goes_in_and_out_and_the_schema_is_inferred_and_printed() {
+    let dir = tempfile::tempdir().unwrap();
+    let filter = filter();
+    let args =
+        ["run", "--plugin", &filter, "--from", "-", "--format", "json", "--to", "-", "--to-format", "csv"];
+    let mut child = command(dir.path(), args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(b"{\"id\":1,\"value\":5.5}\n{\"id\":2,\"value\":50.5}\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(text(&output.stdout), "2,50.5\n");
+    assert!(text(&output.stderr).contains("id BIGINT, value DOUBLE"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn progress_json_is_an_object_an_epoch_in_sparks_shape() {
+    let dir = tempfile::tempdir().unwrap();
+    events(dir.path());
+    let filter = filter();
+    let output = run(
+        dir.path(),
+        [
+            "run",
+            "--plugin",
+            &filter,
+            "--from",
+            "in",
+            "--to",
+            "noop",
+            "--trigger",
+            "once",
+            "--progress",
+            "json",
+            "--schema",
+            SCHEMA,
+        ],
+    );
+    let stderr = text(&output.stderr);
+    let line = stderr.lines().find(|l| l.starts_with('{')).expect(&stderr);
+    let progress: serde_json::Value = serde_json::from_str(line).unwrap();
+    assert_eq!(progress["batchId"], 0);
+    assert_eq!(progress["numInputRows"], 2);
+    assert_eq!(progress["sink"]["numOutputRows"], 1);
+    assert_eq!(progress["plugins"]["plugin-1"]["rowsIn"], 2);
+    assert_eq!(progress["plugins"]["plugin-1"]["rowsOut"], 1);
+    for key in ["calls", "micros", "bytesIn", "bytesOut", "peakMemory", "rowsError"] {
+        assert!(progress["plugins"]["plugin-1"].get(key).is_some(), "{key} in {line}");
+    }
+}
+
+#[test]
+fn a_new_plugin_of_every_kind_builds_tests_and_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    for kind in ["filter", "map", "transform"] {
+        let name = format!("my-{kind}");
+        ok(dir.path(), ["new", "plugin", &name, "--kind", kind]);
+        let built = ok(dir.path(), ["build", &name]);
+        assert_eq!(built.trim(), format!("{name}/{name}.wasm"));
+        let size = fs::metadata(dir.path().join(built.trim())).unwrap().len();
+        assert!(size <= 1_500_000, "{name} has {size} bytes");
+        assert!(ok(dir.path(), ["test", &name]).ends_with("1 passed, 0 failed\n"));
+        let about = ok(dir.path(), ["inspect", &format!("{name}/{name}.wasm")]);
+        assert!(about.contains(&name) && about.contains("stateless"), "{about}");
+    }
+    assert!(fails(2, dir.path(), ["new", "plugin", "my-filter"]).contains("is there already"));
+    assert!(fails(2, dir.path(), ["new", "plugin", "My Filter"]).contains("no name of a plugin"));
+}
+
+#[test]
+fn the_fixtures_of_every_ready_made_plugin_pass_on_its_component() {
+    for name in ["explode-words", "filter-threshold", "json-extract", "mask", "normalize"] {
+        let folder = crate::binary::root().join("plugins").join(name);
+        let out = ok(&folder, ["test", "."]);
+        assert!(out.ends_with(" 0 failed\n"), "{out}");
+    }
+}
+
+#[test]
+fn update_rewrites_what_a_fixture_expects() {
+    let dir = tempfile::tempdir().unwrap();
+    ok(dir.path(), ["new", "plugin", "changing"]);
+    let fixture = dir.path().join("changing/tests/basic.toml");
+    let right = fs::read_to_string(&fixture).unwrap();
+    fs::write(&fixture, right.replace("\"user_id\": 2, \"value\": 50.0}\n'''\n", "\"user_id\": 9}\n'''\n"))
+        .unwrap();
+    fails(4, dir.path(), ["test", "changing"]);
+    ok(dir.path(), ["test", "changing", "--update"]);
+    ok(dir.path(), ["test", "changing"]);
+}
+
+#[test]
+fn check_names_file_line_and_column_and_exits_with_2() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path().join("p.toml"), "[sources.a.files]\npath = \"in\"\n[sinks.out.consol]\n");
+    let error = fails(2, dir.path(), ["check", "p.toml"]);
+    assert!(error.contains("p.toml:3:12: unknown field `consol`, expected one of"), "{error}");
+    write(
+        dir.path().join("p.toml"),
+        "[sources.a.files]\npath = \"gone\"\nformat = \"text\"\n[sinks.out.console]\n",
+    );
+    let error = fails(2, dir.path(), ["check", "p.toml"]);
+    assert!(error.contains("p.toml:1:") && error.contains("gone"), "{error}");
+}
+
+#[test]
+fn explain_says_what_runs_where_and_what_is_guaranteed() {
+    let dir = tempfile::tempdir().unwrap();
+    events(dir.path());
+    write(
+        dir.path().join("p.toml"),
+        format!(
+            "checkpoint = \"ckpt\"\n[sources.events]\nschema = \"{SCHEMA}\"\n[sources.events.files]\npath = \"in\"\n\
+             [steps.large]\nplugin = {:?}\n[sinks.table.files]\npath = \"out\"\n[sinks.screen.console]\n",
+            filter()
+        ),
+    );
+    let text = ok(dir.path(), ["explain", "p.toml"]);
+    for part in [
+        "source   events: FileSource[in]",
+        "step     large ← events: ",
+        "reads",
+        "value",
+        "exactly once",
+        "best effort",
+    ] {
+        assert!(text.contains(part), "{part} in\n{text}");
+    }
+    assert!(!dir.path().join("ckpt").exists() && !dir.path().join("out").exists(), "explain changes nothing");
+}
+
+#[test]
+fn every_command_has_an_example_in_its_help() {
+    let dir = tempfile::tempdir().unwrap();
+    for command in [
+        "run",
+        "test",
+        "new plugin",
+        "build",
+        "inspect",
+        "bench",
+        "check",
+        "explain",
+        "generate events",
+        "checkpoint show",
+        "checkpoint reset",
+        "schema",
+        "completions",
+    ] {
+        let args = command.split(' ').chain(["--help"]);
+        assert!(ok(dir.path(), args).contains("streamhost "), "{command}");
+    }
+    assert!(ok(dir.path(), ["completions", "bash"]).contains("_streamhost"));
+}
+
+#[test]
+fn the_schema_of_the_pipeline_file_is_checked_in() {
+    let file = crate::binary::root().join("host/pipeline/pipeline.schema.json");
+    let schema = ok(".", ["schema"]);
+    if std::env::var_os("UPDATE_EXPECT").is_some() {
+        fs::write(&file, &schema).unwrap();
+    }
+    let kept = fs::read_to_string(&file).unwrap_or_default();
+    assert_eq!(kept, schema, "run the tests with UPDATE_EXPECT=1 to rewrite {}", file.display());
+}
+
+#[test]
+fn generated_events_arrive_under_their_names_and_are_read() {
+    let dir = tempfile::tempdir().unwrap();
+    ok(
+        dir.path(),
+        [
+            "generate",
+            "events",
+            "--out",
+            "data/input",
+            "--format",
+            "csv",
+            "--files",
+            "3",
+            "--rows",
+            "10",
+            "--seed",
+            "1",
+        ],
+    );
+    let first = fs::read_to_string(dir.path().join("data/input/event_batch_0.csv")).unwrap();
+    assert!(first.starts_with("timestamp,user_id,event\n"), "{first}");
+    assert_eq!(first.lines().count(), 11);
+    let rows = ok(
+        dir.path(),
+        ["run", "--from", "data/input", "--from-option", "header=true", "--to", "-", "--trigger", "once"],
+    );
+    assert_eq!(rows.lines().count(), 30);
+}
+
+#[test]
+fn ctrl_c_finishes_the_epoch_and_exits_with_0() {
+    let dir = tempfile::tempdir().unwrap();
+    events(dir.path());
+    let mut child = command(
+        dir.path(),
+        [
+            "run",
+            "--from",
+            "in",
+            "--schema",
+            SCHEMA,
+            "--to",
+            "-",
+            "--checkpoint",
+            "ckpt",
+            "--max-files-per-trigger",
+            "1",
+        ],
+    )
+    .stdout(Stdio::piped())
+    .spawn()
+    .unwrap();
+    let mut stdout = std::io::BufReader::new(child.stdout.take().unwrap());
+    std::io::BufRead::read_line(&mut stdout, &mut String::new()).unwrap();
+    let killed = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(ok(dir.path(), ["checkpoint", "show", "ckpt"]).contains("committed"));
+}
