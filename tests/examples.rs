@@ -21,39 +21,48 @@ fn copied(name: &str) -> tempfile::TempDir {
     dir
 }
 
-/// The indented blocks of a README: each starts with `$ command` lines and shows their output.
-fn sessions(readme: &Path) -> Vec<(Vec<String>, String)> {
+/// Runs the indented `$ command` lines of a text, block by block, and compares what each block prints with the indented
+/// lines below its commands. `UPDATE_EXPECT=1` rewrites these.
+fn runs_as_written(readme: &Path, folder: &Path) {
     let text = fs::read_to_string(readme).unwrap();
-    let mut sessions: Vec<(Vec<String>, String)> = Vec::new();
-    for block in text.split("\n\n").filter(|b| b.trim_start_matches('\n').starts_with("    $ ")) {
-        let lines = block.trim_matches('\n').lines().map(|l| l.strip_prefix("    ").unwrap_or(l));
-        let (commands, output): (Vec<_>, Vec<_>) = lines.partition(|l| l.starts_with("$ "));
-        let commands = commands.iter().map(|c| c[2..].to_owned()).collect();
-        let mut output: String = output.join("\n");
-        if !output.is_empty() {
-            output.push('\n');
-        }
-        sessions.push((commands, output));
+    let path = format!("{}:{}", streamhost().parent().unwrap().display(), std::env::var("PATH").unwrap());
+    let blocks = text.split("\n\n").map(|block| match block.starts_with("    $ ") {
+        true => ran(block, folder, &path),
+        false => block.to_owned(),
+    });
+    let now = blocks.collect::<Vec<_>>().join("\n\n");
+    let now = format!("{}\n", now.trim_end());
+    assert!(text.contains("    $ "), "{} shows no command", readme.display());
+    if std::env::var_os("UPDATE_EXPECT").is_some() {
+        fs::write(readme, now).unwrap();
+    } else {
+        assert_eq!(now, text, "{}", readme.display());
     }
-    sessions
 }
 
-/// Runs the commands of a README with the built binary on the path, from a copy of the checkout.
+/// The block as it would be with what its commands print now.
+fn ran(block: &str, folder: &Path, path: &str) -> String {
+    let commands: Vec<&str> = block.lines().filter_map(|line| line.strip_prefix("    $ ")).collect();
+    let mut shell = Command::new("bash");
+    shell.args(["-euo", "pipefail", "-c", &commands.join("\n")]).current_dir(folder).env("PATH", path);
+    let output = shell.output().unwrap();
+    assert!(output.status.success(), "{commands:?}: {}", text(&output.stderr));
+    let mut lines: Vec<String> = commands.iter().map(|command| format!("    $ {command}")).collect();
+    // A blank line would end the block.
+    let printed = text(&output.stdout);
+    lines.extend(printed.lines().filter(|line| !line.is_empty()).map(|line| format!("    {line}")));
+    lines.join("\n")
+}
+
 fn runs_as_its_readme_says(name: &str) {
     let dir = copied(name);
-    let sessions = sessions(&example(name).join("README.md"));
-    assert!(!sessions.is_empty(), "the README of {name} shows no command");
-    for (commands, expected) in sessions {
-        let path = format!("{}:{}", streamhost().parent().unwrap().display(), std::env::var("PATH").unwrap());
-        let mut shell = Command::new("bash");
-        shell
-            .args(["-euo", "pipefail", "-c", &commands.join("\n")])
-            .current_dir(dir.path())
-            .env("PATH", path);
-        let output = shell.output().unwrap();
-        assert!(output.status.success(), "{commands:?}: {}", text(&output.stderr));
-        assert_eq!(text(&output.stdout), expected, "{commands:?}");
-    }
+    runs_as_written(&example(name).join("README.md"), dir.path());
+}
+
+#[test]
+fn the_tour_of_the_readme_is_what_happens() {
+    let dir = copied("filter-events");
+    runs_as_written(&root().join("README.md"), dir.path());
 }
 
 #[test]

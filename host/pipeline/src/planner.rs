@@ -14,10 +14,11 @@ use connectors::{
         Clean, FileSource,
         sink::{FileSink, FileSinkOptions},
     },
+    formats::ddl,
     noop::NoopSink,
     rate::RateSource,
     socket::SocketSource,
-    source::SourceOptions,
+    source::{SchemaOption, SourceOptions},
     stdin::StdinSource,
     stdout::StdoutSink,
 };
@@ -111,6 +112,15 @@ impl Planner {
         }
     }
 
+    /// Tells what the sources settled on whose columns the pipeline does not say.
+    fn note_schemas(&self, schemas: &[SchemaRef]) {
+        for ((name, source), schema) in self.file.settings.sources.iter().zip(schemas) {
+            if source.schema == Some(SchemaOption::Infer) || source.evolve {
+                (self.world.note)(&format!("source `{name}`: schema = \"{}\"", ddl::print(schema)));
+            }
+        }
+    }
+
     /// The plugin of a path, built first if it is a folder, loaded once.
     async fn plugin(&self, path: &str) -> Result<Arc<Plugin>> {
         let path = self.file.resolve(path.as_ref());
@@ -179,6 +189,7 @@ impl engine::plan::Planner for Planner {
     }
 
     async fn dataflow(&self, schemas: &[SchemaRef]) -> Result<Dataflow> {
+        self.note_schemas(schemas);
         let Graph { steps, sinks } = &self.file.graph;
         let mut flow = Dataflow::default();
         for ((name, settings), upstream) in self.file.settings.steps.iter().zip(steps) {
