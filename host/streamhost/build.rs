@@ -8,8 +8,7 @@ use std::{
 };
 
 fn main() -> io::Result<()> {
-    let sdk =
-        Path::new(&env::var("CARGO_MANIFEST_DIR").map_err(io::Error::other)?).join("../../plugins/sdk/rust");
+    let sdk = directory("CARGO_MANIFEST_DIR")?.join("../../plugins/sdk/rust");
     println!("cargo::rerun-if-changed={}", sdk.display());
     let mut files = Vec::new();
     walk(&sdk, &mut files)?;
@@ -21,7 +20,12 @@ fn main() -> io::Result<()> {
         let _ = writeln!(code, "    ({name:?}, include_str!({:?})),", file.canonicalize()?);
     }
     code.push_str("];\n");
-    fs::write(Path::new(&env::var("OUT_DIR").map_err(io::Error::other)?).join("sdk.rs"), code)
+    fs::write(directory("OUT_DIR")?.join("sdk.rs"), code)
+}
+
+/// A directory that cargo tells by an environment variable.
+fn directory(variable: &str) -> io::Result<PathBuf> {
+    env::var_os(variable).map(PathBuf::from).ok_or_else(|| io::Error::other(variable.to_owned()))
 }
 
 fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {

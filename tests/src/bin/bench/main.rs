@@ -1,0 +1,50 @@
+//! The table of speeds: what crossing into a plugin costs beside the same work done natively, and what whole runs of the
+//! program cost.
+//!
+//! ```text
+//! cargo xtask bench [--full]
+//! ```
+//!
+//! The last row is ten times the data, or with `--full` a hundred times. What is compared runs alternately, in this
+//! process or back to back, and medians are compared. Times of one machine say little about another's; ratios do.
+
+mod boundary;
+mod events;
+mod jobs;
+mod kernels;
+mod native;
+mod process;
+mod table;
+
+use engine::{Error, Result};
+use process::Workshop;
+use std::{path::Path, process::ExitCode};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => bench(10).await,
+        ["--full"] => bench(100).await,
+        [native::COMMAND, input, output] => native::run(Path::new(input), Path::new(output)),
+        _ => Err(Error::invalid("usage: bench [--full]")),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("{}", e.report());
+            ExitCode::from(e.kind().exit_code())
+        }
+    }
+}
+
+/// Prints the table; its last row is of `scale` times the data.
+async fn bench(scale: u32) -> Result<()> {
+    if cfg!(debug_assertions) {
+        return Err(Error::invalid("this build is not optimised; run `cargo xtask bench`"));
+    }
+    let workshop = Workshop::open()?;
+    table::head();
+    boundary::rows(&workshop).await?;
+    jobs::rows(&workshop, scale).await
+}
