@@ -32,7 +32,7 @@ struct Event {
 /// The event with this number.
 fn event(number: u64) -> Event {
     let dice = mixed(number);
-    let throw = |shift: u32, sides: u64| (dice >> shift & 0xffff) * sides >> 16;
+    let throw = |shift: u32, sides: u64| (((dice >> shift) & 0xffff) * sides) >> 16;
     Event {
         user_id: 1 + throw(0, 1_000),
         kind: KINDS.get(throw(16, KINDS.len() as u64) as usize).copied().unwrap_or_default(),
@@ -45,9 +45,9 @@ fn event(number: u64) -> Event {
 /// Spreads the bits of a number: the finaliser of SplitMix64.
 fn mixed(number: u64) -> u64 {
     let mut bits = number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    bits = (bits ^ bits >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    bits = (bits ^ bits >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    bits ^ bits >> 31
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits ^ (bits >> 31)
 }
 
 /// Writes two million events to `folder`, as twenty files of JSON lines.

@@ -3,6 +3,7 @@
 
 use crate::kernels;
 use arrow::{
+    array::RecordBatch,
     datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit},
     json::ReaderBuilder,
 };
@@ -49,23 +50,16 @@ fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 fn convert<'a>(files: impl Iterator<Item = &'a PathBuf>, output: &Path) -> Result<(), Box<dyn StdError>> {
-    let mut writer = None;
+    let schema = kernels::keep_and_divide(&RecordBatch::new_empty(schema()))?.schema();
+    let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
+    let mut writer = ArrowWriter::try_new(File::create(output)?, schema, Some(properties))?;
     for file in files {
-        let reader = ReaderBuilder::new(schema()).with_batch_size(8_192);
-        for rows in reader.build(BufReader::with_capacity(1 << 20, File::open(file)?))? {
-            let rows = kernels::keep_and_divide(&rows?)?;
-            let writer = match &mut writer {
-                Some(writer) => writer,
-                None => {
-                    let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
-                    let out = File::create(output)?;
-                    writer.insert(ArrowWriter::try_new(out, rows.schema(), Some(properties))?)
-                }
-            };
-            writer.write(&rows)?;
+        let text = BufReader::with_capacity(1 << 20, File::open(file)?);
+        for rows in ReaderBuilder::new(self::schema()).with_batch_size(8_192).build(text)? {
+            writer.write(&kernels::keep_and_divide(&rows?)?)?;
         }
     }
-    writer.map(ArrowWriter::close).transpose()?;
+    writer.close()?;
     Ok(())
 }
 
