@@ -1,8 +1,12 @@
 //! The query: what it is made of, and how it starts again.
 
 use crate::{
-    CheckpointStore, Clock, Epoch, Error, Kind, QueryId, Result, checkpoint::Resume, plan::Planner,
-    progress::Progress, run::Run, trigger::Trigger,
+    CheckpointStore, Clock, Epoch, Error, Kind, QueryId, Result,
+    checkpoint::{Checkpoint, Resume},
+    plan::Planner,
+    progress::Progress,
+    run::Run,
+    trigger::Trigger,
 };
 use std::{
     sync::{Arc, atomic::AtomicBool},
@@ -121,16 +125,24 @@ impl Query {
     /// the checkpoint as a new process would; but not before its first commit: what never worked is more likely to be set
     /// wrongly than to be away for a moment.
     pub async fn run(&self, stop: &Stop) -> Result<()> {
+        let checkpoint = Checkpoint::new(self.store.clone());
+        let mut owner = None;
         let mut failures = 0;
         let mut worked = false;
         loop {
             let advanced = AtomicBool::new(false);
-            let ended = self.attempt(stop, &advanced).await;
+            let ended = self.attempt(stop, &mut owner, &advanced).await;
             let advanced = advanced.into_inner();
             worked |= advanced;
-            let error = match ended {
-                Err(e) if e.kind() == Kind::Unavailable && worked && !stop.is_requested() => e,
-                ended => return ended,
+            let error = match (ended, owner) {
+                // The host that this one has replaced finished an epoch meanwhile: go on from there.
+                (Err(e), Some(owner))
+                    if e.kind() == Kind::Fenced && checkpoint.still_mine(owner).await.is_ok() =>
+                {
+                    continue;
+                }
+                (Err(e), _) if e.kind() == Kind::Unavailable && worked && !stop.is_requested() => e,
+                (ended, _) => return ended,
             };
             failures = if advanced { 1 } else { failures + 1 };
             let Some(wait) = self.settings.restart.wait(failures) else { return Err(error) };
@@ -143,8 +155,9 @@ impl Query {
         }
     }
 
-    async fn attempt(&self, stop: &Stop, advanced: &AtomicBool) -> Result<()> {
-        let (mut run, resume) = Run::start(self, advanced).await?;
+    /// One start; `owner` is this host's number, once it has one.
+    async fn attempt(&self, stop: &Stop, owner: &mut Option<u64>, advanced: &AtomicBool) -> Result<()> {
+        let (mut run, resume) = Run::start(self, owner, advanced).await?;
         self.observer.started(run.id(), resume);
         let next = run.catch_up(resume, stop).await?;
         match self.settings.trigger {

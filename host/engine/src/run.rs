@@ -1,12 +1,15 @@
 //! One start of a query: the loop that plans, runs and commits epochs.
 
+mod continuous;
+mod report;
+
 use crate::{
     Begin, Begun, Created, Epoch, EpochContext, Error, Kind, Offset, Partition, Planned, QueryId, Result,
     Timestamp, Token,
     checkpoint::{Checkpoint, CommitRecord, FORMAT_VERSION, OffsetRecord, Ranges, Resume},
     dataflow::{EpochRun, Lanes, Writing},
     plan::{Dataflow, NamedSource},
-    progress::{Phases, Progress, SinkProgress, SourceProgress, per_second},
+    progress::Phases,
     query::{Query, Step, Stop},
     trigger::{Trigger, until_tick},
 };
@@ -37,18 +40,28 @@ pub(crate) struct Run<'q> {
     lanes: Lanes,
     /// When the last epoch was triggered.
     triggered: Option<Timestamp>,
+    /// When the epoch before the last one reported was triggered.
+    reported: Option<Timestamp>,
     phases: Phases,
     backlog: BTreeMap<String, u64>,
     advanced: &'q AtomicBool,
 }
 
 impl<'q> Run<'q> {
-    pub(crate) async fn start(query: &'q Query, advanced: &'q AtomicBool) -> Result<(Run<'q>, Resume)> {
+    pub(crate) async fn start(
+        query: &'q Query,
+        owner: &mut Option<u64>,
+        advanced: &'q AtomicBool,
+    ) -> Result<(Run<'q>, Resume)> {
         let checkpoint = Checkpoint::new(query.store.clone());
         let sources = query.planner.sources().await?;
         let read = sources.iter().map(|s| (s.name.clone(), s.source.facts().description)).collect();
         let metadata = checkpoint.open(&query.settings.name, read).await?;
-        let owner = checkpoint.claim(std::process::id(), query.clock.now()).await?;
+        let owner = match *owner {
+            // A restart within the process must not push out a host that has taken over meanwhile.
+            Some(number) => checkpoint.still_mine(number).await.map(|()| number)?,
+            None => *owner.insert(checkpoint.claim(std::process::id(), query.clock.now()).await?),
+        };
         for NamedSource { name, source } in &sources {
             let history = checkpoint.history(name).await?;
             let restored = source.restore(history, query.settings.trigger.reach()).await;
@@ -67,6 +80,7 @@ impl<'q> Run<'q> {
             flow: Dataflow::default(),
             lanes: Lanes::default(),
             triggered: None,
+            reported: None,
             phases: Phases::default(),
             backlog: BTreeMap::new(),
             advanced,
@@ -117,7 +131,11 @@ impl<'q> Run<'q> {
             }
             Resume::Replay { first, last } => {
                 for epoch in (first.0..=last.0).map(Epoch) {
+                    if stop.is_requested() {
+                        return Ok(epoch);
+                    }
                     let record = self.checkpoint.offsets(epoch).await?;
+                    self.positions.clone_from(&record.positions);
                     self.finish_in_time(stop, epoch, record, 1).await?;
                 }
                 Ok(last.next())
@@ -133,7 +151,11 @@ impl<'q> Run<'q> {
                 return Ok(());
             }
             let started = self.query.clock.monotonic();
-            let ranges = self.plan().await?;
+            let ranges = tokio::select! {
+                // A source may wait for rows while it plans.
+                ranges = self.plan() => ranges?,
+                () = stop.requested() => return Ok(()),
+            };
             self.phases = Phases { latest_offset: self.millis_since(started), ..Phases::default() };
             if ranges.is_empty() {
                 if trigger.ends() || self.wait_for_data(trigger, stop).await {
@@ -141,6 +163,8 @@ impl<'q> Run<'q> {
                 }
                 continue;
             }
+            // Before anything is durable: what the steps and sinks refuse must not have to be replayed.
+            self.replan(&ranges).await?;
             let record = self.record(ranges);
             self.checkpoint.still_mine(self.owner).await?;
             let writing = self.query.clock.monotonic();
@@ -359,16 +383,9 @@ impl<'q> Run<'q> {
         Ok(())
     }
 
-    /// Lets the sources archive, and the checkpoint drop, what is no longer needed.
+    /// Lets the sources archive, and the checkpoint drop, what is no longer needed after `epoch`.
     async fn release(&self, epoch: Epoch, ranges: &Ranges) -> Result<()> {
-        for NamedSource { name, source } in &self.sources {
-            for range in ranges.get(name).into_iter().flatten() {
-                let released = source.release(range).await;
-                if let Some(snapshot) = released.map_err(|e| e.while_doing(format!("source `{name}`")))? {
-                    self.checkpoint.write_snapshot(name, epoch, snapshot).await?;
-                }
-            }
-        }
+        self.release_ranges(ranges, Some(epoch)).await?;
         /// Listing the records on every epoch would cost more than the few files it finds.
         const EVERY: u64 = 16;
         if epoch.0 % EVERY == EVERY - 1 {
@@ -379,58 +396,18 @@ impl<'q> Run<'q> {
         Ok(())
     }
 
-    /// Batches to the sinks as they arrive; an epoch is recorded when it closes.
-    pub(crate) async fn continuous(&mut self, first: Epoch, interval: Duration, stop: &Stop) -> Result<()> {
-        let mut epoch = first;
-        while !stop.is_requested() {
-            let record = self.open_epoch(epoch, interval, stop).await?;
-            if !record.sources.is_empty() {
-                if self.checkpoint.write_offsets(epoch, &record).await? == Created::Lost {
-                    return Err(self.checkpoint.fenced(&format!("it closed epoch {epoch} first")));
+    /// Releases ranges; a snapshot that a source gives is kept as one of everything up to `complete`.
+    async fn release_ranges(&self, ranges: &Ranges, complete: Option<Epoch>) -> Result<()> {
+        for NamedSource { name, source } in &self.sources {
+            for range in ranges.get(name).into_iter().flatten() {
+                let released = source.release(range).await;
+                let snapshot = released.map_err(|e| e.while_doing(format!("source `{name}`")))?;
+                if let (Some(snapshot), Some(epoch)) = (snapshot, complete) {
+                    self.checkpoint.write_snapshot(name, epoch, snapshot).await?;
                 }
-                self.write_commit(epoch, 0, BTreeMap::new()).await?;
-                epoch = epoch.next();
             }
         }
         Ok(())
-    }
-
-    /// Moves rows until the interval is over; answers what was read.
-    async fn open_epoch(&mut self, epoch: Epoch, interval: Duration, stop: &Stop) -> Result<OffsetRecord> {
-        self.checkpoint.still_mine(self.owner).await?;
-        let clock = self.query.clock.clone();
-        let close = clock.monotonic() + interval;
-        let mut all = self.record(Ranges::new());
-        while !stop.is_requested() && clock.monotonic() < close {
-            let ranges = self.plan().await?;
-            if ranges.is_empty() {
-                tokio::select! {
-                    () = stop.requested() => {}
-                    () = any_source_ready(&self.sources) => {}
-                    () = clock.sleep(close.saturating_sub(clock.monotonic())) => {}
-                }
-                continue;
-            }
-            let started = clock.monotonic();
-            let record = self.record(ranges);
-            self.replan(&record.sources).await?;
-            let context = EpochContext {
-                query: self.id.clone(),
-                epoch,
-                partition: Partition(0),
-                attempt: 0,
-                watermark: None,
-                now: record.time,
-            };
-            let (input, written, _) = self.rows_to_sinks(&context, &record, false).await?;
-            self.release(epoch, &record.sources).await?;
-            self.report(&context, &record, &input, &written, started);
-            all.positions = record.positions;
-            for (name, ranges) in record.sources {
-                all.sources.entry(name).or_default().extend(ranges);
-            }
-        }
-        Ok(all)
     }
 
     fn reached(&self, epoch: Epoch, step: Step) -> Result<()> {
@@ -439,65 +416,6 @@ impl<'q> Run<'q> {
 
     fn millis_since(&self, earlier: Duration) -> u64 {
         (self.query.clock.monotonic() - earlier).as_millis() as u64
-    }
-
-    fn report(
-        &mut self,
-        context: &EpochContext,
-        record: &OffsetRecord,
-        input: &[u64],
-        written: &[u64],
-        started: Duration,
-    ) {
-        let took = self.query.clock.monotonic() - started;
-        self.phases.trigger_execution =
-            self.phases.latest_offset + self.phases.wal_commit + took.as_millis() as u64;
-        let rows = input.iter().sum();
-        let sinks: Vec<SinkProgress> = self
-            .flow
-            .sinks
-            .iter()
-            .zip(written)
-            .map(|(s, rows)| SinkProgress {
-                description: format!("{}: {}", s.name, s.description),
-                num_output_rows: *rows,
-            })
-            .collect();
-        let progress = Progress {
-            id: self.id.clone(),
-            run_id: self.run_id.clone(),
-            name: self.query.settings.name.clone(),
-            timestamp: record.time,
-            batch_id: context.epoch,
-            num_input_rows: rows,
-            input_rows_per_second: per_second(rows, took),
-            processed_rows_per_second: per_second(rows, took),
-            duration_ms: std::mem::take(&mut self.phases),
-            event_time: BTreeMap::new(),
-            state_operators: Vec::new(),
-            sources: self
-                .sources
-                .iter()
-                .zip(input)
-                .map(|(s, rows)| self.source_progress(s, record, *rows))
-                .collect(),
-            sink: sinks.first().cloned().unwrap_or_default(),
-            sinks,
-            plugins: self.flow.steps.iter().map(|s| (s.name.clone(), s.step.progress())).collect(),
-        };
-        tracing::debug!(epoch = context.epoch.0, rows, millis = took.as_millis() as u64, "epoch committed");
-        self.query.observer.progress(&progress);
-    }
-
-    fn source_progress(&self, named: &NamedSource, record: &OffsetRecord, rows: u64) -> SourceProgress {
-        let ranges = record.sources.get(&named.name).map_or(&[][..], |r| r);
-        SourceProgress {
-            description: format!("{}: {}", named.name, named.source.facts().description),
-            start_offset: ranges.first().and_then(|r| r.start.clone()),
-            end_offset: ranges.last().map(|r| r.end.clone()),
-            backlog: self.backlog.get(&named.name).copied().unwrap_or(0),
-            num_input_rows: rows,
-        }
     }
 }
 

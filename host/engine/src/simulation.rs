@@ -354,14 +354,23 @@ async fn a_host_that_was_replaced_is_fenced() {
     assert_eq!(checkpoint.still_mine(first).await.unwrap_err().kind(), Kind::Fenced);
 }
 
-/// Another host commits the epoch while this one is held between its check and its write.
-struct OvertakenAt(Arc<MemoryStore>, CommitStep);
+/// Another host commits epoch 0 while this one is held between its check and its write; a later one if `replaced`.
+struct Overtaken {
+    store: Arc<MemoryStore>,
+    replaced: bool,
+}
 
-impl Observer for OvertakenAt {
+impl Observer for Overtaken {
     fn reached(&self, epoch: Epoch, step: CommitStep) -> Result<()> {
-        if step == self.1 && epoch == Epoch(0) {
-            let created = self.0.create("commits/0", "{\"version\":1}".into()).now_or_never().unwrap();
-            assert_eq!(created.unwrap(), Created::Won);
+        if step == CommitStep::SinkCommitted(1) && epoch == Epoch(0) {
+            let create = |name, record: &'static str| {
+                let created = self.store.create(name, record.into()).now_or_never().unwrap();
+                assert_eq!(created.unwrap(), Created::Won);
+            };
+            create("commits/0", r#"{"version":1,"time":0,"rows":10,"sinks":{}}"#);
+            if self.replaced {
+                create("owners/1", r#"{"version":1,"pid":1,"started":0}"#);
+            }
         }
         Ok(())
     }
@@ -371,9 +380,18 @@ impl Observer for OvertakenAt {
 async fn a_host_that_wakes_after_another_committed_its_epoch_is_fenced() {
     let world = World::default();
     let (mut query, _) = query(&world, START);
-    query.observer = Arc::new(OvertakenAt(world.store.clone(), CommitStep::SinkCommitted(1)));
+    query.observer = Arc::new(Overtaken { store: world.store.clone(), replaced: true });
     let error = query.run(&Stop::channel().1).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Fenced, "{}", error.report());
+}
+
+#[tokio::test]
+async fn the_newest_host_goes_on_when_the_one_it_replaced_finished_an_epoch() {
+    let world = World::default();
+    let (mut query, _) = query(&world, START);
+    query.observer = Arc::new(Overtaken { store: world.store.clone(), replaced: false });
+    query.run(&Stop::channel().1).await.unwrap();
+    assert_eq!(published(&world.sinks[0]), epochs_of_ten(45, 2));
 }
 
 #[tokio::test]
@@ -396,12 +414,12 @@ async fn reset_runs_later_epochs_again_and_only_a_new_identity_stores_them_again
     run(&world, START).await.unwrap();
     let checkpoint = Checkpoint::new(world.store.clone());
     let id = checkpoint.metadata().await.unwrap().unwrap().id;
-    assert_eq!(checkpoint.reset(Epoch(2), false).await.unwrap(), [Epoch(3), Epoch(4)]);
+    assert_eq!(checkpoint.reset(Epoch(2), false, Timestamp(0)).await.unwrap(), [Epoch(3), Epoch(4)]);
     run(&world, START).await.unwrap();
     assert_eq!(published(&world.sinks[0]), epochs_of_ten(45, 2));
-    checkpoint.reset(Epoch(2), true).await.unwrap();
+    checkpoint.reset(Epoch(2), true, Timestamp(0)).await.unwrap();
     assert_ne!(checkpoint.metadata().await.unwrap().unwrap().id, id);
-    assert!(checkpoint.reset(Epoch(9), false).await.is_err());
+    assert!(checkpoint.reset(Epoch(9), false, Timestamp(0)).await.is_err());
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use crate::{cli, process};
 use engine::{
-    Epoch, Error, Result,
+    Clock, Epoch, Error, Result, SystemClock,
     checkpoint::{Checkpoint, EpochSummary, LocalStore, Metadata},
 };
 use std::{fmt::Write, path::Path, sync::Arc};
@@ -63,7 +63,7 @@ fn row(summary: &EpochSummary) -> String {
 async fn reset(path: &Path, to: Epoch, new_id: bool) -> Result<String> {
     let (checkpoint, _) = open(path).await?;
     let newest = checkpoint.epochs().await?.pop();
-    let again = checkpoint.reset(to, new_id).await?;
+    let again = checkpoint.reset(to, new_id, SystemClock::new().now()).await?;
     let sinks = newest.and_then(|e| e.commit).map(|c| c.sinks.into_keys().collect::<Vec<_>>().join(", "));
     let mut out =
         format!("epoch {to} is the last committed one; {} will run again over the same input\n", again.len());

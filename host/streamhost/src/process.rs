@@ -10,6 +10,7 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
+use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::filter::LevelFilter;
 
 /// The value of an environment variable; the one place that reads the environment.
@@ -94,24 +95,32 @@ pub(crate) fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> 
 }
 
 /// Ctrl+C and SIGTERM: the first one asks the query to finish its epoch, a second one ends the process at once.
+///
+/// They are waited for on a thread of their own: the query's threads may all be busy, or blocked by a pipe that nobody reads.
 pub(crate) fn stop_on_signal() -> Result<Stop> {
-    use tokio::signal::unix::{SignalKind, signal};
     let (sender, stop) = Stop::channel();
-    let listen = |kind| signal(kind).doing(Kind::Unavailable, || "cannot listen for signals");
-    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
-    tokio::spawn(async move {
-        for asked in [false, true] {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
+    let waiting = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let waiting = waiting.doing(Kind::Unavailable, || "cannot listen for signals")?;
+    let (mut interrupt, mut terminate) = {
+        let _entered = waiting.enter();
+        let listen = |kind| signal(kind).doing(Kind::Unavailable, || "cannot listen for signals");
+        (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?)
+    };
+    std::thread::spawn(move || {
+        waiting.block_on(async {
+            for asked in [false, true] {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                }
+                if asked {
+                    eprintln!("stopped at once; the next start recovers");
+                    std::process::exit(130);
+                }
+                eprintln!("finishing the epoch; once more to stop at once");
+                let _ = sender.send(true);
             }
-            if asked {
-                eprintln!("stopped at once; the next start recovers");
-                std::process::exit(130);
-            }
-            eprintln!("finishing the epoch; once more to stop at once");
-            let _ = sender.send(true);
-        }
+        });
     });
     Ok(stop)
 }

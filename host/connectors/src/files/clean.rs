@@ -5,7 +5,10 @@ use super::{
     settings::Clean,
 };
 use engine::Result;
-use std::{fs, io, path::Path};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 /// Deletes or archives the files, and answers those that are then no longer there. One that is gone, or is not what was
 /// read, is left as it is, so doing it again does no harm; one that cannot be removed is warned of, for its rows are safe
@@ -13,11 +16,18 @@ use std::{fs, io, path::Path};
 pub(crate) fn all(location: &Location, clean: &Clean, files: Vec<FileEntry>) -> Result<Vec<FileEntry>> {
     let mut gone = Vec::new();
     for file in files {
-        if location.look(&file.path)?.as_ref() != Some(&file) {
-            gone.push(file);
-            continue;
-        }
         let full = location.full(&file.path);
+        match location.look(&file.path)? {
+            Some(now) if now == file => {}
+            Some(now) if now.size > file.size => {
+                tracing::warn!(path = %full.display(), "grew after it was read: what was added is not read, and the file stays");
+                continue;
+            }
+            _ => {
+                gone.push(file);
+                continue;
+            }
+        }
         let result = match clean {
             Clean::Off => Ok(()),
             Clean::Delete => fs::remove_file(&full),
@@ -37,10 +47,18 @@ fn archive(from: &Path, to: &Path) -> io::Result<()> {
     if let Some(directory) = to.parent() {
         fs::create_dir_all(directory)?;
     }
-    match fs::rename(from, to) {
-        Err(e) if e.kind() == io::ErrorKind::CrossesDevices => copy_over(from, to),
+    let to = free(to);
+    match fs::rename(from, &to) {
+        Err(e) if e.kind() == io::ErrorKind::CrossesDevices => copy_over(from, &to),
         result => result,
     }
+}
+
+/// The path, or the first of `path.1`, `path.2` that is not taken by an earlier file of the same name.
+fn free(path: &Path) -> PathBuf {
+    let numbered = |n: u32| PathBuf::from(format!("{}.{n}", path.display()));
+    let mut names = std::iter::once(path.to_owned()).chain((1..).map(numbered));
+    names.find(|name| !name.exists()).unwrap_or_else(|| path.to_owned())
 }
 
 /// To another file system: under a hidden name first, so that the archive never has half a file.

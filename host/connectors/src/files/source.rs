@@ -221,7 +221,9 @@ impl Source for FileSource {
     async fn restore(&self, history: History, reach: Reach) -> Result<()> {
         let seen = Seen::restore(&history).map_err(|e| e.while_doing(format!("source {}", self.name)))?;
         let mut state = self.state();
-        if let Some(text) = &seen.schema {
+        // Columns that the pipeline names count more than those of an earlier start.
+        let named = matches!(self.options.schema, Some(SchemaOption::Ddl(_))) && !self.options.evolve;
+        if let Some(text) = seen.schema.as_ref().filter(|_| !named) {
             state.schema = Some(ddl::parse(text)?);
         }
         state.reach = reach;

@@ -202,7 +202,7 @@ impl Checkpoint {
 
     /// Takes commits after `to` back, so that the next start runs those epochs again over the same ranges. With
     /// `new_id` the query gets a new identity, so that sinks store the epochs once more.
-    pub async fn reset(&self, to: Epoch, new_id: bool) -> Result<Vec<Epoch>> {
+    pub async fn reset(&self, to: Epoch, new_id: bool, at: Timestamp) -> Result<Vec<Epoch>> {
         let metadata = self.metadata().await?.ok_or_else(|| {
             Error::invalid(format!("{} is no checkpoint: it has no file `metadata`", self.location()))
         })?;
@@ -214,6 +214,8 @@ impl Checkpoint {
             };
             return Err(Error::invalid(format!("cannot go back to epoch {to}: {kept}")));
         }
+        // A host that runs now is replaced, so that it cannot commit over the gap.
+        self.claim(std::process::id(), at).await?;
         if new_id {
             self.store.delete("metadata").await?;
             let _ = self.create("metadata", &Metadata { id: QueryId::random(), ..metadata }).await?;

@@ -1,0 +1,74 @@
+//! What an epoch did, told to the observer.
+
+use super::Run;
+use crate::{
+    EpochContext,
+    checkpoint::OffsetRecord,
+    plan::NamedSource,
+    progress::{Progress, SinkProgress, SourceProgress, per_second},
+};
+use std::{collections::BTreeMap, time::Duration};
+
+impl Run<'_> {
+    /// Tells the observer of a committed epoch.
+    pub(super) fn report(
+        &mut self,
+        context: &EpochContext,
+        record: &OffsetRecord,
+        input: &[u64],
+        written: &[u64],
+        started: Duration,
+    ) {
+        let took = self.query.clock.monotonic() - started;
+        self.phases.trigger_execution =
+            self.phases.latest_offset + self.phases.wal_commit + took.as_millis() as u64;
+        let rows = input.iter().sum();
+        let last = self.reported.replace(record.time);
+        let since_last = Duration::from_micros(last.map_or(0, |last| (record.time.0 - last.0).max(0) as u64));
+        let sinks: Vec<SinkProgress> = self
+            .flow
+            .sinks
+            .iter()
+            .zip(written)
+            .map(|(s, rows)| SinkProgress {
+                description: format!("{}: {}", s.name, s.description),
+                num_output_rows: *rows,
+            })
+            .collect();
+        let progress = Progress {
+            id: self.id.clone(),
+            run_id: self.run_id.clone(),
+            name: self.query.settings.name.clone(),
+            timestamp: record.time,
+            batch_id: context.epoch,
+            num_input_rows: rows,
+            input_rows_per_second: per_second(rows, since_last),
+            processed_rows_per_second: per_second(rows, took),
+            duration_ms: std::mem::take(&mut self.phases),
+            event_time: BTreeMap::new(),
+            state_operators: Vec::new(),
+            sources: self
+                .sources
+                .iter()
+                .zip(input)
+                .map(|(s, rows)| self.source_progress(s, record, *rows))
+                .collect(),
+            sink: sinks.first().cloned().unwrap_or_default(),
+            sinks,
+            plugins: self.flow.steps.iter().map(|s| (s.name.clone(), s.step.progress())).collect(),
+        };
+        tracing::debug!(epoch = context.epoch.0, rows, millis = took.as_millis() as u64, "epoch committed");
+        self.query.observer.progress(&progress);
+    }
+
+    fn source_progress(&self, named: &NamedSource, record: &OffsetRecord, rows: u64) -> SourceProgress {
+        let ranges = record.sources.get(&named.name).map_or(&[][..], |r| r);
+        SourceProgress {
+            description: format!("{}: {}", named.name, named.source.facts().description),
+            start_offset: ranges.first().and_then(|r| r.start.clone()),
+            end_offset: ranges.last().map(|r| r.end.clone()),
+            backlog: self.backlog.get(&named.name).copied().unwrap_or(0),
+            num_input_rows: rows,
+        }
+    }
+}
