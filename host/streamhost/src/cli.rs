@@ -48,7 +48,7 @@ Examples:
   streamhost test my-filter
   streamhost test my-filter --update      # write what came as what is expected")]
     Test {
-        /// A pipeline file with [[tests]], or the folder of a plugin with fixtures in tests/.
+        /// A pipeline file with tests, or the folder of a plugin with fixtures in tests/.
         path: PathBuf,
         /// Write what came as what is expected.
         #[arg(long)]

@@ -60,7 +60,8 @@ mod tests {
     #[test]
     fn a_schema_message_begins_a_stream_that_any_reader_reads() -> Result<()> {
         let schema = Schema::new(vec![Field::new("value", DataType::Float64, true)]);
-        let reader = StreamReader::try_new(&encode_schema(&schema)[..], None)?;
+        let message = encode_schema(&schema);
+        let reader = StreamReader::try_new(&message[..], None)?;
         assert_eq!(*reader.schema(), schema);
         Ok(())
     }
