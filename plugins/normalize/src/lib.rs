@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use streamhost::arrow::array::types::{Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type};
 use streamhost::arrow::array::{ArrowPrimitiveType, Float64Array};
-use streamhost::arrow::compute::bits_where;
+use streamhost::arrow::compute::{bits_where, select};
 use streamhost::arrow::datatypes::DataType;
 use streamhost::prelude::*;
 use streamhost::{Columns, Output};
@@ -86,10 +86,11 @@ fn divide<T: ArrowPrimitiveType>(
     number: impl Fn(T::Native) -> f64,
 ) -> Result<Normalized> {
     let values = column.as_primitive::<T>();
+    // Dividing all of them fills vector registers; picking the values first would divide them one by one.
+    let quotients =
+        || values.values().iter().map(|value| number(*value) / config.divisor).collect::<Vec<_>>();
     let Some(limit) = config.above else {
-        let quotients =
-            values.values().iter().map(|value| number(*value) / config.divisor).collect::<Vec<_>>();
-        let quotients = Float64Array::new(quotients.into(), values.nulls().cloned());
+        let quotients = Float64Array::new(quotients().into(), values.nulls().cloned());
         return Ok(Normalized::All(column_of(config, quotients)?));
     };
     let above = bits_where(values.values(), |value| number(value) > limit);
@@ -97,9 +98,7 @@ fn divide<T: ArrowPrimitiveType>(
         Some(valid) => &above & valid.inner(),
         None => above,
     };
-    let mut quotients = Vec::with_capacity(kept.count_set_bits());
-    quotients.extend(kept.set_indices().map(|row| number(values.value(row)) / config.divisor));
-    let quotients = Float64Array::new(quotients.into(), None);
+    let quotients = Float64Array::new(select(&quotients(), &kept).into(), None);
     Ok(Normalized::Above(BooleanArray::new(kept, None), column_of(config, quotients)?))
 }
 

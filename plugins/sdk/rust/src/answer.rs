@@ -1,7 +1,7 @@
 //! What the host gets for one call: the outputs of its batches, one after the other.
 
-use arrow_array::{Array, BooleanArray, RecordBatch};
-use arrow_buffer::BooleanBufferBuilder;
+use arrow_array::{BooleanArray, RecordBatch};
+use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder};
 use arrow_schema::Schema;
 
 use crate::bindings::exports::streamhost::plugin::transform::{Outcome, Rows};
@@ -13,7 +13,7 @@ use crate::{Error, Output, Result, RowErrors, ipc, schema};
 pub(crate) struct Answer<'a> {
     outputs: &'a Outputs,
     rows: usize,
-    keep: BooleanBufferBuilder,
+    keep: BooleanBuffer,
     main: Vec<u8>,
     side: Vec<(String, Vec<u8>)>,
     errors: Vec<RowError>,
@@ -21,22 +21,28 @@ pub(crate) struct Answer<'a> {
 
 impl<'a> Answer<'a> {
     pub(crate) fn new(outputs: &'a Outputs) -> Self {
-        let keep = BooleanBufferBuilder::new(0);
-        Self { outputs, rows: 0, keep, main: Vec::new(), side: Vec::new(), errors: Vec::new() }
+        Self {
+            outputs,
+            rows: 0,
+            keep: BooleanBuffer::new_unset(0),
+            main: Vec::new(),
+            side: Vec::new(),
+            errors: Vec::new(),
+        }
     }
 
     /// Adds what a plugin gave for a batch of so many rows.
     pub(crate) fn add(&mut self, rows: usize, output: Output, errors: RowErrors) -> Result<()> {
         match output {
             Output::Keep(keep) => {
-                self.keep(&keep, rows, &errors)?;
+                self.keep(keep, rows, &errors)?;
             }
             Output::Extend(columns) => {
                 same_length("the new columns", columns.num_rows(), rows)?;
                 self.encode(&columns)?;
             }
             Output::KeepExtend(keep, columns) => {
-                let kept = self.keep(&keep, rows, &errors)?;
+                let kept = self.keep(keep, rows, &errors)?;
                 same_length("the new columns of the rows kept", columns.num_rows(), kept)?;
                 self.encode(&columns)?;
             }
@@ -51,31 +57,28 @@ impl<'a> Answer<'a> {
     }
 
     pub(crate) fn into_outcome(self) -> Outcome {
-        let bits = self.keep.as_slice().to_vec();
         let main = match self.outputs.kind {
-            Kind::Keep => Rows::Keep(bits),
+            Kind::Keep => Rows::Keep(bytes(self.keep)),
             Kind::Extend => Rows::Extend(self.main),
-            Kind::KeepExtend => Rows::KeepExtend((bits, self.main)),
+            Kind::KeepExtend => Rows::KeepExtend((bytes(self.keep), self.main)),
             Kind::Replace => Rows::Replace(self.main),
         };
         Outcome { main, side: self.side, errors: self.errors }
     }
 
     /// Notes the rows to keep, which are neither null nor in error, and counts them.
-    fn keep(&mut self, keep: &BooleanArray, rows: usize, errors: &RowErrors) -> Result<usize> {
+    fn keep(&mut self, keep: BooleanArray, rows: usize, errors: &RowErrors) -> Result<usize> {
         same_length("the rows to keep", keep.len(), rows)?;
-        match keep.nulls() {
-            Some(valid) if valid.null_count() > 0 => {
-                self.keep.append_buffer(&(keep.values() & valid.inner()))
-            }
-            _ => self.keep.append_buffer(keep.values()),
+        let (mut bits, nulls) = keep.into_parts();
+        if let Some(valid) = nulls.filter(|valid| valid.null_count() > 0) {
+            bits = &bits & valid.inner();
         }
-        for row in errors.rows().filter(|row| *row < rows) {
-            self.keep.set_bit(self.rows + row, false);
+        if !errors.is_empty() {
+            bits = without(&bits, errors);
         }
-        let bits =
-            arrow_buffer::bit_chunk_iterator::UnalignedBitChunk::new(self.keep.as_slice(), self.rows, rows);
-        Ok(bits.count_ones())
+        let kept = bits.count_set_bits();
+        self.keep = if self.rows == 0 { bits } else { joined(&self.keep, &bits) };
+        Ok(kept)
     }
 
     fn encode(&mut self, batch: &RecordBatch) -> Result<()> {
@@ -92,6 +95,32 @@ impl<'a> Answer<'a> {
         self.side.push((name.to_owned(), messages));
         Ok(())
     }
+}
+
+/// The bits, none of them set for a row in error.
+fn without(bits: &BooleanBuffer, errors: &RowErrors) -> BooleanBuffer {
+    let mut good = BooleanBufferBuilder::new(bits.len());
+    good.append_buffer(bits);
+    errors.rows().filter(|row| *row < bits.len()).for_each(|row| good.set_bit(row, false));
+    good.finish()
+}
+
+fn joined(first: &BooleanBuffer, second: &BooleanBuffer) -> BooleanBuffer {
+    let mut both = BooleanBufferBuilder::new(first.len() + second.len());
+    both.append_buffer(first);
+    both.append_buffer(second);
+    both.finish()
+}
+
+/// Eight rows a byte; without a copy if the bits are nobody else's.
+fn bytes(bits: BooleanBuffer) -> Vec<u8> {
+    let length = bits.len().div_ceil(8);
+    if bits.offset() != 0 {
+        return bits.sliced().to_vec();
+    }
+    let mut bytes = bits.into_inner().into_vec().unwrap_or_else(|shared| shared.to_vec());
+    bytes.truncate(length);
+    bytes
 }
 
 /// Adds a message.

@@ -10,8 +10,9 @@ pub mod compute {
     pub use arrow_arith::{aggregate, arity, boolean, numeric};
     pub use arrow_ord::cmp;
     pub use arrow_select::concat::{concat, concat_batches};
-    pub use arrow_select::filter::{filter, filter_record_batch};
     pub use arrow_select::take::{take, take_record_batch};
+
+    pub use crate::filter::{filter, filter_record_batch, select};
 
     use arrow_buffer::BooleanBuffer;
 

@@ -11,6 +11,7 @@ mod config;
 pub mod ddl;
 mod error;
 mod export;
+mod filter;
 mod instance;
 mod ipc;
 pub mod log;

@@ -2,10 +2,10 @@
 //! program cost.
 //!
 //! ```text
-//! cargo xtask bench [--full]
+//! cargo xtask bench [--full | --calls]
 //! ```
 //!
-//! The last row is ten times the data, or with `--full` a hundred times. What is compared runs alternately, in this
+//! The last row is ten times the data, or with `--full` a hundred times; `--calls` stops before whole runs. What is compared runs alternately, in this
 //! process or back to back, and medians are compared. Times of one machine say little about another's; ratios do.
 
 mod boundary;
@@ -24,10 +24,11 @@ use std::{path::Path, process::ExitCode};
 async fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => bench(10).await,
-        ["--full"] => bench(100).await,
+        [] => bench(Some(10)).await,
+        ["--full"] => bench(Some(100)).await,
+        ["--calls"] => bench(None).await,
         [native::COMMAND, input, output] => native::run(Path::new(input), Path::new(output)),
-        _ => Err(Error::invalid("usage: bench [--full]")),
+        _ => Err(Error::invalid("usage: bench [--full | --calls]")),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -38,13 +39,16 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Prints the table; its last row is of `scale` times the data.
-async fn bench(scale: u32) -> Result<()> {
+/// Prints the table; its last row is of `scale` times the data. Without a scale only what is about calls.
+async fn bench(scale: Option<u32>) -> Result<()> {
     if cfg!(debug_assertions) {
         return Err(Error::invalid("this build is not optimised; run `cargo xtask bench`"));
     }
     let workshop = Workshop::open()?;
     table::head();
     boundary::rows(&workshop).await?;
-    jobs::rows(&workshop, scale).await
+    match scale {
+        Some(scale) => jobs::rows(&workshop, scale).await,
+        None => Ok(()),
+    }
 }

@@ -37,17 +37,19 @@ pub(crate) struct Usage {
 pub(crate) struct Running(Child);
 
 impl Workshop {
-    /// Builds the program beside this one.
+    /// Finds the program beside this one, where `cargo xtask bench` puts it.
     pub(crate) fn open() -> Result<Self> {
         let lost = || "cannot find the bench's own file";
         let itself = std::env::current_exe().doing(Kind::Unavailable, lost)?;
         let place = itself.parent().and_then(|release| Some((release.join("streamhost"), release.parent()?)));
         let (streamhost, target) = place.ok_or_else(|| Error::internal(lost()))?;
         let target = target.to_owned();
+        if !streamhost.is_file() {
+            let lost = format!("{} is not there; run `cargo xtask bench`", streamhost.display());
+            return Err(Error::invalid(lost));
+        }
+        let target = target.to_owned();
         let folder = tempfile::tempdir().doing(Kind::Unavailable, || "making a folder to work in")?;
-        let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "--release", "--package", "streamhost", "--target-dir"]).arg(&target);
-        succeed(build.current_dir(root()))?;
         Ok(Workshop { clock: SystemClock::new(), folder, itself, streamhost, target })
     }
 
