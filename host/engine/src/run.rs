@@ -92,17 +92,21 @@ impl<'q> Run<'q> {
 
     /// Makes the steps and sinks for the schemas of these ranges, unless they are made for them already.
     async fn replan(&mut self, ranges: &Ranges) -> Result<()> {
-        let mut schemas = Vec::with_capacity(self.sources.len());
-        for NamedSource { name, source } in &self.sources {
-            let range = ranges.get(name).and_then(|ranges| ranges.last());
-            schemas.push(source.schema(range).map_err(|e| e.while_doing(format!("source `{name}`")))?);
-        }
+        let schemas = self.schemas_of(ranges)?;
         if schemas != self.schemas || self.flow.sinks.is_empty() {
             self.flow = self.query.planner.dataflow(&schemas).await?;
             self.lanes = Lanes::default();
             self.schemas = schemas;
         }
         Ok(())
+    }
+
+    fn schemas_of(&self, ranges: &Ranges) -> Result<Vec<SchemaRef>> {
+        let schema = |NamedSource { name, source }: &NamedSource| {
+            let range = ranges.get(name).and_then(|ranges| ranges.last());
+            source.schema(range).map_err(|e| e.while_doing(format!("source `{name}`")))
+        };
+        self.sources.iter().map(schema).collect()
     }
 
     async fn recover_sinks(&self) -> Result<()> {
@@ -136,9 +140,27 @@ impl<'q> Run<'q> {
                     }
                     let record = self.checkpoint.offsets(epoch).await?;
                     self.positions.clone_from(&record.positions);
-                    self.finish_in_time(stop, epoch, record, 1).await?;
+                    self.warn_of_other_plugins(epoch, &record);
+                    let late = self.too_late(stop, epoch);
+                    in_time(late, epoch, self.epoch(epoch, record, 1)).await?;
                 }
                 Ok(last.next())
+            }
+        }
+    }
+
+    /// Of a replay by other code, some sinks may have the rows of the first code already.
+    fn warn_of_other_plugins(&self, epoch: Epoch, record: &OffsetRecord) {
+        for named in &self.flow.steps {
+            let (then, now) = (record.plugins.get(&named.name), named.step.facts().digest);
+            if then != now.as_ref() {
+                tracing::warn!(
+                    epoch = epoch.0,
+                    step = named.name,
+                    ?then,
+                    ?now,
+                    "the plugin changed before this epoch was committed: sinks that have the epoch keep the old rows, the others get new ones"
+                );
             }
         }
     }
@@ -173,7 +195,8 @@ impl<'q> Run<'q> {
             }
             self.phases.wal_commit = self.millis_since(writing);
             self.triggered_now(record.time);
-            self.finish_in_time(stop, epoch, record, 0).await?;
+            let late = self.too_late(stop, epoch);
+            in_time(late, epoch, self.epoch(epoch, record, 0)).await?;
             epoch = epoch.next();
             if trigger == Trigger::Once {
                 return Ok(());
@@ -237,29 +260,34 @@ impl<'q> Run<'q> {
             partitions: self.query.settings.parallelism,
             plugins: plugins.collect(),
             positions,
+            consumed: self.consumed(&sources),
             sources,
         }
     }
 
-    /// Runs an epoch to its end, but not for longer than `stop_timeout` after a stop was requested.
-    async fn finish_in_time(
-        &mut self,
-        stop: &Stop,
-        epoch: Epoch,
-        record: OffsetRecord,
-        attempt: u32,
-    ) -> Result<()> {
-        let (clock, timeout) = (self.query.clock.clone(), self.query.settings.stop_timeout);
-        let too_late = async {
+    /// The sources of these ranges that cannot be read again after their release.
+    fn consumed(&self, ranges: &Ranges) -> Vec<String> {
+        let planned = self.sources.iter().filter(|s| ranges.contains_key(&s.name));
+        let gone = planned.filter(|s| {
+            let facts = s.source.facts();
+            facts.consumes || !facts.replayable
+        });
+        gone.map(|s| s.name.clone()).collect()
+    }
+
+    /// Comes when an epoch has not ended `stop_timeout` after a stop was requested.
+    fn too_late(&self, stop: &Stop, epoch: Epoch) -> impl Future<Output = Error> + use<> {
+        let (clock, stop, timeout) =
+            (self.query.clock.clone(), stop.clone(), self.query.settings.stop_timeout);
+        async move {
             stop.requested().await;
             clock.sleep(timeout).await;
-        };
-        tokio::select! {
-            done = self.epoch(epoch, record, attempt) => done.map_err(|e| e.while_doing(format!("epoch {epoch}"))),
-            () = too_late => Err(Error::new(
+            Error::new(
                 Kind::Unavailable,
-                format!("epoch {epoch} was not finished {timeout:?} after the request to stop (`stop-timeout`); it is abandoned, and runs again at the next start"),
-            )),
+                format!(
+                    "epoch {epoch} was not finished {timeout:?} after the request to stop (`stop-timeout`); it is abandoned, and runs again at the next start"
+                ),
+            )
         }
     }
 
@@ -416,6 +444,18 @@ impl<'q> Run<'q> {
 
     fn millis_since(&self, earlier: Duration) -> u64 {
         (self.query.clock.monotonic() - earlier).as_millis() as u64
+    }
+}
+
+/// The work on an epoch, unless it is too late first.
+async fn in_time<T>(
+    too_late: impl Future<Output = Error>,
+    epoch: Epoch,
+    work: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    tokio::select! {
+        done = work => done.map_err(|e| e.while_doing(format!("epoch {epoch}"))),
+        error = too_late => Err(error),
     }
 }
 

@@ -62,6 +62,8 @@ pub struct SourceFacts {
     /// Whether `restore` needs every range since the newest snapshot, and not just the newest range. Then the
     /// engine keeps old offset records until a snapshot covers them.
     pub needs_history: bool,
+    /// Whether `release` takes the input away, archived or deleted, so that its range cannot be read again.
+    pub consumes: bool,
 }
 
 /// The batches of one partition.

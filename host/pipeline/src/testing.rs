@@ -277,7 +277,12 @@ struct Rows {
 #[async_trait]
 impl Source for Rows {
     fn facts(&self) -> SourceFacts {
-        SourceFacts { description: "test rows".into(), replayable: true, needs_history: false }
+        SourceFacts {
+            description: "test rows".into(),
+            replayable: true,
+            needs_history: false,
+            consumes: false,
+        }
     }
 
     fn schema(&self, _: Option<&Range>) -> Result<SchemaRef> {

@@ -11,7 +11,9 @@ pub(crate) fn checkpoint(command: cli::Checkpoint) -> Result<()> {
     let text = process::block_on(async {
         match &command {
             cli::Checkpoint::Show { checkpoint } => show(checkpoint).await,
-            cli::Checkpoint::Reset { checkpoint, to, new_id } => reset(checkpoint, Epoch(*to), *new_id).await,
+            cli::Checkpoint::Reset { checkpoint, to, new_id, restored } => {
+                reset(checkpoint, Epoch(*to), *new_id, *restored).await
+            }
         }
     })?;
     crate::print(&text)
@@ -60,10 +62,10 @@ fn row(summary: &EpochSummary) -> String {
     )
 }
 
-async fn reset(path: &Path, to: Epoch, new_id: bool) -> Result<String> {
+async fn reset(path: &Path, to: Epoch, new_id: bool, restored: bool) -> Result<String> {
     let (checkpoint, _) = open(path).await?;
     let newest = checkpoint.epochs().await?.pop();
-    let again = checkpoint.reset(to, new_id, SystemClock::new().now()).await?;
+    let again = checkpoint.reset(to, new_id, restored, SystemClock::new().now()).await?;
     let sinks = newest.and_then(|e| e.commit).map(|c| c.sinks.into_keys().collect::<Vec<_>>().join(", "));
     let mut out =
         format!("epoch {to} is the last committed one; {} will run again over the same input\n", again.len());

@@ -291,5 +291,8 @@ Examples:
         /// Give the query a new identity: sinks that stored the epochs store them once more.
         #[arg(long)]
         new_id: bool,
+        /// Files that were archived or deleted after their epoch are back where they were, with the times they had.
+        #[arg(long)]
+        restored: bool,
     },
 }

@@ -211,6 +211,7 @@ impl Source for FileSource {
             description: format!("FileSource[{}]", self.settings.path.display()),
             replayable: true,
             needs_history: true,
+            consumes: self.settings.clean != Clean::Off,
         }
     }
 

@@ -139,7 +139,7 @@ fn schema() -> SchemaRef {
 impl Source for RateSource {
     fn facts(&self) -> SourceFacts {
         let description = format!("RateSource[rows-per-second = {}]", self.settings.rows_per_second);
-        SourceFacts { description, replayable: true, needs_history: false }
+        SourceFacts { description, replayable: true, needs_history: false, consumes: false }
     }
 
     fn schema(&self, _: Option<&Range>) -> Result<SchemaRef> {

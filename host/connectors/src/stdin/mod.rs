@@ -128,7 +128,12 @@ impl Opened {
 #[async_trait]
 impl Source for StdinSource {
     fn facts(&self) -> SourceFacts {
-        SourceFacts { description: "StdinSource".into(), replayable: false, needs_history: false }
+        SourceFacts {
+            description: "StdinSource".into(),
+            replayable: false,
+            needs_history: false,
+            consumes: false,
+        }
     }
 
     fn schema(&self, _: Option<&Range>) -> Result<SchemaRef> {

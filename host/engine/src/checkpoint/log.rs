@@ -5,7 +5,10 @@ use super::{
 use crate::{Epoch, Error, History, Kind, QueryId, Result, Timestamp};
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// The records of one query in their store, by meaning instead of by name.
 #[derive(Clone)]
@@ -185,24 +188,44 @@ impl Checkpoint {
         Ok(self.numbers(&format!("sources/{source}")).await?.into_iter().map(Epoch).collect())
     }
 
-    /// Drops the records of epochs that are `retain` or more behind `newest`, but none that a source in `remembering`
-    /// still needs: those after the older of its two kept snapshots.
+    /// Drops the records of epochs that are `retain` or more behind `newest`, but none with a range that a source in
+    /// `remembering` still needs: one after the older of its two kept snapshots.
     pub async fn forget(&self, newest: Epoch, retain: u64, remembering: &[&str]) -> Result<()> {
-        let mut below = newest.0.saturating_sub(retain.saturating_sub(1));
+        let below = newest.0.saturating_sub(retain.saturating_sub(1));
+        let mut covered = Vec::with_capacity(remembering.len());
         for source in remembering {
-            below = below.min(self.snapshots(source).await?.first().map_or(0, |e| e.0 + 1));
+            covered.push((*source, self.snapshots(source).await?.first().copied()));
+        }
+        let mut needed = BTreeSet::new();
+        for epoch in self.planned().await?.into_iter().take_while(|e| e.0 < below) {
+            if self.is_needed(epoch, &covered).await? {
+                needed.insert(epoch.0);
+            }
         }
         for folder in ["offsets", "commits"] {
-            for old in self.numbers(folder).await?.into_iter().take_while(|n| *n < below) {
+            let old = self.numbers(folder).await?.into_iter().take_while(|n| *n < below);
+            for old in old.filter(|n| !needed.contains(n)) {
                 self.store.delete(&format!("{folder}/{old}")).await?;
             }
         }
         Ok(())
     }
 
+    /// Whether an epoch has a range of a source whose snapshots, up to the epoch beside its name, do not speak of it.
+    async fn is_needed(&self, epoch: Epoch, covered: &[(&str, Option<Epoch>)]) -> Result<bool> {
+        let remembering = covered.iter().filter(|(_, upto)| upto.is_none_or(|upto| upto < epoch));
+        let remembering: Vec<&str> = remembering.map(|(source, _)| *source).collect();
+        if remembering.is_empty() {
+            return Ok(false);
+        }
+        let record = self.offsets(epoch).await?;
+        Ok(remembering.iter().any(|source| record.sources.contains_key(*source)))
+    }
+
     /// Takes commits after `to` back, so that the next start runs those epochs again over the same ranges. With
-    /// `new_id` the query gets a new identity, so that sinks store the epochs once more.
-    pub async fn reset(&self, to: Epoch, new_id: bool, at: Timestamp) -> Result<Vec<Epoch>> {
+    /// `new_id` the query gets a new identity, so that sinks store the epochs once more. Ranges that were released and
+    /// are no longer there are refused, unless `restored` says that somebody has put them back.
+    pub async fn reset(&self, to: Epoch, new_id: bool, restored: bool, at: Timestamp) -> Result<Vec<Epoch>> {
         let metadata = self.metadata().await?.ok_or_else(|| {
             Error::invalid(format!("{} is no checkpoint: it has no file `metadata`", self.location()))
         })?;
@@ -214,6 +237,10 @@ impl Checkpoint {
             };
             return Err(Error::invalid(format!("cannot go back to epoch {to}: {kept}")));
         }
+        let again: Vec<Epoch> = committed.into_iter().filter(|e| *e > to).collect();
+        if !restored {
+            self.refuse_consumed(to, &again).await?;
+        }
         // A host that runs now is replaced, so that it cannot commit over the gap.
         self.claim(std::process::id(), at).await?;
         if new_id {
@@ -221,11 +248,21 @@ impl Checkpoint {
             let _ = self.create("metadata", &Metadata { id: QueryId::random(), ..metadata }).await?;
         }
         // Newest first: at every moment the commits that are left have no gap.
-        let again: Vec<Epoch> = committed.into_iter().filter(|e| *e > to).collect();
         for epoch in again.iter().rev() {
             self.store.delete(&format!("commits/{epoch}")).await?;
         }
         Ok(again)
+    }
+
+    async fn refuse_consumed(&self, to: Epoch, again: &[Epoch]) -> Result<()> {
+        for epoch in again {
+            if let Some(source) = self.offsets(*epoch).await?.consumed.first() {
+                return Err(Error::invalid(format!(
+                    "cannot go back to epoch {to}: epoch {epoch} cannot run again, for what source `{source}` read is gone since (archived, deleted, or a stream that comes only once); put archived files back where they were, with their times, and add `--restored`"
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// Every epoch that has left a record, ascending.

@@ -46,6 +46,9 @@ pub struct OffsetRecord {
     pub positions: BTreeMap<String, Offset>,
     /// Step name → digest of its plugin.
     pub plugins: BTreeMap<String, String>,
+    /// Sources whose range cannot be read again once the epoch is released.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub consumed: Vec<String>,
 }
 
 /// What an epoch reads, by source name.

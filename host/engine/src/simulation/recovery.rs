@@ -1,0 +1,275 @@
+//! Crashes, replaced hosts, old records and ways back.
+
+use super::*;
+use crate::checkpoint::{FORMAT_VERSION, OffsetRecord};
+
+#[tokio::test]
+async fn a_query_that_crashes_at_any_step_of_any_epoch_stores_every_row_once() {
+    for parallelism in [1, 2, 4] {
+        for crash in 0..40 {
+            let world = World::default();
+            let crashed = run(&world, Start { crash: Some(crash), parallelism, ..START }).await;
+            run(&world, Start { parallelism, ..START }).await.unwrap();
+            assert_eq!(
+                published(&world.sinks[0]),
+                epochs_of_ten(45, 2),
+                "crash at step {crash}: {crashed:?}"
+            );
+            assert_eq!(
+                published(&world.sinks[1]),
+                epochs_of_ten(45, 1),
+                "crash at step {crash}: {crashed:?}"
+            );
+            assert_eq!(world.released.load(Relaxed), 45, "crash at step {crash}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_deleted_commit_record_leaves_every_sink_unchanged() {
+    let world = World::default();
+    run(&world, START).await.unwrap();
+    world.store.delete("commits/4").await.unwrap();
+    run(&world, START).await.unwrap();
+    assert_eq!(published(&world.sinks[0]), epochs_of_ten(45, 2));
+    assert!(Checkpoint::new(world.store.clone()).commit(Epoch(4)).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_query_goes_on_where_it_stopped() {
+    let world = World::default();
+    run(&world, Start { total: 20, ..START }).await.unwrap();
+    run(&world, START).await.unwrap();
+    assert_eq!(published(&world.sinks[0]), epochs_of_ten(45, 2));
+}
+
+#[tokio::test]
+async fn a_failing_row_is_named_with_epoch_step_and_position() {
+    let world = World::default();
+    let error = run(&world, Start { bad: Some(33), ..START }).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Plugin);
+    assert_eq!(error.report(), "epoch 3: step `double`: cannot double row at numbers, row 33");
+    assert_eq!(published(&world.sinks[0]).len(), 3, "nothing of the failed epoch is published");
+}
+
+#[tokio::test]
+async fn a_host_that_was_replaced_is_fenced() {
+    let world = World::default();
+    let checkpoint = Checkpoint::new(world.store.clone());
+    run(&world, Start { total: 10, ..START }).await.unwrap();
+    let first = checkpoint.claim(1, Timestamp(0)).await.unwrap();
+    checkpoint.still_mine(first).await.unwrap();
+    checkpoint.claim(2, Timestamp(0)).await.unwrap();
+    assert_eq!(checkpoint.still_mine(first).await.unwrap_err().kind(), Kind::Fenced);
+}
+
+/// Another host commits epoch 0 while this one is held between its check and its write; a later one if `replaced`.
+struct Overtaken {
+    store: Arc<MemoryStore>,
+    replaced: bool,
+}
+
+impl Observer for Overtaken {
+    fn reached(&self, epoch: Epoch, step: CommitStep) -> Result<()> {
+        if step == CommitStep::SinkCommitted(1) && epoch == Epoch(0) {
+            let create = |name, record: &'static str| {
+                let created = self.store.create(name, record.into()).now_or_never().unwrap();
+                assert_eq!(created.unwrap(), Created::Won);
+            };
+            create("commits/0", r#"{"version":1,"time":0,"rows":10,"sinks":{}}"#);
+            if self.replaced {
+                create("owners/1", r#"{"version":1,"pid":1,"started":0}"#);
+            }
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_wakes_after_another_committed_its_epoch_is_fenced() {
+    let world = World::default();
+    let (mut query, _) = query(&world, START);
+    query.observer = Arc::new(Overtaken { store: world.store.clone(), replaced: true });
+    let error = query.run(&Stop::channel().1).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Fenced, "{}", error.report());
+}
+
+#[tokio::test]
+async fn the_newest_host_goes_on_when_the_one_it_replaced_finished_an_epoch() {
+    let world = World::default();
+    let (mut query, _) = query(&world, START);
+    query.observer = Arc::new(Overtaken { store: world.store.clone(), replaced: false });
+    query.run(&Stop::channel().1).await.unwrap();
+    assert_eq!(published(&world.sinks[0]), epochs_of_ten(45, 2));
+}
+
+#[tokio::test]
+async fn a_checkpoint_of_other_sources_is_refused() {
+    let world = World::default();
+    run(&world, START).await.unwrap();
+    let other = BTreeMap::from([("in".to_owned(), "letters".to_owned())]);
+    let error = Checkpoint::new(world.store.clone()).open("numbers", other).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Invalid);
+    assert!(
+        error.report().contains("in = numbers, but this pipeline has in = letters"),
+        "{}",
+        error.report()
+    );
+}
+
+#[tokio::test]
+async fn reset_runs_later_epochs_again_and_only_a_new_identity_stores_them_again() {
+    let world = World::default();
+    run(&world, START).await.unwrap();
+    let checkpoint = Checkpoint::new(world.store.clone());
+    let id = checkpoint.metadata().await.unwrap().unwrap().id;
+    assert_eq!(checkpoint.reset(Epoch(2), false, false, Timestamp(0)).await.unwrap(), [Epoch(3), Epoch(4)]);
+    run(&world, START).await.unwrap();
+    assert_eq!(published(&world.sinks[0]), epochs_of_ten(45, 2));
+    checkpoint.reset(Epoch(2), true, false, Timestamp(0)).await.unwrap();
+    assert_ne!(checkpoint.metadata().await.unwrap().unwrap().id, id);
+    assert!(checkpoint.reset(Epoch(9), false, false, Timestamp(0)).await.is_err());
+}
+
+#[tokio::test]
+async fn old_records_go_and_what_is_kept_still_starts() {
+    let world = World::default();
+    let (mut long, _) = query(&world, Start { total: 500, ..START });
+    long.settings.retain_epochs = 5;
+    long.run(&Stop::channel().1).await.unwrap();
+    let planned = Checkpoint::new(world.store.clone()).planned().await.unwrap();
+    assert!(planned.len() < 25 && planned.last() == Some(&Epoch(49)), "{planned:?}");
+    run(&world, Start { total: 505, ..START }).await.unwrap();
+    assert_eq!(published(&world.sinks[0]).concat().len(), 505);
+}
+
+/// A store that cannot be written to until it was tried so often.
+struct Flaky(MemoryStore, AtomicU64);
+
+#[async_trait]
+impl CheckpointStore for Flaky {
+    async fn read(&self, name: &str) -> Result<Option<bytes::Bytes>> {
+        self.0.read(name).await
+    }
+
+    async fn create(&self, name: &str, record: bytes::Bytes) -> Result<Created> {
+        let left = self.1.load(Relaxed);
+        if name == "commits/1" && left > 0 {
+            self.1.store(left - 1, Relaxed);
+            return Err(Error::new(Kind::Unavailable, "disk full"));
+        }
+        self.0.create(name, record).await
+    }
+
+    async fn list(&self, folder: &str) -> Result<Vec<String>> {
+        self.0.list(folder).await
+    }
+
+    async fn delete(&self, name: &str) -> Result<()> {
+        self.0.delete(name).await
+    }
+
+    fn location(&self) -> String {
+        "flaky".into()
+    }
+}
+
+#[tokio::test]
+async fn what_never_worked_is_not_retried() {
+    let world = World::default();
+    let (mut query, _) = query(&world, START);
+    let clock = Arc::new(Impatient::default());
+    query.clock = clock.clone();
+    query.store = Arc::new(crate::checkpoint::LocalStore::new("/dev/null/checkpoint"));
+    assert_eq!(query.run(&Stop::channel().1).await.unwrap_err().kind(), Kind::Unavailable);
+    assert!(clock.slept().is_empty());
+}
+
+#[tokio::test]
+async fn an_unavailable_error_is_retried_with_growing_waits_and_then_given_up() {
+    for (failures, waits, ends_well) in [(2, vec![1, 2], true), (9, vec![1, 2], false)] {
+        let world = World::default();
+        let (mut query, _) = query(&world, START);
+        let clock = Arc::new(Impatient::default());
+        query.clock = clock.clone();
+        query.store = Arc::new(Flaky(MemoryStore::default(), AtomicU64::new(failures)));
+        assert_eq!(query.run(&Stop::channel().1).await.is_ok(), ends_well);
+        assert_eq!(clock.slept(), waits);
+        if ends_well {
+            assert_eq!(published(&world.sinks[0]), epochs_of_ten(45, 2));
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_was_consumed_cannot_run_again_until_it_is_put_back() {
+    let world = World::default();
+    run(&world, Start { consumes: true, ..START }).await.unwrap();
+    let checkpoint = Checkpoint::new(world.store.clone());
+    let error = checkpoint.reset(Epoch(2), false, false, Timestamp(0)).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Invalid);
+    let said = error.report();
+    assert!(said.contains("epoch 3 cannot run again") && said.contains("source `in`"), "{said}");
+    assert_eq!(checkpoint.committed().await.unwrap().last(), Some(&Epoch(4)), "nothing was taken back");
+    let again = checkpoint.reset(Epoch(2), false, true, Timestamp(0)).await.unwrap();
+    assert_eq!(again, [Epoch(3), Epoch(4)]);
+}
+
+/// An epoch that reads these sources.
+fn record(sources: &[&str]) -> OffsetRecord {
+    let range = Range { start: None, end: Offset(json!(1)), detail: Value::Null };
+    OffsetRecord {
+        version: FORMAT_VERSION,
+        time: Timestamp(0),
+        partitions: 1,
+        sources: sources.iter().map(|name| ((*name).to_owned(), vec![range.clone()])).collect(),
+        positions: BTreeMap::new(),
+        plugins: BTreeMap::new(),
+        consumed: Vec::new(),
+    }
+}
+
+#[tokio::test]
+async fn a_quiet_source_keeps_its_own_records_and_no_others() {
+    let checkpoint = Checkpoint::new(Arc::new(MemoryStore::default()));
+    for epoch in 0..100 {
+        let sources: &[&str] = if epoch == 3 { &["quiet", "busy"] } else { &["busy"] };
+        assert_eq!(checkpoint.write_offsets(Epoch(epoch), &record(sources)).await.unwrap(), Created::Won);
+        if epoch % 20 == 0 {
+            checkpoint.write_snapshot("busy", Epoch(epoch), "all".into()).await.unwrap();
+        }
+    }
+    checkpoint.forget(Epoch(99), 10, &["quiet", "busy"]).await.unwrap();
+    // Of the busy source's two snapshots, the older is of epoch 60.
+    let expected: Vec<Epoch> = [3].into_iter().chain(61..100).map(Epoch).collect();
+    assert_eq!(checkpoint.planned().await.unwrap(), expected);
+    assert_eq!(checkpoint.history("quiet").await.unwrap().ranges.len(), 1);
+}
+
+#[tokio::test]
+async fn an_epoch_that_does_not_end_is_given_up_after_a_request_to_stop_and_runs_again() {
+    for trigger in [Trigger::AvailableNow, Trigger::Continuous(Duration::from_secs(1))] {
+        let world = World::default();
+        let (mut query, observer) = query(&world, Start { endless: Some(33), trigger, ..START });
+        let clock = Arc::new(Impatient::default());
+        query.clock = clock.clone();
+        let (sender, stop) = Stop::channel();
+        let running = tokio::spawn(async move { query.run(&stop).await });
+        while observer.progress.lock().unwrap().len() < 3 {
+            tokio::task::yield_now().await;
+        }
+        sender.send(true).unwrap();
+        let error = running.await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), Kind::Unavailable);
+        assert!(error.report().contains("30s after the request to stop (`stop-timeout`)"), "{error}");
+        assert_eq!(clock.slept(), [30]);
+        run(&world, START).await.unwrap();
+        let mut stored = published(&world.sinks[0]).concat();
+        if trigger != Trigger::AvailableNow {
+            // At least once.
+            stored.sort_unstable();
+            stored.dedup();
+        }
+        assert_eq!(stored, epochs_of_ten(45, 2).concat());
+    }
+}
