@@ -8,4 +8,5 @@ mod cli;
 mod examples;
 mod hostile;
 mod kill;
+mod lifecycle;
 mod scenarios;

@@ -1,7 +1,11 @@
 //! What bad input gets: an error that says where and what to do, and nothing lost.
 
-use crate::binary::{command, fails, ok, plugin, run, text, write};
-use std::{fs, io::Write, os::unix::fs::PermissionsExt, path::Path, process::Stdio};
+use crate::binary::{fails, ok, plugin, streamhost, text, write};
+use std::{
+    fs::{self, File},
+    io::{Seek, SeekFrom, Write},
+    process::{Command, Stdio},
+};
 
 /// Runs `--from in` of a directory to JSON lines on standard output.
 fn from(format: &str, schema: &str) -> Vec<String> {
@@ -18,7 +22,8 @@ fn dir() -> tempfile::TempDir {
 fn a_missing_path_is_named() {
     let dir = dir();
     let error = fails(2, dir.path(), from("json", "a INT"));
-    assert!(error.contains("in"), "{error}");
+    let expected = "source input: path in: there is no such file or directory; create it or correct `path`";
+    assert_eq!(error.trim_end(), format!("error: {expected}"));
 }
 
 #[test]
@@ -83,30 +88,32 @@ fn bad_rows_are_nulls_left_out_or_the_end_as_asked() {
 }
 
 #[test]
-fn a_line_of_a_hundred_megabytes_is_a_bad_row_in_bounded_memory() {
+fn a_line_of_a_gibibyte_is_a_bad_row_in_bounded_memory() {
     let dir = dir();
-    let mut lines = b"{\"a\": 1}\n\"".to_vec();
-    lines.resize(100 << 20, b'x');
-    lines.extend(b"\"\n{\"a\": 3}\n");
-    write(dir.path().join("in/a.json"), &lines);
-    drop(lines);
+    fs::create_dir(dir.path().join("in")).unwrap();
+    let mut file = File::create(dir.path().join("in/a.json")).unwrap();
+    file.write_all(b"{\"a\": 1}\n\"").unwrap();
+    // A hole in the file: it reads as zeros and takes no space.
+    file.seek(SeekFrom::Start(1 << 30)).unwrap();
+    file.write_all(b"\"\n{\"a\": 3}\n").unwrap();
     let mut args = from("json", "a INT");
     args.extend(["--on-bad-data".into(), "drop".into()]);
-    let mut child = command(dir.path(), args).stdout(Stdio::piped()).spawn().unwrap();
-    let mut out = String::new();
-    std::io::Read::read_to_string(&mut child.stdout.take().unwrap(), &mut out).unwrap();
-    assert!(child.wait().unwrap().success());
+    // With all it maps, the program may have less than that one line.
+    let mut limited = Command::new("bash");
+    limited.args(["-c", "ulimit -v 800000; exec \"$@\"", "bash"]).arg(streamhost()).args(args);
+    let output = limited.current_dir(dir.path()).stdin(Stdio::null()).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
     // Two partitions share the file, and a pipe keeps the order of each.
+    let out = text(&output.stdout);
     let mut rows: Vec<&str> = out.lines().collect();
     rows.sort_unstable();
     assert_eq!(rows, ["{\"a\":1}", "{\"a\":3}"]);
 }
 
 #[test]
-fn an_unreadable_file_and_a_checkpoint_that_cannot_be_written_are_named() {
+fn a_checkpoint_that_cannot_be_there_is_named() {
     let dir = dir();
     write(dir.path().join("in/a.json"), "{\"a\": 1}\n");
-    // Root reads everything: a directory where a file is expected is unreadable for anybody.
     write(dir.path().join("file"), "");
     let mut args = from("json", "a INT");
     args.extend(["--checkpoint".into(), "file/checkpoint".into()]);
@@ -115,15 +122,15 @@ fn an_unreadable_file_and_a_checkpoint_that_cannot_be_written_are_named() {
 }
 
 #[test]
-fn a_full_disk_loses_nothing() {
+fn an_output_that_cannot_be_there_is_named() {
     let dir = dir();
     write(dir.path().join("in/a.json"), "{\"a\": 1}\n");
     let mut args = from("json", "a INT");
     for arg in args.iter_mut().filter(|a| *a == "-") {
         *arg = "/dev/full/out".into();
     }
-    let output = run(dir.path(), args);
-    assert_eq!(output.status.code(), Some(5), "{}", text(&output.stderr));
+    let error = fails(5, dir.path(), args);
+    assert!(error.contains("sink `output`: ") && error.contains("/dev/full/out"), "{error}");
 }
 
 #[test]
@@ -184,16 +191,4 @@ fn a_plugins_complaint_about_columns_and_configuration_reaches_the_user() {
     args.extend(["--plugin-config".into(), "{\"treshold\": 1}".into()]);
     let error = fails(2, dir.path(), &args);
     assert!(error.contains("unknown field `treshold`"), "{error}");
-}
-
-#[test]
-fn a_directory_that_cannot_be_listed_is_named() {
-    let dir = dir();
-    fs::create_dir(dir.path().join("in")).unwrap();
-    let closed = Path::new("in");
-    fs::set_permissions(dir.path().join(closed), fs::Permissions::from_mode(0o000)).unwrap();
-    // For root nothing is closed; for anybody else the directory is named.
-    let output = run(dir.path(), from("json", "a INT"));
-    assert!(output.status.success() || text(&output.stderr).contains("in"), "{}", text(&output.stderr));
-    fs::set_permissions(dir.path().join(closed), fs::Permissions::from_mode(0o700)).unwrap();
 }

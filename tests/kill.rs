@@ -105,16 +105,37 @@ fn kill_at(folder: &Path, hold: &str) -> bool {
     held
 }
 
-/// Starts the query and kills it after some time; true if that interrupted it.
-fn kill_after(folder: &Path, time: Duration) -> bool {
+/// Starts the query and kills it after some time, unless it ends before.
+fn kill_after(folder: &Path, time: Duration) -> Killed {
     let mut child = Running(command(folder, ["run", "pipeline.toml"]).stderr(Stdio::null()).spawn().unwrap());
     // Nothing is ever sent: this waits.
     let (_sender, receiver) = mpsc::channel::<()>();
     let _ = receiver.recv_timeout(time);
-    let running = child.0.try_wait().unwrap().is_none();
+    let ended = child.0.try_wait().unwrap().is_some();
     child.0.kill().unwrap();
     child.0.wait().unwrap();
-    running
+    match newest(folder, "offsets") > newest(folder, "commits") {
+        true => Killed::InEpoch,
+        false if ended => Killed::TooLate,
+        false => Killed::Between,
+    }
+}
+
+/// What a kill has hit.
+#[derive(PartialEq)]
+enum Killed {
+    /// An epoch that was planned and not committed.
+    InEpoch,
+    /// A start, or what is between two epochs.
+    Between,
+    /// Nothing.
+    TooLate,
+}
+
+/// The newest epoch with a record in this folder of the checkpoint.
+fn newest(folder: &Path, records: &str) -> Option<u64> {
+    let records = fs::read_dir(folder.join("checkpoint").join(records)).ok()?;
+    records.filter_map(|record| record.unwrap().file_name().to_str()?.parse().ok()).max()
 }
 
 fn check(folder: &Path, expected: &BTreeMap<i32, f64>) {
@@ -164,9 +185,12 @@ fn a_query_that_is_killed_at_random_stores_every_row_once() {
         let dir = tempfile::tempdir().unwrap();
         let expected = input(&dir.path().join("in"));
         pipeline(dir.path());
-        // Some kills come too late to hit anything: then the query has ended, and the next round begins anew.
-        while kill_after(dir.path(), Duration::from_millis(20 + random.below(400))) {
-            interrupted += 1;
+        loop {
+            match kill_after(dir.path(), Duration::from_millis(20 + random.below(400))) {
+                Killed::InEpoch => interrupted += 1,
+                Killed::Between => {}
+                Killed::TooLate => break,
+            }
         }
         ok(dir.path(), ["run", "pipeline.toml"]);
         check(dir.path(), &expected);
