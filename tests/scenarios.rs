@@ -21,11 +21,13 @@ use std::{
     },
     time::{Duration, SystemTime},
 };
+use tempfile::TempDir;
 
 /// A scenario as its file says it.
 #[derive(Default)]
 struct Scenario {
-    pipeline: String,
+    /// With paths for the names of plugins.
+    pipeline: toml::Table,
     /// Blocks under each epoch's heading: name → rows.
     epochs: Vec<BTreeMap<String, String>>,
 }
@@ -47,31 +49,20 @@ impl Scenario {
                     Some((_, name)) => {
                         scenario.epochs.last_mut().unwrap().insert(name.to_owned(), block);
                     }
-                    None => scenario.pipeline = block,
+                    None => scenario.pipeline = with_plugins(block).parse().unwrap(),
                 }
             }
         }
         scenario
     }
 
-    fn table(&self) -> toml::Table {
-        let mut pipeline = self.pipeline.clone();
-        for name in ["explode-words", "filter-threshold", "json-extract", "mask", "normalize"] {
-            let quoted = format!("plugin = \"{name}\"");
-            if pipeline.contains(&quoted) {
-                pipeline = pipeline.replace(&quoted, &format!("plugin = {:?}", plugin(name)));
-            }
-        }
-        pipeline.parse().unwrap()
-    }
-
     fn names(&self, kind: &str) -> Vec<String> {
-        self.table()[kind].as_table().unwrap().keys().cloned().collect()
+        self.pipeline[kind].as_table().unwrap().keys().cloned().collect()
     }
 
     /// Writes the pipeline and the input, a file an epoch and source, each a second younger than the one before.
     fn set_up(&self, folder: &Path) -> PathBuf {
-        let mut table = self.table();
+        let mut table = self.pipeline.clone();
         table.insert("trigger".into(), "available-now".into());
         table.insert("checkpoint".into(), "checkpoint".into());
         write(folder.join("pipeline.toml"), table.to_string());
@@ -98,6 +89,17 @@ impl Scenario {
         }
         rows
     }
+}
+
+/// The ready-made plugins are called by their names alone.
+fn with_plugins(mut pipeline: String) -> String {
+    for name in ["explode-words", "filter-threshold", "json-extract", "mask", "normalize"] {
+        let quoted = format!("plugin = \"{name}\"");
+        if pipeline.contains(&quoted) {
+            pipeline = pipeline.replace(&quoted, &format!("plugin = {:?}", plugin(name)));
+        }
+    }
+    pipeline
 }
 
 /// What a reader of the sinks sees, epoch by epoch.
@@ -159,12 +161,17 @@ struct RunOn;
 impl Observer for RunOn {}
 
 fn world() -> World {
-    static RUNTIME: OnceLock<Arc<Runtime>> = OnceLock::new();
+    // Every start loads its plugins anew; only the first compiles them.
+    static RUNTIME: OnceLock<(Arc<Runtime>, TempDir)> = OnceLock::new();
     let clock = Arc::new(SystemClock::new());
-    let runtime = RUNTIME.get_or_init(|| {
-        let settings =
-            RuntimeSettings { cache_dir: None, compiler: Compiler::InProcess, clock: clock.clone() };
-        Arc::new(Runtime::new(settings).unwrap())
+    let (runtime, _) = RUNTIME.get_or_init(|| {
+        let cache = tempfile::tempdir().unwrap();
+        let settings = RuntimeSettings {
+            cache_dir: Some(cache.path().join("compiled")),
+            compiler: Compiler::InProcess,
+            clock: clock.clone(),
+        };
+        (Arc::new(Runtime::new(settings).unwrap()), cache)
     });
     World {
         runtime: runtime.clone(),
