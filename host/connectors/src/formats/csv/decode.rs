@@ -23,7 +23,8 @@ pub struct CsvInput {
     pub quote: char,
     /// Before a quote inside quotes; a doubled quote is understood as well. Default: `\`.
     pub escape: char,
-    /// What stands for NULL, unless it is in quotes. Default: nothing.
+    /// What stands for NULL, unless it is in quotes. Default: nothing. Two quotes with nothing between them are NULL too in a
+    /// column that is no STRING.
     pub null_value: String,
     /// Lines that start with this are left out. Default: there are none.
     pub comment: Option<char>,
@@ -285,6 +286,8 @@ impl CsvRules {
         let column = cells.columns.cell(index)?;
         match push(column, value.text, &cells.time_zone) {
             Some(()) => None,
+            // A NULL that stands alone in its line is written so, for a blank line would be no row.
+            None if value.quoted && value.text.is_empty() => None,
             None => Some(Fault { what: "the value does not fit", column: Some(index), at: value.at }),
         }
     }

@@ -25,7 +25,8 @@ pub struct CsvOutput {
     pub quote: char,
     /// Before a quote inside quotes. Default: `\`; set it to the quote for readers that expect it doubled.
     pub escape: char,
-    /// What stands for NULL. Default: nothing; an empty string is then written as two quotes.
+    /// What stands for NULL. Default: nothing; an empty string is then written as two quotes. So is a row that would be a
+    /// blank line, as the NULL of a single column is: readers skip those.
     pub null_value: String,
 }
 
@@ -110,6 +111,7 @@ impl CsvRows {
     }
 
     fn row(&mut self, row: usize, columns: &[(&dyn Array, Cell<'_>)]) {
+        let start = self.line.len();
         for (i, (column, cell)) in columns.iter().enumerate() {
             self.delimit(i);
             if column.is_null(row) {
@@ -119,6 +121,9 @@ impl CsvRows {
                 cell(row, &mut self.value);
                 self.options.push(&self.value, &mut self.line);
             }
+        }
+        if self.line.len() == start {
+            self.line.extend([self.options.quote; 2]);
         }
         self.line.push('\n');
     }
@@ -195,6 +200,18 @@ mod tests {
         assert_eq!(lines.next(), Some("w;f;t;b"));
         let starts: Vec<_> = lines.map(|l| l.split(';').next().unwrap().to_owned()).collect();
         assert_eq!(starts, ["plain", "", "NULL", "\"a,\"\"b\"\"\\\"", "\"two", "lines\""]);
+    }
+
+    #[test]
+    fn no_row_is_a_blank_line() {
+        let words: ArrayRef = Arc::new(StringArray::from(vec![Some("a"), None, Some("")]));
+        let rows = RecordBatch::try_from_iter([("w", words)]).unwrap();
+        for (null_value, text) in [("", "w\na\n\"\"\n\"\"\n"), ("NULL", "w\na\nNULL\n\"\"\n")] {
+            let options = CsvOutput { header: true, null_value: null_value.into(), ..CsvOutput::default() };
+            let mut out = Vec::new();
+            CsvRows::new(&options, TimeZone::UTC).encode(&rows, &mut out).unwrap();
+            assert_eq!(String::from_utf8(out).unwrap(), text);
+        }
     }
 
     #[test]

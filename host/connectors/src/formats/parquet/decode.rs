@@ -59,10 +59,12 @@ pub(crate) fn read_row_groups(
                 .map_err(|e| damaged(full, e))?;
             let mut next = first;
             for rows in reader {
-                let rows =
-                    columns.arrange(&rows.map_err(|e| damaged(full, e))?).map_err(|e| damaged(full, e))?;
+                let rows = rows.map_err(|e| damaged(full, e))?;
                 let place = Place::At { of: of.clone(), unit: "row", first: next };
+                let before = next;
                 next += rows.num_rows() as u64;
+                let rows =
+                    columns.arrange(&rows).map_err(|e| misfit(full, before..next, &columns.schema, e))?;
                 out(Batch::read(rows, place))?;
             }
         }
@@ -84,6 +86,16 @@ fn start_of(group: &RowGroupMetaData) -> u64 {
 fn damaged(full: &Path, error: impl Into<Box<dyn StdError + Send + Sync>>) -> Error {
     Error::data(format!("{} is no Parquet file, or is damaged or cut off; deliver it again", full.display()))
         .caused_by(error)
+}
+
+fn misfit(full: &Path, rows: Range<u64>, schema: &Schema, error: ArrowError) -> Error {
+    let (first, last) = (rows.start, rows.end.saturating_sub(1));
+    Error::data(format!(
+        "{}: rows {first} to {last} have a value that is out of range; the schema says {}; correct the schema",
+        full.display(),
+        ddl::print(schema)
+    ))
+    .caused_by(error)
 }
 
 /// Which of a file's columns become which of the schema's.
