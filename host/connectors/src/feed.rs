@@ -57,18 +57,27 @@ pub(crate) fn read_lines(input: impl Read + Send + 'static, longest: usize) -> R
     Ok(receive)
 }
 
-/// Starts to decode lines: `first`, which were looked at already, then the others.
+/// Starts to decode lines: `first`, which were looked at already, then the others. `format` may take a header out of them;
+/// it is called on the thread, as the header may be long in coming.
 pub(crate) fn decode(
-    first: Vec<Raw>,
+    mut first: Vec<Raw>,
     lines: RawLines,
-    format: LineFormat,
+    format: impl FnOnce(&mut Vec<Raw>, &RawLines) -> Result<LineFormat> + Send + 'static,
     rules: RowRules,
     of: Arc<str>,
 ) -> Result<mpsc::Receiver<Result<Batch>>> {
     let (send, receive) = mpsc::channel(BATCHES);
-    let decoder = RowDecoder::new(format, rules)?;
-    let decoding = Decoding { decoder, place: LinePlace { of, next: 1 }, send };
-    spawn("decode", move || decoding.run(first, &lines))?;
+    let work = move || {
+        let decoded = format(&mut first, &lines).and_then(|format| {
+            let decoder = RowDecoder::new(format, rules)?;
+            Decoding { decoder, place: LinePlace { of, next: 1 }, send: &send }.all(first, &lines)
+        });
+        if let Err(error) = decoded {
+            // Nobody listens any more: then nobody needs to know.
+            let _ = send.blocking_send(Err(error));
+        }
+    };
+    spawn("decode", work)?;
     Ok(receive)
 }
 
@@ -78,21 +87,13 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<()> {
     thread.map(drop).map_err(|e| Error::internal("starting a thread").caused_by(e))
 }
 
-struct Decoding {
+struct Decoding<'a> {
     decoder: RowDecoder,
     place: LinePlace,
-    send: mpsc::Sender<Result<Batch>>,
+    send: &'a mpsc::Sender<Result<Batch>>,
 }
 
-impl Decoding {
-    fn run(mut self, first: Vec<Raw>, lines: &RawLines) {
-        let result = self.all(first, lines);
-        if let Err(error) = result {
-            // Nobody listens any more: then nobody needs to know.
-            let _ = self.send.blocking_send(Err(error));
-        }
-    }
-
+impl Decoding<'_> {
     /// Decodes what there is, and sends it on as soon as there is no more at hand.
     fn all(&mut self, first: Vec<Raw>, lines: &RawLines) -> Result<()> {
         for raw in first {
@@ -100,13 +101,21 @@ impl Decoding {
         }
         self.flush()?;
         while let Ok(raw) = lines.recv() {
-            self.one(&raw.map_err(|e| lost(&self.place.of, e))?)?;
+            self.next(raw)?;
             while let Ok(raw) = lines.try_recv() {
-                self.one(&raw.map_err(|e| lost(&self.place.of, e))?)?;
+                self.next(raw)?;
             }
             self.flush()?;
         }
         Ok(())
+    }
+
+    /// The next lines; or the error that ends them, behind everything that came before it.
+    fn next(&mut self, raw: io::Result<Raw>) -> Result<()> {
+        match raw {
+            Ok(raw) => self.one(&raw),
+            Err(error) => self.flush().and(Err(lost(&self.place.of, error))),
+        }
     }
 
     fn one(&mut self, raw: &Raw) -> Result<()> {
@@ -126,7 +135,7 @@ impl Decoding {
     }
 }
 
-fn lost(of: &str, error: io::Error) -> Error {
+pub(crate) fn lost(of: &str, error: io::Error) -> Error {
     Error::new(engine::Kind::Unavailable, format!("reading from {of}")).caused_by(error)
 }
 
@@ -137,7 +146,9 @@ pub(crate) struct Feed {
     /// The number of the first row of `batches`, over all processes.
     first: u64,
     /// Where new batches come from; none before the start, after an error, and after the end.
-    pub(crate) incoming: Option<mpsc::Receiver<Result<Batch>>>,
+    incoming: Option<mpsc::Receiver<Result<Batch>>>,
+    /// What has ended the input before its time, to be said once all that came before it is planned.
+    failed: Option<Error>,
     /// Whether the input has ended for good.
     pub(crate) ended: bool,
 }
@@ -162,14 +173,18 @@ impl Feed {
         reach: Reach,
         limit: Option<u64>,
     ) -> Result<Option<Planned>> {
+        if self.batches.is_empty() {
+            // The record of the last range may be dropped by now: what comes next is numbered from where it ended.
+            self.first = self.first.max(rows_of(start));
+        }
         let from = rows_of(start).max(self.first);
-        self.drain()?;
+        self.drain();
         if reach != Reach::Endless {
-            self.wait_for_rows(from).await?;
+            self.wait_for_rows(from).await;
         }
         let there = self.end().saturating_sub(from);
         if there == 0 {
-            return Ok(None);
+            return self.failed.take().map_or(Ok(None), Err);
         }
         let rows = there.min(limit.unwrap_or(u64::MAX).max(1));
         let range =
@@ -178,43 +193,43 @@ impl Feed {
     }
 
     /// Takes what has been decoded without waiting for more, unless a lot is there already.
-    fn drain(&mut self) -> Result<()> {
+    fn drain(&mut self) {
         while self.batches.len() < BATCHES {
-            let Some(incoming) = &mut self.incoming else { return Ok(()) };
+            let Some(incoming) = &mut self.incoming else { return };
             match incoming.try_recv() {
-                Ok(batch) => self.push(batch)?,
-                Err(mpsc::error::TryRecvError::Empty) => return Ok(()),
-                Err(mpsc::error::TryRecvError::Disconnected) => self.close(),
+                Ok(batch) => self.take(Some(batch)),
+                Err(mpsc::error::TryRecvError::Empty) => return,
+                Err(mpsc::error::TryRecvError::Disconnected) => self.take(None),
             }
         }
-        Ok(())
     }
 
-    async fn wait_for_rows(&mut self, from: u64) -> Result<()> {
+    async fn wait_for_rows(&mut self, from: u64) {
         while self.end() <= from {
-            let Some(incoming) = &mut self.incoming else { return Ok(()) };
-            match incoming.recv().await {
-                Some(batch) => self.push(batch)?,
-                None => self.close(),
-            }
+            let Some(incoming) = &mut self.incoming else { return };
+            let batch = incoming.recv().await;
+            self.take(batch);
         }
-        self.drain()
+        self.drain();
     }
 
-    fn push(&mut self, batch: Result<Batch>) -> Result<()> {
+    /// Takes what has come in: a batch, an error, or the end.
+    fn take(&mut self, batch: Option<Result<Batch>>) {
         match batch {
-            Ok(batch) => self.batches.push_back(batch),
-            Err(error) => {
-                self.incoming = None;
-                return Err(error);
-            }
+            Some(Ok(batch)) => self.batches.push_back(batch),
+            Some(Err(error)) => (self.incoming, self.failed) = (None, Some(error)),
+            None => (self.incoming, self.ended) = (None, true),
         }
-        Ok(())
     }
 
-    fn close(&mut self) {
-        self.incoming = None;
-        self.ended = true;
+    /// Whether there is nothing that rows could still come from, and nothing to say about why.
+    pub(crate) fn is_unconnected(&self) -> bool {
+        self.incoming.is_none() && self.failed.is_none() && !self.ended
+    }
+
+    /// Takes new batches from here.
+    pub(crate) fn connect(&mut self, incoming: mpsc::Receiver<Result<Batch>>) {
+        self.incoming = Some(incoming);
     }
 
     /// The number of the row behind the last.
@@ -224,21 +239,13 @@ impl Feed {
 
     /// Returns once there may be more to plan.
     pub(crate) async fn wait(&mut self) {
-        let batch = match &mut self.incoming {
-            Some(incoming) => incoming.recv().await,
-            None if self.ended => return std::future::pending().await,
-            None => return,
+        let Some(incoming) = &mut self.incoming else {
+            return if self.ended {
+                std::future::pending().await
+            };
         };
-        match batch {
-            Some(Ok(batch)) => self.batches.push_back(batch),
-            // The next plan has to say so.
-            Some(Err(error)) => {
-                let (send, receive) = mpsc::channel(1);
-                let _ = send.try_send(Err(error));
-                self.incoming = Some(receive);
-            }
-            None => self.close(),
-        }
+        let batch = incoming.recv().await;
+        self.take(batch);
     }
 
     /// The rows of a range, as one stream. Those that an earlier process took are gone, which is logged.
@@ -293,4 +300,37 @@ fn offset(rows: u64) -> Offset {
 
 fn rows_of(offset: Option<&Offset>) -> u64 {
     offset.and_then(|o| o.0.get("rows")).and_then(serde_json::Value::as_u64).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::{ArrayRef, Int64Array, RecordBatch};
+    use futures::StreamExt;
+
+    fn batch(rows: i64) -> Batch {
+        let values: ArrayRef = Arc::new(Int64Array::from_iter_values(0..rows));
+        let place = engine::Place::At { of: "test".into(), unit: "line", first: 1 };
+        Batch::read(RecordBatch::try_from_iter([("n", values)]).unwrap(), place)
+    }
+
+    #[tokio::test]
+    async fn a_position_whose_record_is_gone_costs_no_line() {
+        let (send, receive) = mpsc::channel(2);
+        let mut feed = Feed::default();
+        feed.restore(&[], Reach::Endless).unwrap();
+        feed.connect(receive);
+        send.try_send(Ok(batch(2))).unwrap();
+        send.try_send(Ok(batch(3))).unwrap();
+        let range = feed.plan(Some(&offset(100)), Reach::Endless, None).await.unwrap().unwrap().range;
+        assert_eq!(range.end, offset(105));
+        let stream = feed.read(&range, "in").into_iter().next().unwrap();
+        let rows: Vec<usize> = stream.map(|batch| batch.unwrap().len()).collect().await;
+        assert_eq!(rows, [2, 3]);
+        feed.release(&range);
+        assert!(feed.plan(Some(&range.end), Reach::Endless, None).await.unwrap().is_none());
+        send.try_send(Ok(batch(1))).unwrap();
+        let next = feed.plan(Some(&range.end), Reach::Endless, None).await.unwrap().unwrap();
+        assert_eq!(next.range.end, offset(106));
+    }
 }

@@ -1,7 +1,7 @@
 //! What inputs made of lines have in common, however the lines arrive.
 
 use crate::{
-    feed::{Raw, RawLines},
+    feed::{self, Raw, RawLines, lost},
     files::FileFormat,
     formats::{
         csv::decode::{CsvInput, CsvRow},
@@ -15,13 +15,15 @@ use crate::{
     units::ByteSize,
 };
 use arrow::datatypes::{DataType, Field, Schema};
-use engine::{Error, Result};
-use std::sync::Arc;
+use engine::{Batch, Error, Result};
+use std::{io, sync::Arc};
+use tokio::sync::mpsc;
 
 /// The longest line unless a setting says otherwise.
 pub(crate) const MAX_LINE_BYTES: ByteSize = ByteSize(16 << 20);
 
 /// How lines become rows.
+#[derive(Clone)]
 pub(crate) struct LineInput {
     format: FileFormat,
     csv: CsvInput,
@@ -81,7 +83,7 @@ impl LineInput {
         Ok(self.options.with_rescue(schema))
     }
 
-    pub(crate) fn rules(&self, schema: Schema) -> RowRules {
+    fn rules(&self, schema: Schema) -> RowRules {
         RowRules {
             schema: Arc::new(schema),
             on_bad_data: self.options.on_bad_data,
@@ -90,12 +92,30 @@ impl LineInput {
         }
     }
 
-    /// How to decode. Takes the header of CSV out of the `first` lines, waiting for them if there are none yet.
-    pub(crate) fn line_format(
+    /// Starts to decode lines `of` an input: `first`, which were looked at already, then the others.
+    pub(crate) fn decode(
+        &self,
+        first: Vec<Raw>,
+        lines: RawLines,
+        schema: Schema,
+        of: &str,
+    ) -> Result<mpsc::Receiver<Result<Batch>>> {
+        let of: Arc<str> = of.into();
+        let rules = self.rules(schema);
+        let format = {
+            let (input, rules, of) = (self.clone(), rules.clone(), of.clone());
+            move |first: &mut Vec<Raw>, lines: &RawLines| input.line_format(first, lines, &rules, &of)
+        };
+        feed::decode(first, lines, format, rules, of)
+    }
+
+    /// How to decode the lines `of` an input. Takes the header of CSV out of the `first` ones, blocking until there are some.
+    fn line_format(
         &self,
         first: &mut Vec<Raw>,
         lines: &RawLines,
         rules: &RowRules,
+        of: &str,
     ) -> Result<LineFormat> {
         let special = [Some(CORRUPT_RECORD), rules.rescue.as_deref()];
         let fields = rules.schema.fields();
@@ -104,25 +124,25 @@ impl LineInput {
         Ok(match self.format {
             FileFormat::Text | FileFormat::Parquet => LineFormat::Text(own.first().copied()),
             FileFormat::Json => LineFormat::Json(JsonRow::default()),
-            FileFormat::Csv => match self.header(first, lines) {
+            FileFormat::Csv => match self.header(first, lines).map_err(|e| lost(of, e))? {
                 Some(header) => LineFormat::Csv(CsvRow::by_header(self.csv.rules()?, &header, fields, &own)?),
                 None => LineFormat::Csv(CsvRow::in_order(self.csv.rules()?, own)),
             },
         })
     }
 
-    fn header(&self, first: &mut Vec<Raw>, rest: &RawLines) -> Option<Vec<u8>> {
+    fn header(&self, first: &mut Vec<Raw>, rest: &RawLines) -> io::Result<Option<Vec<u8>>> {
         if !self.csv.header {
-            return None;
+            return Ok(None);
         }
         if first.is_empty() {
-            first.extend(rest.recv().ok().and_then(Result::ok));
+            first.extend(rest.recv().ok().transpose()?);
         }
-        let Some(Raw::Lines(block)) = first.first_mut() else { return None };
-        let header = lines(block).next()?.to_vec();
+        let Some(Raw::Lines(block)) = first.first_mut() else { return Ok(None) };
+        let header = lines(block).next().map(<[u8]>::to_vec);
         let end = memchr::memchr(b'\n', block).map_or(block.len(), |at| at + 1);
         block.drain(..end);
-        Some(header)
+        Ok(header)
     }
 
     pub(crate) fn longest(&self) -> usize {

@@ -108,7 +108,7 @@ impl SocketSource {
     }
 
     async fn connect(&self, state: &mut State) -> Result<()> {
-        if state.feed.incoming.is_some() {
+        if !state.feed.is_unconnected() {
             return Ok(());
         }
         let address = self.address();
@@ -123,11 +123,8 @@ impl SocketSource {
         let stream =
             connected.await.map_err(|e| Error::internal("connecting").caused_by(e))?.map_err(failed)?;
         state.connection = Some(Connection(stream.try_clone().map_err(failed)?));
-        let rules = self.input.rules(self.schema.clone());
         let lines = feed::read_lines(stream, self.input.longest())?;
-        let mut first = Vec::new();
-        let format = self.input.line_format(&mut first, &lines, &rules)?;
-        state.feed.incoming = Some(feed::decode(first, lines, format, rules, address.into())?);
+        state.feed.connect(self.input.decode(Vec::new(), lines, self.schema.clone(), &address)?);
         Ok(())
     }
 
@@ -179,9 +176,7 @@ impl Source for SocketSource {
 
     async fn latest(&self, start: Option<&Offset>) -> Result<Option<Planned>> {
         let mut state = self.state.lock().await;
-        if !state.feed.ended {
-            self.connect(&mut state).await?;
-        }
+        self.connect(&mut state).await?;
         let reach = state.reach;
         let planned = state.feed.plan(start, reach, self.input.max_rows()).await?;
         if planned.is_none() && state.feed.ended && reach == Reach::Endless {

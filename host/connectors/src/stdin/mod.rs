@@ -18,7 +18,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::{
     io::Read,
-    sync::{Arc, Mutex as Lock, PoisonError},
+    sync::{Arc, Mutex as Lock, MutexGuard, PoisonError},
 };
 use tokio::sync::Mutex;
 
@@ -38,8 +38,8 @@ pub struct StdinSettings {
 /// Standard input, read from the first time that its rows or its schema are asked for.
 pub struct StdinSource {
     name: String,
-    input: LineInput,
-    opened: Lock<Opened>,
+    input: Arc<LineInput>,
+    opened: Arc<Lock<Opened>>,
     feed: Mutex<(Feed, Reach)>,
 }
 
@@ -72,48 +72,38 @@ impl StdinSource {
     ) -> Result<Self> {
         let name = name.into();
         let StdinSettings { format, csv, max_line_bytes } = settings;
-        let input_options = LineInput::new(format, csv, max_line_bytes, options)
+        let lines = LineInput::new(format, csv, max_line_bytes, options)
             .map_err(|e| e.while_doing(format!("source {name}")))?;
-        let schema = input_options.schema()?;
+        let schema = lines.schema()?;
         let opened = Opened { input: Some(Box::new(input)), lines: None, first: Vec::new(), schema };
         let feed = Mutex::new((Feed::default(), Reach::Endless));
-        Ok(StdinSource { name, input: input_options, opened: Lock::new(opened), feed })
+        Ok(StdinSource { name, input: Arc::new(lines), opened: Arc::new(Lock::new(opened)), feed })
     }
 
-    /// The columns; waits for the first lines if they are to be inferred.
-    fn known_schema(&self) -> Result<Schema> {
-        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(schema) = &opened.schema {
-            return Ok(schema.clone());
-        }
-        opened.open(&self.input)?;
-        let first = match opened.lines.as_ref().and_then(|lines| lines.recv().ok()) {
-            Some(Ok(raw)) => raw,
-            _ => {
-                return Err(Error::invalid(
-                    "standard input is empty: no data to infer a schema from; set `schema`",
-                ));
-            }
-        };
-        let schema = self.input.infer(&first)?;
-        opened.first.push(first);
-        opened.schema = Some(schema.clone());
-        Ok(schema)
+    /// Waits until the columns are known, on a thread of its own: a person may take their time to type the first line.
+    async fn learn_schema(&self) -> Result<()> {
+        let (opened, input) = (self.opened.clone(), self.input.clone());
+        let learning = tokio::task::spawn_blocking(move || lock(&opened).schema(&input).map(drop));
+        learning.await.map_err(|e| Error::internal("waiting for standard input").caused_by(e))?
     }
 
     fn start(&self, feed: &mut Feed) -> Result<()> {
-        if feed.incoming.is_some() || feed.ended {
+        if !feed.is_unconnected() {
             return Ok(());
         }
-        let rules = self.input.rules(self.known_schema()?);
-        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut opened = lock(&self.opened);
+        let schema = opened.schema(&self.input)?;
         opened.open(&self.input)?;
-        let mut first = std::mem::take(&mut opened.first);
-        let Some(lines) = opened.lines.take() else { return Ok(()) };
-        let format = self.input.line_format(&mut first, &lines, &rules)?;
-        feed.incoming = Some(feed::decode(first, lines, format, rules, "standard input".into())?);
+        let first = std::mem::take(&mut opened.first);
+        if let Some(lines) = opened.lines.take() {
+            feed.connect(self.input.decode(first, lines, schema, "standard input")?);
+        }
         Ok(())
     }
+}
+
+fn lock(opened: &Lock<Opened>) -> MutexGuard<'_, Opened> {
+    opened.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Opened {
@@ -122,6 +112,22 @@ impl Opened {
             self.lines = Some(feed::read_lines(reader, input.longest())?);
         }
         Ok(())
+    }
+
+    /// The columns; blocks until there are lines if they are to be inferred and are not known yet.
+    fn schema(&mut self, input: &LineInput) -> Result<Schema> {
+        if let Some(schema) = &self.schema {
+            return Ok(schema.clone());
+        }
+        self.open(input)?;
+        let empty =
+            || Error::invalid("standard input is empty: no data to infer a schema from; set `schema`");
+        let first = self.lines.as_ref().and_then(|lines| lines.recv().ok()).ok_or_else(empty)?;
+        let first = first.map_err(|e| feed::lost("standard input", e))?;
+        let schema = input.infer(&first)?;
+        self.first.push(first);
+        self.schema = Some(schema.clone());
+        Ok(schema)
     }
 }
 
@@ -137,13 +143,16 @@ impl Source for StdinSource {
     }
 
     fn schema(&self, _: Option<&Range>) -> Result<SchemaRef> {
-        self.known_schema().map(Arc::new).map_err(|e| e.while_doing(format!("source {}", self.name)))
+        let schema = lock(&self.opened).schema(&self.input);
+        schema.map(Arc::new).map_err(|e| e.while_doing(format!("source {}", self.name)))
     }
 
     async fn restore(&self, history: History, reach: Reach) -> Result<()> {
         let mut feed = self.feed.lock().await;
         feed.1 = reach;
-        feed.0.restore(&history.ranges, reach).map_err(|e| e.while_doing(format!("source {}", self.name)))
+        let ours = |e: Error| e.while_doing(format!("source {}", self.name));
+        feed.0.restore(&history.ranges, reach).map_err(ours)?;
+        self.learn_schema().await.map_err(ours)
     }
 
     async fn latest(&self, start: Option<&Offset>) -> Result<Option<Planned>> {
@@ -172,6 +181,7 @@ mod tests {
     use super::*;
     use crate::source::{Limit, SchemaOption};
     use futures::StreamExt;
+    use std::io::Write;
 
     fn json(text: &'static str, options: SourceOptions) -> StdinSource {
         let settings = StdinSettings { format: Some(FileFormat::Json), ..StdinSettings::default() };
@@ -222,6 +232,68 @@ mod tests {
         assert_eq!(crate::formats::ddl::print(&found), "a DOUBLE, b STRING");
         source.restore(History::default(), Reach::AvailableNow).await.unwrap();
         assert_eq!(epochs(&source).await.iter().sum::<usize>(), 2);
+    }
+
+    /// A source over a pipe, and the end of it to write to.
+    fn over_pipe(format: FileFormat, options: SourceOptions) -> (StdinSource, std::io::PipeWriter) {
+        let (reader, writer) = std::io::pipe().unwrap();
+        let csv = (format == FileFormat::Csv).then(|| CsvInput { header: true, ..CsvInput::default() });
+        let settings = StdinSettings { format: Some(format), csv, max_line_bytes: None };
+        (StdinSource::reading(reader, "in", settings, options).unwrap(), writer)
+    }
+
+    #[tokio::test]
+    async fn waiting_for_the_lines_to_infer_from_can_be_given_up_and_loses_none() {
+        let (source, mut writer) = over_pipe(FileFormat::Json, schema("infer"));
+        tokio::select! {
+            biased;
+            _ = source.restore(History::default(), Reach::AvailableNow) => panic!("there is no line yet"),
+            () = tokio::task::yield_now() => {}
+        }
+        writer.write_all(b"{\"a\":1}\n").unwrap();
+        drop(writer);
+        source.restore(History::default(), Reach::AvailableNow).await.unwrap();
+        assert_eq!(epochs(&source).await, [1]);
+    }
+
+    #[tokio::test]
+    async fn a_header_that_has_not_come_yet_holds_nobody_up() {
+        let (source, mut writer) = over_pipe(FileFormat::Csv, schema("a INT"));
+        source.restore(History::default(), Reach::Endless).await.unwrap();
+        assert!(source.latest(None).await.unwrap().is_none());
+        writer.write_all(b"a\n1\n").unwrap();
+        source.wait().await;
+        assert_eq!(source.latest(None).await.unwrap().unwrap().range.end.0["rows"], 1);
+    }
+
+    #[tokio::test]
+    async fn lines_before_a_failure_are_delivered_before_it() {
+        struct Failing;
+        impl Read for Failing {
+            fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+                Err(std::io::Error::other("the line went dead"))
+            }
+        }
+        for reach in [Reach::AvailableNow, Reach::Endless] {
+            let input = (&b"a\nb\n"[..]).chain(Failing);
+            let options = SourceOptions { max_per_trigger: Some(Limit::Rows(1)), ..SourceOptions::default() };
+            let source = StdinSource::reading(input, "in", StdinSettings::default(), options).unwrap();
+            source.restore(History::default(), reach).await.unwrap();
+            let (mut start, mut rows) = (None, 0);
+            let error = loop {
+                match source.latest(start.as_ref()).await {
+                    Ok(Some(planned)) => {
+                        rows += source.read(&planned.range, 1).await.unwrap().len();
+                        source.release(&planned.range).await.unwrap();
+                        start = Some(planned.range.end);
+                    }
+                    Ok(None) => source.wait().await,
+                    Err(error) => break error,
+                }
+            };
+            assert_eq!((rows, error.kind()), (2, engine::Kind::Unavailable));
+            assert_eq!(error.report(), "reading from standard input: the line went dead");
+        }
     }
 
     #[tokio::test]
