@@ -317,3 +317,39 @@ fn ctrl_c_finishes_the_epoch_and_exits_with_0() {
     assert_eq!(child.wait().unwrap().code(), Some(0));
     assert!(ok(dir.path(), ["checkpoint", "show", "ckpt"]).contains("committed"));
 }
+
+/// Runs a pipeline whose standard output nobody reads from the first row on.
+fn unread(folder: &Path, pipeline: &str) -> std::process::Output {
+    events(folder);
+    write(folder.join("p.toml"), pipeline);
+    let mut child =
+        command(folder, ["run", "p.toml"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn a_reader_that_goes_ends_a_query_that_only_prints() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = format!("[sources.events]\nschema = \"{SCHEMA}\"\n[sources.events.files]\npath = \"in\"\n");
+    let output = unread(dir.path(), &format!("{source}[sinks.out.stdout]\n[sinks.screen.console]\n"));
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
+}
+
+#[test]
+fn a_reader_that_goes_takes_nothing_from_the_other_sinks() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path().join("in/b.json"), "{\"user_id\":3}\n");
+    let pipeline = format!(
+        "trigger = \"available-now\"\n[sources.events]\nschema = \"{SCHEMA}\"\nmax-per-trigger = {{ files = 1 }}\n\
+         [sources.events.files]\npath = \"in\"\n[sinks.out.stdout]\n[sinks.table.files]\npath = \"table\"\nformat = \"csv\"\n"
+    );
+    let output = unread(dir.path(), &pipeline);
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
+    assert_eq!(stderr.matches("nobody reads the standard output any more").count(), 1, "{stderr}");
+    let files = fs::read_dir(dir.path().join("table")).unwrap().map(|entry| entry.unwrap().path());
+    let rows: usize =
+        files.filter(|f| f.is_file()).map(|f| fs::read_to_string(f).unwrap().lines().count()).sum();
+    assert_eq!(rows, 3);
+}

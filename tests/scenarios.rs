@@ -176,7 +176,7 @@ fn world() -> World {
     World {
         runtime: runtime.clone(),
         clock,
-        stdout: Arc::new(|| Box::new(std::io::sink())),
+        stdout: Arc::new(|_| Box::new(std::io::sink())),
         note: Arc::new(|_| {}),
         plugin_target: None,
         at_step: None,

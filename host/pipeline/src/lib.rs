@@ -19,4 +19,4 @@ pub use graph::{DEAD_LETTER, Graph, Upstream};
 pub use place::{LineColumn, Problem};
 pub use planner::Planner;
 pub use query::query;
-pub use world::World;
+pub use world::{Unread, World};

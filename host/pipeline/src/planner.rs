@@ -4,7 +4,7 @@ use crate::{
     file::PipelineFile,
     graph::{Graph, Upstream},
     settings::{self, OnError, Sink, Source, Step},
-    world::World,
+    world::{Unread, World},
 };
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
@@ -88,20 +88,26 @@ impl Planner {
             return Ok((Arc::new(FileSink::new(files, self.file_sink_options())?), description));
         }
         if let Some(console) = &sink.console {
-            let out = (self.world.stdout)();
+            let out = (self.world.stdout)(self.unread());
             return Ok((
                 Arc::new(ConsoleSink::new(console.clone(), self.time_zone.clone(), out)),
                 "ConsoleSink".into(),
             ));
         }
         if let Some(stdout) = &sink.stdout {
-            let out = (self.world.stdout)();
+            let out = (self.world.stdout)(self.unread());
             return Ok((
                 Arc::new(StdoutSink::new(stdout.clone(), &self.time_zone, out)?),
                 "StdoutSink".into(),
             ));
         }
         Ok((Arc::new(NoopSink), "NoopSink".into()))
+    }
+
+    /// What happens once nobody reads standard output.
+    fn unread(&self) -> Unread {
+        let printed = |sink: &Sink| sink.console.is_some() || sink.stdout.is_some();
+        if self.file.settings.sinks.values().all(printed) { Unread::End } else { Unread::GoOn }
     }
 
     fn file_sink_options(&self) -> FileSinkOptions {

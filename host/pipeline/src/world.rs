@@ -17,14 +17,23 @@ pub struct World {
     pub runtime: Arc<Runtime>,
     /// The only clock.
     pub clock: Arc<dyn Clock>,
-    /// Where consoles and pipes print.
-    pub stdout: Arc<dyn Fn() -> Box<dyn Write + Send> + Send + Sync>,
+    /// Where consoles and pipes print, and what happens once nobody reads that any more.
+    pub stdout: Arc<dyn Fn(Unread) -> Box<dyn Write + Send> + Send + Sync>,
     /// Told of what takes long, such as the build of a plugin.
     pub note: Arc<dyn Fn(&str) + Send + Sync>,
     /// Where plugins' builds keep what they make on the way; none: beside each plugin.
     pub plugin_target: Option<PathBuf>,
     /// Stops at the steps of a file sink's commit, for crash tests.
     pub at_step: Option<AtStep>,
+}
+
+/// What follows when whoever read standard output has gone, as `head` does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unread {
+    /// The process ends well, for nobody needs more. For a query whose only output this is.
+    End,
+    /// The rest is thrown away with one warning. For a query that has other sinks to serve.
+    GoOn,
 }
 
 impl World {

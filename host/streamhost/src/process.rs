@@ -2,11 +2,11 @@
 
 use crate::cli::Level;
 use engine::{Kind, Result, ResultExt, Stop, SystemClock};
-use pipeline::World;
+use pipeline::{Unread, World};
 use plugin::{Compiler, Runtime, RuntimeSettings};
 use std::{
     future::Future,
-    io::{ErrorKind, Write},
+    io::{ErrorKind, IsTerminal, Stdout, Write},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -30,7 +30,8 @@ pub(crate) fn start_log(level: Level) {
         Level::Info => LevelFilter::INFO,
         Level::Debug => LevelFilter::DEBUG,
     };
-    tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_target(false).init();
+    let log = tracing_subscriber::fmt().with_max_level(level).with_target(false);
+    log.with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal()).init();
 }
 
 /// What pipelines of this process get.
@@ -46,32 +47,54 @@ pub(crate) fn world() -> Result<World> {
     Ok(World {
         runtime: Arc::new(runtime),
         clock,
-        stdout: Arc::new(|| Box::new(UntilNobodyReads(std::io::stdout()))),
+        stdout: Arc::new(|unread| Box::new(WhileRead { out: std::io::stdout(), unread, gone: false })),
         note: Arc::new(|note| eprintln!("{note}")),
         plugin_target: plugin_target(),
         at_step: None,
     })
 }
 
-/// Standard output; when its reader has gone, as `head` does, nobody needs more, and the process ends.
-struct UntilNobodyReads(std::io::Stdout);
+/// Standard output for as long as somebody reads it.
+struct WhileRead {
+    out: Stdout,
+    unread: Unread,
+    /// Whether the reader has gone.
+    gone: bool,
+}
 
-impl UntilNobodyReads {
-    fn end_if_closed<T>(result: std::io::Result<T>) -> std::io::Result<T> {
-        if matches!(&result, Err(e) if e.kind() == ErrorKind::BrokenPipe) {
-            std::process::exit(0);
+impl WhileRead {
+    fn unless_gone(&mut self, write: impl FnOnce(&mut Stdout) -> std::io::Result<()>) -> std::io::Result<()> {
+        if self.gone {
+            return Ok(());
         }
-        result
+        match write(&mut self.out) {
+            Err(e) if e.kind() == ErrorKind::BrokenPipe => {
+                if self.unread == Unread::End {
+                    std::process::exit(0);
+                }
+                self.gone = true;
+                tracing::warn!(
+                    "nobody reads the standard output any more: its rows are thrown away, the other sinks go on"
+                );
+                Ok(())
+            }
+            written => written,
+        }
     }
 }
 
-impl Write for UntilNobodyReads {
+impl Write for WhileRead {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        Self::end_if_closed(self.0.write(bytes))
+        self.write_all(bytes).map(|()| bytes.len())
+    }
+
+    /// At once, so that nothing else of this process gets in between.
+    fn write_all(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.unless_gone(|out| out.write_all(bytes))
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
-        Self::end_if_closed(self.0.flush())
+        self.unless_gone(Write::flush)
     }
 }
 
