@@ -1,9 +1,9 @@
 //! What bad input gets: an error that says where and what to do, and nothing lost.
 
-use crate::binary::{fails, ok, plugin, streamhost, text, write};
+use crate::binary::{Running, command, fails, ok, plugin, run, streamhost, text, write};
 use std::{
     fs::{self, File},
-    io::{Seek, SeekFrom, Write},
+    io::{BufRead, BufReader, Read, Seek, SeekFrom, Write},
     process::{Command, Stdio},
 };
 
@@ -191,4 +191,61 @@ fn a_plugins_complaint_about_columns_and_configuration_reaches_the_user() {
     args.extend(["--plugin-config".into(), "{\"treshold\": 1}".into()]);
     let error = fails(2, dir.path(), &args);
     assert!(error.contains("unknown field `treshold`"), "{error}");
+}
+
+#[test]
+fn a_name_that_is_no_text_is_named_once_and_the_other_files_are_read() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+    let dir = dir();
+    write(dir.path().join("in/a.json"), "{\"a\": 1}\n");
+    write(dir.path().join("in").join(OsStr::from_bytes(b"odd-\xff.json")), "{\"a\": 2}\n");
+    // Inferring lists the files too.
+    let output = run(dir.path(), from("json", "infer"));
+    let stderr = text(&output.stderr);
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), "{\"a\":1}\n".into()), "{stderr}");
+    assert_eq!(stderr.matches("odd-\u{fffd}.json").count(), 1, "{stderr}");
+}
+
+#[test]
+fn a_file_that_grew_under_a_crashed_epoch_is_read_as_planned_and_warned_of() {
+    let dir = dir();
+    write(dir.path().join("in/a.json"), "{\"a\": 1}\n");
+    let mut args = from("json", "a INT");
+    args.extend(["--checkpoint".into(), "ckpt".into()]);
+    let mut first = command(dir.path(), &args);
+    let mut first =
+        Running(first.env("STREAMHOST_HOLD_AT", "0:planned").stderr(Stdio::piped()).spawn().unwrap());
+    let mut line = String::new();
+    BufReader::new(first.0.stderr.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "held at 0:planned\n");
+    drop(first);
+    let mut file = File::options().append(true).open(dir.path().join("in/a.json")).unwrap();
+    file.write_all(b"{\"a\": 2}\n").unwrap();
+    let output = run(dir.path(), &args);
+    let stderr = text(&output.stderr);
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), "{\"a\":1}\n".into()), "{stderr}");
+    let warning = "grew after it was planned: what was added is not read";
+    assert!(stderr.contains(warning) && stderr.contains("in/a.json planned=9 now=18"), "{stderr}");
+}
+
+#[test]
+fn an_append_to_a_file_that_was_read_is_warned_of() {
+    let dir = dir();
+    write(dir.path().join("in/a.json"), "{\"a\": 1}\n");
+    let mut args = from("json", "a INT");
+    args.retain(|arg| !["--trigger", "once"].contains(&arg.as_str()));
+    let mut query = command(dir.path(), args);
+    let mut query = Running(query.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
+    let mut rows = BufReader::new(query.0.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert_eq!(rows.next().unwrap(), "{\"a\":1}");
+    let mut file = File::options().append(true).open(dir.path().join("in/a.json")).unwrap();
+    file.write_all(b"{\"a\": 2}\n").unwrap();
+    write(dir.path().join("in/b.json"), "{\"a\": 3}\n");
+    assert_eq!(rows.next().unwrap(), "{\"a\":3}");
+    let stopped = Command::new("kill").args(["-INT", &query.0.id().to_string()]).status();
+    assert!(stopped.unwrap().success());
+    let mut stderr = String::new();
+    query.0.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+    let warnings = stderr.lines().filter(|l| l.contains("was written to after it was read"));
+    assert_eq!(warnings.filter(|l| l.contains("in/a.json")).count(), 1, "{stderr}");
 }

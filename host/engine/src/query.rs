@@ -157,7 +157,11 @@ impl Query {
 
     /// One start; `owner` is this host's number, once it has one.
     async fn attempt(&self, stop: &Stop, owner: &mut Option<u64>, advanced: &AtomicBool) -> Result<()> {
-        let (mut run, resume) = Run::start(self, owner, advanced).await?;
+        let (mut run, resume) = tokio::select! {
+            started = Run::start(self, owner, advanced) => started?,
+            // A source may wait for rows to infer its columns from.
+            () = stop.requested() => return Ok(()),
+        };
         self.observer.started(run.id(), resume);
         let next = run.catch_up(resume, stop).await?;
         match self.settings.trigger {

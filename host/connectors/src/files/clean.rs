@@ -10,37 +10,34 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Deletes or archives the files, and answers those that are then no longer there. One that is gone, or is not what was
-/// read, is left as it is, so doing it again does no harm; one that cannot be removed is warned of, for its rows are safe
+/// Deletes or archives the files, and answers those whose names are free for others then. One that is gone, or is not what
+/// was read, is left as it is, so doing it again does no harm; one that cannot be removed is warned of, for its rows are safe
 /// where they went.
 pub(crate) fn all(location: &Location, clean: &Clean, files: Vec<FileEntry>) -> Result<Vec<FileEntry>> {
-    let mut gone = Vec::new();
+    let mut free = Vec::new();
     for file in files {
         let full = location.full(&file.path);
-        match location.look(&file.path)? {
-            Some(now) if now == file => {}
-            Some(now) if now.size > file.size => {
-                tracing::warn!(path = %full.display(), "grew after it was read: what was added is not read, and the file stays");
-                continue;
-            }
-            _ => {
-                gone.push(file);
-                continue;
-            }
+        let now = location.look(&file.path)?;
+        if now.as_ref().is_some_and(|now| now.size > file.size) {
+            tracing::warn!(path = %full.display(), "is larger than what was read: it stays, and is read whole as another file");
         }
-        let result = match clean {
-            Clean::Off => Ok(()),
-            Clean::Delete => fs::remove_file(&full),
-            Clean::Archive(to) => archive(&full, &to.join(&*file.path)),
-        };
-        match result {
-            Ok(()) => gone.push(file),
-            Err(error) => {
-                tracing::warn!(path = %full.display(), %error, "was read, and cannot be cleaned away")
-            }
+        if now.as_ref() != Some(&file) || is_removed(&full, clean, &file) {
+            free.push(file);
         }
     }
-    Ok(gone)
+    Ok(free)
+}
+
+fn is_removed(full: &Path, clean: &Clean, file: &FileEntry) -> bool {
+    let result = match clean {
+        Clean::Off => Ok(()),
+        Clean::Delete => fs::remove_file(full),
+        Clean::Archive(to) => archive(full, &to.join(&*file.path)),
+    };
+    if let Err(error) = &result {
+        tracing::warn!(path = %full.display(), %error, "was read, and cannot be cleaned away");
+    }
+    result.is_ok()
 }
 
 fn archive(from: &Path, to: &Path) -> io::Result<()> {

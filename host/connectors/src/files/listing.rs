@@ -4,10 +4,11 @@ use engine::{Error, Kind, Result, Timestamp};
 use globset::{GlobBuilder, GlobMatcher};
 use serde::{Deserialize, Serialize};
 use std::{
+    collections::HashSet,
     fs::{self, Metadata},
     io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::UNIX_EPOCH,
 };
 
@@ -37,6 +38,8 @@ pub(crate) struct Location {
     /// The directory that all of them are in or below.
     pub(crate) directory: PathBuf,
     choice: Choice,
+    /// What was skipped because its name is no text, so that each is warned of once.
+    nameless: Arc<Mutex<HashSet<PathBuf>>>,
 }
 
 #[derive(Clone, Debug)]
@@ -57,7 +60,7 @@ impl Location {
         match fs::metadata(path) {
             Ok(found) if found.is_dir() => {
                 let choice = if recursive { Choice::Tree } else { Choice::Directory };
-                Ok(Location { directory: path.to_path_buf(), choice })
+                Ok(Self::of(path, choice))
             }
             Ok(_) => Self::one(path),
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
@@ -70,7 +73,11 @@ impl Location {
     fn one(path: &Path) -> Result<Self> {
         let name = path.file_name().and_then(|n| n.to_str()).ok_or_else(|| not_text(path))?;
         let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        Ok(Location { directory: directory.to_path_buf(), choice: Choice::One(name.to_owned()) })
+        Ok(Self::of(directory, Choice::One(name.to_owned())))
+    }
+
+    fn of(directory: &Path, choice: Choice) -> Self {
+        Location { directory: directory.to_path_buf(), choice, nameless: Arc::default() }
     }
 
     /// A pattern, whose directory is all that stands before the first part with a special character.
@@ -84,10 +91,7 @@ impl Location {
         }
         let glob = GlobBuilder::new(pattern).literal_separator(true).build();
         Some(match glob {
-            Ok(glob) => Ok(Location {
-                directory: directory.to_path_buf(),
-                choice: Choice::Pattern(glob.compile_matcher()),
-            }),
+            Ok(glob) => Ok(Self::of(directory, Choice::Pattern(glob.compile_matcher()))),
             Err(e) => Err(Error::invalid(format!("path {}: not a pattern", path.display())).caused_by(e)),
         })
     }
@@ -150,7 +154,10 @@ impl Location {
         for entry in entries {
             let entry = entry.map_err(|e| unreadable(&directory, e))?;
             let name = entry.file_name();
-            let name = name.to_str().ok_or_else(|| not_text(&entry.path()))?;
+            let Some(name) = name.to_str() else {
+                self.skip_nameless(entry.path());
+                continue;
+            };
             if is_hidden(name) {
                 continue;
             }
@@ -165,6 +172,15 @@ impl Location {
             }
         }
         Ok(())
+    }
+
+    /// Ranges and columns hold paths as text, so what has none cannot be read.
+    fn skip_nameless(&self, path: PathBuf) {
+        let mut nameless = self.nameless.lock().unwrap_or_else(PoisonError::into_inner);
+        if !nameless.contains(&path) {
+            tracing::warn!(path = %path.display(), "is not read: its name is not valid UTF-8; rename it");
+            nameless.insert(path);
+        }
     }
 
     fn descends(&self, name: &str) -> bool {
@@ -196,7 +212,7 @@ fn missing(path: &Path) -> Error {
 }
 
 fn not_text(path: &Path) -> Error {
-    Error::data(format!("the name of {} is not valid UTF-8; rename it", path.display()))
+    Error::invalid(format!("path {}: the name is not valid UTF-8; rename it", path.display()))
 }
 
 /// An error of the file system, by who has to act.
@@ -250,6 +266,23 @@ mod tests {
         assert_eq!(names(&at("*.json").unwrap()), ["a.json"]);
         assert_eq!(names(&at("*/c.{json,csv}").unwrap()), ["x/c.json"]);
         assert_eq!(names(&at("**/*.json").unwrap()), ["a.json", "x/c.json", "x/y/d.json"]);
+    }
+
+    #[test]
+    fn what_has_no_text_for_a_name_is_skipped_and_warned_of_once() {
+        use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+        let dir = tempfile::tempdir().unwrap();
+        touch(dir.path(), &["a.json"]);
+        let odd = dir.path().join(OsStr::from_bytes(b"\xff.json"));
+        fs::write(&odd, "x").unwrap();
+        fs::create_dir(dir.path().join(OsStr::from_bytes(b"\xfe"))).unwrap();
+        let location = Location::new(dir.path(), true).unwrap();
+        for _ in 0..2 {
+            assert_eq!(names(&location), ["a.json"]);
+            assert_eq!(location.nameless.lock().unwrap().len(), 2, "each is known after it was warned of");
+        }
+        let error = Location::new(&odd, false).unwrap_err();
+        assert!(error.report().contains("not valid UTF-8; rename it"), "{}", error.report());
     }
 
     #[test]

@@ -25,6 +25,11 @@ use std::{
 /// Takes batches as they are read; an error ends the reading.
 pub(crate) type Out<'a> = &'a mut dyn FnMut(Batch) -> Result<()>;
 
+/// What to do about a file that a planned epoch needs and does not find. The epoch cannot go on with less: a sink may have
+/// stored it already, with the rows that are missing now.
+const PUT_BACK: &str = "put it back as it was, its modification time too, and start again; if it is lost, start over with a new \
+     checkpoint and a new output; deliver files by renaming them into place";
+
 /// Everything that reading a range needs to know.
 #[derive(Clone, Debug)]
 pub(crate) struct Reading {
@@ -33,7 +38,8 @@ pub(crate) struct Reading {
     pub(crate) rules: RowRules,
 }
 
-/// A file that is open, and the part of it to read.
+/// A file that is open, and the part of it to read. Of a file of lines that has grown meanwhile, only the bytes that were
+/// planned are looked at, so that a replay reads the same.
 struct Open<'a> {
     split: &'a Split,
     file: &'a File,
@@ -47,11 +53,11 @@ impl Reading {
         compression_of(&self.settings, Path::new(&*file.path)) == Compression::None
     }
 
-    /// Reads one split; `out` gets its batches in order. Fails if the file is not what it was when it was planned.
+    /// Reads one split; `out` gets its batches in order. Fails if what was planned is no longer there.
     pub(crate) fn split(&self, split: &Split, out: Out<'_>) -> Result<()> {
         let full = self.location.full(&split.file.path);
-        let file = File::open(&full).map_err(|e| unreadable(&full, e))?;
-        unchanged(&split.file, &file, &full)?;
+        let file = open(&full)?;
+        self.growth(&split.file, &file, &full)?;
         let zone = &self.rules.time_zone;
         let constants =
             PathColumns::new(&self.rules.schema, &self.settings.metadata, &split.file, &full, zone)?;
@@ -65,7 +71,26 @@ impl Reading {
             format => self.lines(format, &open, &mut finish),
         };
         // Of a file that was cut off while it was read, say that, rather than what its new end looked like.
-        unchanged(&split.file, &file, &full).and(result)
+        let growth = self.growth(&split.file, &file, &full)?;
+        // The other splits of the file would only say it again.
+        if growth > 0 && split.start == 0 {
+            let (path, planned, now) = (full.display(), split.file.size, split.file.size + growth);
+            tracing::warn!(%path, planned, now, "grew after it was planned: what was added is not read; deliver files by renaming them into place");
+        }
+        result
+    }
+
+    /// How many bytes the file has more than were planned. Fails if what was planned cannot be read any more: lines can
+    /// if the file has only grown; what is compressed, and Parquet, needs its end where it was.
+    fn growth(&self, planned: &FileEntry, file: &File, full: &Path) -> Result<u64> {
+        let metadata = file.metadata().map_err(|e| unreadable(full, e))?;
+        let now = FileEntry::new(planned.path.clone(), &metadata);
+        let of_lines = format_of(&self.settings, full)? != FileFormat::Parquet && self.may_cut(planned);
+        match now.size.checked_sub(planned.size) {
+            Some(0) if now == *planned => Ok(0),
+            Some(growth @ 1..) if of_lines => Ok(growth),
+            _ => Err(changed(planned, &now, full)),
+        }
     }
 
     /// The columns that a file's own data fills.
@@ -108,7 +133,8 @@ impl Reading {
     fn first_line(&self, open: &Open<'_>) -> Result<Option<Vec<u8>>> {
         let io = |e| unreadable(open.full, e);
         rewind(open.file, 0).map_err(io)?;
-        let bytes = compression_of(&self.settings, open.full).reader(open.file).map_err(io)?;
+        let planned = open.file.take(open.split.file.size);
+        let bytes = compression_of(&self.settings, open.full).reader(planned).map_err(io)?;
         let mut reader = LineReader::new(bytes, self.longest());
         match reader.next().map_err(io)? {
             Some(Block::Lines(block)) => Ok(lines(block).next().map(<[u8]>::to_vec)),
@@ -139,7 +165,6 @@ impl Reading {
         let Split { start, end, .. } = *open.split;
         rewind(open.file, start.saturating_sub(1))?;
         match compression_of(&self.settings, open.full) {
-            // A file that grew has been refused already; without a limit a file that grows now would be read on.
             Compression::None => {
                 let bytes = open.file.take(open.split.file.size - start.saturating_sub(1));
                 LineReader::between(Box::new(bytes), self.longest(), start, end)
@@ -182,20 +207,24 @@ fn name_of_part(open: &Open<'_>) -> Arc<str> {
     }
 }
 
-/// Fails unless the file is still what was planned.
-fn unchanged(planned: &FileEntry, file: &File, full: &Path) -> Result<()> {
-    let metadata = file.metadata().map_err(|e| unreadable(full, e))?;
-    let now = FileEntry::new(planned.path.clone(), &metadata);
-    if now == *planned {
-        return Ok(());
-    }
-    Err(Error::data(format!(
-        "{} changed after it was planned: then {} bytes of {}, now {} bytes of {}; put the file back as it was, and \
-         deliver files by renaming them into place",
+/// Opens a file that was planned.
+fn open(full: &Path) -> Result<File> {
+    File::open(full).map_err(|e| match e.kind() {
+        io::ErrorKind::NotFound => {
+            Error::data(format!("{} is not there any more; {PUT_BACK}", full.display())).caused_by(e)
+        }
+        _ => unreadable(full, e),
+    })
+}
+
+fn changed(planned: &FileEntry, now: &FileEntry, full: &Path) -> Error {
+    let exact = |file: &FileEntry| jiff::Timestamp::from_microsecond(file.modified.0).unwrap_or_default();
+    Error::data(format!(
+        "{} changed after it was planned: then {} bytes of {}, now {} bytes of {}; {PUT_BACK}",
         full.display(),
         planned.size,
-        planned.modified,
+        exact(planned),
         now.size,
-        now.modified
-    )))
+        exact(now)
+    ))
 }

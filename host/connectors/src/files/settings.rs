@@ -11,10 +11,19 @@ use std::path::{Path, PathBuf};
 
 /// Files as a source.
 ///
-/// Each file is read once, whole, and must not change afterwards. A file that is still being written is not read half:
-/// names that start with `.` or `_` or end with `.tmp`, `.part`, `.partial`, `.crdownload`, `.swp` or `~` are left alone, so
-/// the safe way to deliver a file is to write it under such a name and rename it; any other file is taken once it has been
-/// left unchanged for `settle`. A file that changes between its epoch being planned and read ends the query with an error.
+/// Each file is read once, whole. What is appended to it later is never read: write a new file instead. A query that waits for
+/// files warns of an append where the system tells it of changes; but files that were read are not looked at again, so an
+/// append may also go unnoticed. With `clean`, a file that has changed when its epoch is committed is left where it is, and
+/// read again as another file, whole.
+///
+/// A file that is still being written is not read half: names that start with `.` or `_` or end with `.tmp`, `.part`,
+/// `.partial`, `.crdownload`, `.swp` or `~` are left alone, so the safe way to deliver a file is to write it under such a name
+/// and rename it. Files whose names are not UTF-8 are left alone too, with a warning. Any other file is taken once it has been left unchanged for `settle`. A writer that pauses for longer has
+/// its file planned as it is then, the last row cut where the writer stood: choose `settle` longer than its pauses.
+///
+/// An epoch reads the bytes that it was planned with, however often it is repeated. Of CSV, JSON and text that grew meanwhile
+/// that is its beginning, with a warning; compressed files and Parquet that grew, and files that shrank, were rewritten or are
+/// gone, end the query with an error until they are put back.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct FilesSettings {

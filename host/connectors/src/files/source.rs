@@ -23,6 +23,7 @@ use engine::{
 use futures::stream;
 use serde_json::json;
 use std::{
+    collections::HashSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -52,6 +53,8 @@ struct State {
     seen: Seen,
     pending: Pending,
     watch: Option<Watch>,
+    /// Files that have been warned of because they were written to after they were read.
+    appended: HashSet<String>,
     /// Files go away once they were read, so that another one may come under the same name.
     cleaning: bool,
     /// The schema, once it is known.
@@ -82,6 +85,7 @@ impl FileSource {
             seen: Seen::default(),
             pending: Pending::new(settings.latest_first, settings.settle.0),
             watch: None,
+            appended: HashSet::new(),
             cleaning: settings.clean != Clean::Off,
             schema,
         };
@@ -292,11 +296,25 @@ impl State {
             }
             return self.pending.look_again(location, clock);
         }
+        self.warn_of_appends(location);
         let started = clock.monotonic();
         let mut found = location.list(&|path| !self.cleaning && self.seen.has(path))?;
         found.retain(|file| !self.seen.has_exactly(file));
         self.pending.replace(found, started, clock);
         Ok(())
+    }
+
+    /// A file is read once, so rows that come to it later are missed, which whoever writes it may not know. Only the files
+    /// that the watch names are looked at: to look at all would make listing a large directory slow.
+    fn warn_of_appends(&mut self, location: &Location) {
+        let written = self.watch.iter().flat_map(Watch::take_written);
+        for path in written.filter(|path| !self.cleaning && self.seen.has(path)) {
+            let full = location.full(&path);
+            let changed = matches!(location.look(&path), Ok(Some(now)) if !self.seen.has_exactly(&now));
+            if changed && self.appended.insert(path) {
+                tracing::warn!(path = %full.display(), "was written to after it was read: a file is read once, so that is not; write new files");
+            }
+        }
     }
 
     fn watches(&self) -> bool {
@@ -368,5 +386,27 @@ fn read_all(reading: &Reading, splits: &[Split], send: &mpsc::Sender<Result<Batc
             }
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use engine::{ManualClock, Timestamp};
+
+    /// It tells of changes to another directory: none of its own are heard of.
+    #[tokio::test]
+    async fn a_change_that_nobody_tells_of_is_found_within_five_seconds() {
+        let (dir, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let clock = Arc::new(ManualClock::new(Timestamp(4_000_000_000_000_000)));
+        let options = SourceOptions { schema: Some("a INT".to_owned().into()), ..SourceOptions::default() };
+        let source = FileSource::new("in", FilesSettings::at(dir.path()), options, clock.clone()).unwrap();
+        source.restore(History::default(), Reach::Endless).await.unwrap();
+        source.state().watch = Some(Watch::start(&Location::new(elsewhere.path(), false).unwrap()));
+        assert!(source.latest(None).await.unwrap().is_none());
+        std::fs::write(dir.path().join("f.json"), "{}").unwrap();
+        assert!(source.latest(None).await.unwrap().is_none(), "nothing points at news");
+        tokio::join!(source.wait(), async { clock.advance(Duration::from_secs(5)) });
+        assert!(source.latest(None).await.unwrap().is_some());
     }
 }

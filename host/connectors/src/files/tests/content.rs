@@ -101,7 +101,7 @@ async fn text_is_one_column() {
     assert_eq!(table(&read), "value\na\n\nb c\n");
 }
 
-fn gzip(text: &str) -> Vec<u8> {
+pub(super) fn gzip(text: &str) -> Vec<u8> {
     let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     std::io::Write::write_all(&mut out, text.as_bytes()).unwrap();
     out.finish().unwrap()
@@ -125,7 +125,7 @@ async fn compressed_files_are_read_and_truncated_ones_named() {
     }
 }
 
-fn parquet(ddl: &str, rows: usize) -> Vec<u8> {
+pub(super) fn parquet(ddl: &str, rows: usize) -> Vec<u8> {
     let schema = Arc::new(crate::formats::ddl::parse(ddl).unwrap());
     let values = arrow::array::Int32Array::from_iter_values(0..rows as i32);
     let array = arrow::compute::cast(&values, schema.field(0).data_type()).unwrap();

@@ -1,6 +1,10 @@
 //! The source as the engine sees it, over real directories.
 
+mod changes;
+mod cleaning;
 mod content;
+mod round_trip;
+mod schemas;
 
 use super::{Clean, FileSource, FilesSettings};
 use crate::{
@@ -52,6 +56,19 @@ fn at_dir(dir: &TempDir) -> FilesSettings {
 async fn started(settings: FilesSettings, options: SourceOptions, reach: Reach) -> FileSource {
     let source = source(settings, options);
     source.restore(History::default(), reach).await.unwrap();
+    source
+}
+
+/// The source of a process that starts on what an earlier one has left in the checkpoint.
+async fn restarted(
+    settings: FilesSettings,
+    options: SourceOptions,
+    ranges: &[&Range],
+    reach: Reach,
+) -> FileSource {
+    let source = source(settings, options);
+    let ranges = ranges.iter().map(|range| (*range).clone()).collect();
+    source.restore(History { snapshot: None, ranges }, reach).await.unwrap();
     source
 }
 
@@ -277,59 +294,6 @@ async fn a_new_file_ends_the_wait() {
     assert!(clock.monotonic() < Duration::from_secs(4), "the listing that comes without an event is later");
 }
 
-#[tokio::test]
-async fn a_file_that_shrinks_grows_or_goes_after_it_was_planned_is_an_error() {
-    let dir = tempfile::tempdir().unwrap();
-    for change in ["", "{\"a\":1}\n{\"a\":2}\n"] {
-        put(&dir, "f.json", "{\"a\":1}\n", 0);
-        let source = started(at_dir(&dir), options("a INT"), Reach::Once).await;
-        let range = source.latest(None).await.unwrap().unwrap().range;
-        put(&dir, "f.json", change, 0);
-        let error = batches(&source, &range, 1).await.unwrap_err();
-        assert_eq!(error.kind(), Kind::Data);
-        assert!(
-            error.report().contains("f.json changed after it was planned: then 8 bytes"),
-            "{}",
-            error.report()
-        );
-        fs::remove_file(dir.path().join("f.json")).unwrap();
-        let error = batches(&source, &range, 1).await.unwrap_err();
-        assert!(error.report().contains("f.json is not there any more"), "{}", error.report());
-        assert_eq!(error.kind(), Kind::Data);
-    }
-}
-
-#[tokio::test]
-async fn a_file_that_goes_before_it_is_planned_is_not_missed() {
-    let dir = tempfile::tempdir().unwrap();
-    (0..3).for_each(|i| put(&dir, &format!("{i}.json"), "{}", i));
-    let source = started(at_dir(&dir), limited("a INT", Limit::Files(1)), Reach::AvailableNow).await;
-    source.latest(None).await.unwrap();
-    fs::remove_file(dir.path().join("0.json")).unwrap();
-    assert_eq!(names(&source.latest(None).await.unwrap().unwrap()), ["1.json"]);
-}
-
-#[tokio::test]
-async fn files_are_archived_or_deleted_after_their_epoch() {
-    let dir = tempfile::tempdir().unwrap();
-    let archive = tempfile::tempdir().unwrap();
-    put(&dir, "day=1/f.json", "{}", 0);
-    let to = archive.path().join("deep");
-    let settings = FilesSettings { clean: Clean::Archive(to.clone()), ..at_dir(&dir) };
-    let source = started(settings, options("a INT"), Reach::Endless).await;
-    let range = source.latest(None).await.unwrap().unwrap().range;
-    source.release(&range).await.unwrap();
-    source.release(&range).await.unwrap();
-    assert!(to.join("day=1/f.json").exists() && !dir.path().join("day=1/f.json").exists());
-    put(&dir, "g.json", "{}", 1);
-    let source =
-        started(FilesSettings { clean: Clean::Delete, ..at_dir(&dir) }, options("a INT"), Reach::Once).await;
-    let range = source.latest(None).await.unwrap().unwrap().range;
-    put(&dir, "g.json", "another file of this name", 2);
-    source.release(&range).await.unwrap();
-    assert!(dir.path().join("g.json").exists(), "it was not this one that was read");
-}
-
 #[test]
 fn a_misspelled_setting_is_refused() {
     let error = serde_json::from_str::<FilesSettings>("{\"path\":\"in\",\"formt\":\"csv\"}").unwrap_err();
@@ -371,40 +335,6 @@ async fn inferring_from_nothing_asks_for_a_schema() {
     put(&dir, "f.json", "{}", 0);
     let error = source(at_dir(&dir), SourceOptions::default()).schema(None).unwrap_err();
     assert!(error.report().contains("set `schema` to the columns"), "{}", error.report());
-}
-
-#[tokio::test]
-async fn new_columns_extend_the_schema_from_their_range_on() {
-    let dir = tempfile::tempdir().unwrap();
-    put(&dir, "0.json", "{\"a\":1}\n", 0);
-    put(&dir, "1.json", "{\"a\":2,\"new\":true}\n", 1);
-    let evolving = SourceOptions { evolve: true, ..limited("a INT", Limit::Files(1)) };
-    let source = started(at_dir(&dir), evolving, Reach::AvailableNow).await;
-    let first = source.latest(None).await.unwrap().unwrap().range;
-    source.release(&first).await.unwrap();
-    let second = source.latest(Some(&first.end)).await.unwrap().unwrap().range;
-    assert_eq!(table(&batches(&source, &second, 1).await.unwrap()), "a|new\n2|true\n");
-    source.release(&second).await.unwrap();
-    assert_eq!(table(&batches(&source, &first, 1).await.unwrap()), "a\n1\n");
-    assert_eq!(source.schema(Some(&first)).unwrap().fields().len(), 1);
-    assert_eq!(source.schema(None).unwrap().fields().len(), 2);
-}
-
-#[tokio::test]
-async fn a_name_may_come_again_once_its_file_was_cleaned_away() {
-    let dir = tempfile::tempdir().unwrap();
-    put(&dir, "f.json", "{\"a\":1}", 0);
-    let settings = FilesSettings { clean: Clean::Delete, ..at_dir(&dir) };
-    let first = started(settings.clone(), options("a INT"), Reach::AvailableNow).await;
-    let range = first.latest(None).await.unwrap().unwrap().range;
-    first.release(&range).await.unwrap();
-    put(&dir, "f.json", "{\"a\":2}", 1);
-    let second = source(settings, options("a INT"));
-    let history = History { snapshot: None, ranges: vec![range.clone()] };
-    second.restore(history, Reach::AvailableNow).await.unwrap();
-    second.release(&range).await.unwrap();
-    let next = second.latest(Some(&range.end)).await.unwrap().unwrap().range;
-    assert_eq!(table(&batches(&second, &next, 1).await.unwrap()), "a\n2\n");
 }
 
 #[tokio::test]
