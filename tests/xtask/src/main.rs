@@ -6,6 +6,9 @@ use std::{
     process::{Command, ExitCode},
 };
 
+/// What guests are compiled for.
+const TARGET: &str = "wasm32-wasip2";
+
 const USAGE: &str = "usage: cargo xtask COMMAND
   test [ARGS]   everything in its short form; ARGS go to the host's `cargo test`
   lint          formatting, clippy and documentation, all without a warning
@@ -43,19 +46,27 @@ fn test(args: &[String], environment: &[(&str, &str)]) -> Done {
     run(host)
 }
 
+/// Guests twice: tests are compiled for this machine, and what only a component has, for Wasm.
 fn lint() -> Done {
-    for workspace in [root(), plugins()] {
+    wasm_target()?;
+    for workspace in [root(), plugins(), root().join("tests/guests/replace")] {
         run(cargo(&workspace, &["fmt", "--all", "--check"]))?;
-        run(cargo(
-            &workspace,
-            &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"],
-        ))?;
+        if workspace != root() {
+            run(clippy(&workspace, &["--target", TARGET]))?;
+        }
+        run(clippy(&workspace, &["--all-targets"]))?;
     }
     let mut docs =
         cargo(&root(), &["doc", "--workspace", "--no-deps", "--document-private-items", "--quiet"]);
     // Private items are documented too, so a link to one leads somewhere.
     docs.env("RUSTDOCFLAGS", "-D warnings -A rustdoc::private_intra_doc_links");
     run(docs)
+}
+
+fn clippy(workspace: &Path, args: &[&str]) -> Command {
+    let mut clippy = cargo(workspace, &["clippy", "--workspace", "--quiet"]);
+    clippy.args(args).args(["--", "-D", "warnings"]);
+    clippy
 }
 
 /// Program and bench in one build: apart, each would build wasmtime with features of its own.
@@ -73,7 +84,6 @@ fn bench(args: &[String]) -> Done {
 
 /// Plugins are built for a target that a fresh toolchain may not have.
 fn wasm_target() -> Done {
-    const TARGET: &str = "wasm32-wasip2";
     let library = Command::new("rustc")
         .current_dir(root())
         .args(["--print", "target-libdir", "--target", TARGET])
@@ -90,7 +100,7 @@ fn wasm_target() -> Done {
 fn cargo(workspace: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(workspace).args(args);
-    if workspace == plugins()
+    if workspace != root()
         && let Some(shared) = env::var_os("CARGO_TARGET_DIR")
     {
         // Two workspaces in one directory would build each other's dependencies away.
