@@ -73,8 +73,8 @@ async fn epochs_of_a_processing_time_begin_at_its_ticks() {
     query.observer = Arc::new(StopAfter(4, sender));
     query.run(&stop).await.unwrap();
     assert_eq!(published(&world.sinks[0]), epochs_of_ten(40, 2));
-    // Started at 3 s; the first epoch does not wait.
-    assert_eq!(clock.slept(), [3, 0, 7, 10, 10]);
+    // Started at 3 s; the first epoch does not wait. The stop may come before or after the wait for a fifth.
+    assert_eq!(clock.slept()[..5], [3, 0, 7, 10, 10]);
 }
 
 #[tokio::test]
