@@ -9,4 +9,5 @@ mod examples;
 mod hostile;
 mod kill;
 mod lifecycle;
+mod plugins;
 mod scenarios;

@@ -28,10 +28,13 @@ pub(crate) fn streamhost() -> &'static Path {
 
 /// The component of a ready-made plugin, built if it is stale.
 pub(crate) fn plugin(name: &str) -> PathBuf {
-    let folder = root().join("plugins").join(name);
-    let built = run(root(), ["build".as_ref(), folder.as_os_str()]);
-    assert!(built.status.success(), "{}", text(&built.stderr));
-    folder.join(format!("{name}.wasm"))
+    built(&root().join("plugins").join(name))
+}
+
+/// The component of the plugin in a folder, built if it is stale.
+pub(crate) fn built(folder: &Path) -> PathBuf {
+    let built = ok(root(), ["build".as_ref(), folder.as_os_str()]);
+    root().join(built.trim())
 }
 
 /// A command that runs the binary in a directory.

@@ -161,11 +161,13 @@ fn a_new_plugin_of_every_kind_builds_tests_and_runs() {
 }
 
 #[test]
-fn the_fixtures_of_every_ready_made_plugin_pass_on_its_component() {
+fn every_ready_made_plugin_is_small_and_its_fixtures_pass_on_its_component() {
     for name in ["explode-words", "filter-threshold", "json-extract", "mask", "normalize"] {
         let folder = crate::binary::root().join("plugins").join(name);
         let out = ok(&folder, ["test", "."]);
         assert!(out.ends_with(" 0 failed\n"), "{out}");
+        let size = fs::metadata(folder.join(format!("{name}.wasm"))).unwrap().len();
+        assert!(size <= 1_500_000, "{name} has {size} bytes");
     }
 }
 
@@ -180,6 +182,47 @@ fn update_rewrites_what_a_fixture_expects() {
     fails(4, dir.path(), ["test", "changing"]);
     ok(dir.path(), ["test", "changing", "--update"]);
     ok(dir.path(), ["test", "changing"]);
+}
+
+#[test]
+fn bench_shows_what_a_plugin_costs_beside_one_that_does_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    events(dir.path());
+    let table =
+        ok(dir.path(), ["bench", &filter(), "--input", "in/a.json", "--schema", SCHEMA, "--seconds", "0"]);
+    let columns = |name: &str| {
+        let line =
+            table.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{name} in\n{table}"));
+        let values = line[name.len()..].split("  ").map(str::trim).filter(|value| !value.is_empty());
+        values.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(columns("  "), ["filter-threshold", "empty plugin"]);
+    assert_eq!(columns("calls "), ["1", "1"]);
+    assert_eq!(columns("rows in "), ["2", "2"]);
+    assert_eq!(columns("rows out "), ["1", "2"]);
+    assert_eq!(columns("rows in error "), ["0", "0"]);
+    let copied = columns("copied in a call ");
+    assert!(copied[0] == copied[1] && copied[0] != "0 bytes", "both read `value`: {copied:?}");
+    assert_eq!(columns("copied out a call "), ["1 bytes", "1 bytes"]);
+    assert_eq!(columns("peak memory ")[1], "64 KiB");
+    for name in ["rows/s ", "µs a call ", "µs a call at 99 %"] {
+        assert!(columns(name).iter().all(|value| value.parse::<f64>().unwrap() > 0.0), "{name} in\n{table}");
+    }
+    for limit in [
+        "memory",
+        "cpu-per-call",
+        "wall-per-call",
+        "output-bytes",
+        "output-rows",
+        "host-calls",
+        "log-per-call",
+    ] {
+        assert!(
+            columns(&format!("limit {limit} ")).iter().all(|share| share.ends_with(" %)")),
+            "{limit} in\n{table}"
+        );
+    }
+    assert!(table.contains("The empty plugin reads the same columns"), "{table}");
 }
 
 #[test]

@@ -1,4 +1,5 @@
 //! What a hostile guest tries, and what it gets.
 
 mod arrow;
+mod bomb;
 mod forge;

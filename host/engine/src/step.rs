@@ -85,6 +85,20 @@ pub struct EpochContext {
     pub now: Timestamp,
 }
 
+impl EpochContext {
+    /// The first try of epoch 0 at time 0: for work on batches outside a query, as tests and measurements of a step do it.
+    pub fn alone(query: &str) -> Self {
+        EpochContext {
+            query: QueryId(query.into()),
+            epoch: Epoch(0),
+            partition: Partition(0),
+            attempt: 0,
+            watermark: None,
+            now: Timestamp(0),
+        }
+    }
+}
+
 /// What a step did in one epoch.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -6,10 +6,8 @@ use crate::{
 };
 use arrow::array::{AsArray, RecordBatch};
 use connectors::formats::ddl;
-use engine::{
-    Batch, Epoch, EpochContext, Error, Kind, Partition, Place, QueryId, Result, ResultExt, Step, Timestamp,
-};
-use indexmap::IndexMap;
+use engine::{Batch, EpochContext, Error, Kind, Place, Result, ResultExt, Step};
+use indexmap::{IndexMap, IndexSet};
 use plugin::{BindSettings, DEAD_LETTER_PORT, OnError, Plugin, PluginStep};
 use serde::Deserialize;
 use std::{
@@ -104,19 +102,8 @@ async fn answer(plugin: &Plugin, case: &Case) -> Result<Answer> {
     let place = Place::At { of: "input".into(), unit: "row", first: 0 };
     let mut out = Vec::new();
     let mut worker = step.worker().await?;
-    worker.process(&context(), Batch::read(rows, place), &mut out).await?;
+    worker.process(&EpochContext::alone("test"), Batch::read(rows, place), &mut out).await?;
     collect(&step, out)
-}
-
-fn context() -> EpochContext {
-    EpochContext {
-        query: QueryId("test".into()),
-        epoch: Epoch(0),
-        partition: Partition(0),
-        attempt: 0,
-        watermark: None,
-        now: Timestamp(0),
-    }
 }
 
 fn collect(step: &PluginStep, out: Vec<(usize, Batch)>) -> Result<Answer> {
@@ -146,7 +133,10 @@ fn errors(rows: &RecordBatch) -> Result<Vec<String>> {
 
 fn differences(case: &Case, answer: &Answer) -> Result<Vec<String>> {
     let mut differences = compare("expect", &case.expect, &answer.main)?;
-    for (name, expected) in &case.outputs {
+    // An output with rows that the fixture does not name is a difference too.
+    let outputs: IndexSet<&String> = case.outputs.keys().chain(answer.outputs.keys()).collect();
+    for name in outputs {
+        let expected = case.outputs.get(name).map_or("", String::as_str);
         let rows = answer.outputs.get(name).map_or(&[][..], Vec::as_slice);
         differences.extend(compare(&format!("outputs.{name}"), expected, rows)?);
     }
@@ -162,17 +152,29 @@ fn write(file: &Path, text: &str, case: &Case, answer: &Answer) -> Result<Vec<St
     let mut document: DocumentMut = text.parse().doing(Kind::Invalid, || "is no TOML")?;
     document.remove("failure");
     document.insert("expect", block(&answer.main)?);
-    if let Some(outputs) = document.get_mut("outputs").and_then(|o| o.as_table_like_mut()) {
-        for name in case.outputs.keys() {
-            outputs.insert(name, block(answer.outputs.get(name).map_or(&[][..], Vec::as_slice))?);
-        }
-    }
+    write_outputs(&mut document, case, answer)?;
     match answer.errors.is_empty() {
         true => document.remove("errors"),
         false => document.insert("errors", toml_edit::value(toml_edit::Array::from_iter(&answer.errors))),
     };
     fs::write(file, document.to_string()).doing(Kind::Unavailable, || "cannot be written")?;
     Ok(Vec::new())
+}
+
+fn write_outputs(document: &mut DocumentMut, case: &Case, answer: &Answer) -> Result<()> {
+    if answer.outputs.is_empty() {
+        document.remove("outputs");
+        return Ok(());
+    }
+    let outputs = document.entry("outputs").or_insert_with(toml_edit::table).as_table_like_mut();
+    let outputs = outputs.ok_or_else(|| Error::invalid("`outputs` is no table"))?;
+    for name in case.outputs.keys().filter(|name| !answer.outputs.contains_key(*name)) {
+        outputs.remove(name);
+    }
+    for (name, rows) in &answer.outputs {
+        outputs.insert(name, block(rows)?);
+    }
+    Ok(())
 }
 
 /// Rows as a literal block, a row a line.

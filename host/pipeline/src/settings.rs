@@ -116,7 +116,9 @@ pub struct Step {
     /// What happens to a row that the plugin cannot process.
     #[serde(default)]
     pub on_error: OnError,
-    /// The share of rows in error, over at least 100 rows, from which on the query stops; from 0 to 1.
+    /// The query stops when more than this share of the rows that the plugin is given as one batch is in error; from 0
+    /// to 1. A batch has about 16,000 rows, or as many as the epoch has if these are fewer; one of fewer than 100 rows
+    /// is not judged.
     pub max_error_rate: Option<f64>,
     /// Trying rows and batches again that the plugin says may pass later.
     #[serde(default = "no_retry")]

@@ -15,7 +15,7 @@ pub struct BindSettings {
     pub on_error: OnError,
     /// What is tried again first.
     pub retry: Retry,
-    /// The query stops when more than this share of its rows, over at least 100, was in error.
+    /// The query stops when more than this share of the rows of one batch, if it has at least 100, was in error.
     pub max_error_rate: Option<f64>,
     /// What one instance may use.
     pub limits: Limits,

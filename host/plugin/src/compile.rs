@@ -1,10 +1,10 @@
 use crate::runtime;
 use engine::{Error, Kind, Result, ResultExt};
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, Signal, setrlimit};
 use std::{
-    ffi::OsString,
     io::{self, Read, Write},
-    path::PathBuf,
+    os::unix::process::ExitStatusExt,
+    path::{Path, PathBuf},
     process::{Child, Command, ExitCode, ExitStatus, Stdio},
     thread,
 };
@@ -16,10 +16,6 @@ pub const COMPILE_COMMAND: &str = "compile-plugin-in-child";
 /// The largest component that is loaded, in bytes.
 pub(crate) const LARGEST: u64 = 64 << 20;
 
-/// Time on a processor that compiling one component may take, in seconds.
-const CPU_SECONDS: u64 = 60;
-/// Address space that compiling one component may take, in bytes.
-const MEMORY: u64 = 1 << 30;
 /// What is kept of a compiler's complaint, in bytes.
 const COMPLAINT: u64 = 4 << 10;
 
@@ -27,11 +23,32 @@ const COMPLAINT: u64 = 4 << 10;
 /// take all memory and all day.
 #[derive(Clone, Debug)]
 pub enum Compiler {
-    /// A process of its own with limits on time and memory: this executable, started with [`COMPILE_COMMAND`] as its
-    /// only argument, which must call [`compile_child`].
-    Child(PathBuf),
+    /// A process of its own with limits on time and memory.
+    Child {
+        /// Is started with [`COMPILE_COMMAND`] and the numbers of `limits` as its arguments, in the order of the fields,
+        /// and must call [`compile_child`] with them.
+        executable: PathBuf,
+        /// What one component may take.
+        limits: CompileLimits,
+    },
     /// This process, without limits: for components that are trusted, as in tests.
     InProcess,
+}
+
+/// What compiling one component may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CompileLimits {
+    /// Seconds on a processor.
+    pub cpu_seconds: u64,
+    /// Bytes of address space.
+    pub memory: u64,
+}
+
+impl Default for CompileLimits {
+    /// A minute and a gibibyte.
+    fn default() -> Self {
+        CompileLimits { cpu_seconds: 60, memory: 1 << 30 }
+    }
 }
 
 impl Compiler {
@@ -39,15 +56,15 @@ impl Compiler {
     pub(crate) fn compile(&self, engine: &Engine, wasm: &[u8]) -> Result<Vec<u8>> {
         match self {
             Compiler::InProcess => precompile(engine, wasm).map_err(refused),
-            Compiler::Child(executable) => in_child(executable.clone().into(), wasm),
+            Compiler::Child { executable, limits } => in_child(executable, *limits, wasm),
         }
     }
 }
 
 /// The whole life of the compiling process: takes the component from standard input, writes machine code to standard
 /// output, or a complaint to standard error. It limits itself before it looks at a byte.
-pub fn compile_child() -> ExitCode {
-    match limit_self().and_then(|()| read_compile_write()) {
+pub fn compile_child(limits: CompileLimits) -> ExitCode {
+    match limit_self(limits).and_then(|()| read_compile_write()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(complaint) => {
             let _ = writeln!(io::stderr(), "{complaint}");
@@ -56,14 +73,16 @@ pub fn compile_child() -> ExitCode {
     }
 }
 
-fn limit_self() -> Result<(), String> {
-    let limit = |resource, most| {
-        let both = Rlimit { current: Some(most), maximum: Some(most) };
+/// At the first limit of processor time the system sends SIGXCPU, which tells the parent why; the hard one, a second
+/// later, can be caught by nobody.
+fn limit_self(limits: CompileLimits) -> Result<(), String> {
+    let limit = |resource, most, hard| {
+        let both = Rlimit { current: Some(most), maximum: Some(hard) };
         setrlimit(resource, both).map_err(|e| format!("limiting the compiler: {e}"))
     };
-    limit(Resource::Cpu, CPU_SECONDS)?;
-    limit(Resource::As, MEMORY)?;
-    limit(Resource::Core, 0)
+    limit(Resource::Cpu, limits.cpu_seconds, limits.cpu_seconds + 1)?;
+    limit(Resource::As, limits.memory, limits.memory)?;
+    limit(Resource::Core, 0, 0)
 }
 
 fn read_compile_write() -> Result<(), String> {
@@ -78,9 +97,10 @@ fn precompile(engine: &Engine, wasm: &[u8]) -> Result<Vec<u8>, String> {
     engine.precompile_component(wasm).map_err(|e| format!("{e:#}"))
 }
 
-fn in_child(executable: OsString, wasm: &[u8]) -> Result<Vec<u8>> {
-    let mut child = Command::new(&executable)
-        .arg(COMPILE_COMMAND)
+fn in_child(executable: &Path, limits: CompileLimits, wasm: &[u8]) -> Result<Vec<u8>> {
+    let CompileLimits { cpu_seconds, memory } = limits;
+    let mut child = Command::new(executable)
+        .args([COMPILE_COMMAND, &cpu_seconds.to_string(), &memory.to_string()])
         .env_clear()
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -92,7 +112,7 @@ fn in_child(executable: OsString, wasm: &[u8]) -> Result<Vec<u8>> {
     if status.success() {
         return code.doing(Kind::Unavailable, || "reading what the plugin compiler made");
     }
-    Err(refused(ending(status, complaint)))
+    Err(refused(ending(status, complaint.trim_end(), limits)))
 }
 
 /// Writes to and reads from all three pipes at once, as any of them may fill up first.
@@ -112,15 +132,19 @@ fn converse(child: &mut Child, wasm: &[u8]) -> (io::Result<Vec<u8>>, String) {
     })
 }
 
-fn ending(status: ExitStatus, complaint: String) -> String {
-    if status.code() == Some(1) {
-        return complaint.trim_end().to_owned();
+/// Why there is no code. A compiler that is refused memory cannot go on and aborts.
+fn ending(status: ExitStatus, complaint: &str, limits: CompileLimits) -> String {
+    const OUT_OF_TIME: [i32; 2] = [Signal::XCPU.as_raw(), Signal::KILL.as_raw()];
+    match status.signal() {
+        None => complaint.to_owned(),
+        Some(signal) if OUT_OF_TIME.contains(&signal) => {
+            format!("that takes more than the {} s of processor time that it may take", limits.cpu_seconds)
+        }
+        Some(_) => format!(
+            "that takes more than the {} MiB of memory that it may take, or the compiler fails on it ({status}): {complaint}",
+            limits.memory >> 20
+        ),
     }
-    format!(
-        "the compiler was stopped ({status}): it may use {CPU_SECONDS} s of processor time and {} MiB of memory. {}",
-        MEMORY >> 20,
-        complaint.trim_end()
-    )
 }
 
 fn refused(complaint: String) -> Error {

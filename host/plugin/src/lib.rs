@@ -18,6 +18,7 @@ mod bind;
 mod cache;
 mod compile;
 mod dead_letter;
+mod empty;
 mod fault;
 mod guest;
 #[cfg(test)]
@@ -41,7 +42,7 @@ mod wasi;
 mod worker;
 
 pub use bind::{BindSettings, OnError, Retry};
-pub use compile::{COMPILE_COMMAND, Compiler, compile_child};
+pub use compile::{COMPILE_COMMAND, CompileLimits, Compiler, compile_child};
 pub use dead_letter::{COLUMNS as DEAD_LETTER_COLUMNS, PORT as DEAD_LETTER_PORT};
 pub use limits::{Limits, Share};
 pub use load::{Description, Plugin, Role};

@@ -1,5 +1,5 @@
 use crate::{
-    abi, bind::BindSettings, cache::Entry, compile::LARGEST, guest::Guest, instance::Instance,
+    abi, bind::BindSettings, cache::Entry, compile::LARGEST, empty, guest::Guest, instance::Instance,
     limits::Limits, runtime::Core, step::PluginStep, text, voice::Speaker,
 };
 use engine::{Error, Kind, Result, ResultExt};
@@ -75,9 +75,22 @@ impl Role {
 
 impl Plugin {
     pub(crate) async fn load(core: Arc<Core>, path: &Path) -> Result<Self> {
+        let from = path.to_owned();
+        Plugin::of(core, path, move || read(&from)).await
+    }
+
+    pub(crate) async fn empty(core: Arc<Core>) -> Result<Self> {
+        Plugin::of(core, Path::new(empty::PATH), || Ok(empty::COMPONENT.to_vec())).await
+    }
+
+    async fn of(
+        core: Arc<Core>,
+        path: &Path,
+        wasm: impl FnOnce() -> Result<Vec<u8>> + Send + 'static,
+    ) -> Result<Self> {
         let compiling = core.clone();
         let from = path.to_owned();
-        let (component, facts) = tokio::task::spawn_blocking(move || compile(&compiling, &from))
+        let (component, facts) = tokio::task::spawn_blocking(move || compile(&compiling, &from, &wasm()?))
             .await
             .doing(Kind::Internal, || format!("loading {}", path.display()))??;
         let within = || format!("{} cannot be used", path.display());
@@ -160,12 +173,11 @@ impl From<abi::Description> for Description {
     }
 }
 
-fn compile(core: &Core, path: &Path) -> Result<(Component, Facts)> {
-    let wasm = read(path)?;
-    check_format(&wasm).map_err(|e| e.while_doing(format!("{} cannot be used", path.display())))?;
-    let digest = digest(&wasm);
+fn compile(core: &Core, path: &Path, wasm: &[u8]) -> Result<(Component, Facts)> {
+    check_format(wasm).map_err(|e| e.while_doing(format!("{} cannot be used", path.display())))?;
+    let digest = digest(wasm);
     let component =
-        component(core, &wasm, &digest).map_err(|e| e.while_doing(format!("loading {}", path.display())))?;
+        component(core, wasm, &digest).map_err(|e| e.while_doing(format!("loading {}", path.display())))?;
     let kind = component.component_type();
     let names = |name: &str| text::shown(name, text::NAME);
     let facts = Facts {

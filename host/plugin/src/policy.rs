@@ -7,8 +7,8 @@ use crate::{
 use engine::Batch;
 use std::time::Duration;
 
-/// Rows that have to be seen before the error rate means anything.
-const ENOUGH_ROWS: u64 = 100;
+/// Rows that a batch has to have before its error rate means anything.
+const ENOUGH_ROWS: usize = 100;
 
 /// Rows that still have to go through the guest.
 #[derive(Clone, Debug)]
@@ -82,9 +82,11 @@ pub(crate) fn course(fault: &Fault, rows: usize, tries: u32, on_error: OnError, 
     }
 }
 
-/// Whether so many rejected rows of those seen are too many.
-pub(crate) fn too_many(seen: u64, rejected: u64, max_error_rate: Option<f64>) -> bool {
-    max_error_rate.is_some_and(|most| seen >= ENOUGH_ROWS && rejected as f64 > most * seen as f64)
+/// Whether so many rejected rows of a batch are too many. Each batch is judged by itself: a plugin that turned bad is not
+/// covered by its past, and a replay, which sees the same batches, comes to the same verdict in whatever order lanes
+/// finish them.
+pub(crate) fn too_many(rows: usize, rejected: usize, max_error_rate: Option<f64>) -> bool {
+    max_error_rate.is_some_and(|most| rows >= ENOUGH_ROWS && rejected as f64 > most * rows as f64)
 }
 
 #[cfg(test)]

@@ -53,6 +53,11 @@ impl PluginStep {
         &self.0.plugin
     }
 
+    /// Which of the input's columns it reads, by index, in the order in which they cross.
+    pub fn reads(&self) -> &[usize] {
+        &self.0.agreed.reads.indices
+    }
+
     /// How near any call since the start came to each limit.
     pub fn shares(&self) -> Vec<Share> {
         self.0.tally.shares(&self.0.settings.limits)

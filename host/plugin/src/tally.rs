@@ -24,9 +24,6 @@ pub(crate) struct Tally {
     bytes_in: AtomicU64,
     bytes_out: AtomicU64,
     metrics: Mutex<Metrics>,
-    /// Since the query started: what `max-error-rate` is measured over.
-    seen: AtomicU64,
-    rejected: AtomicU64,
     worst: Worst,
 }
 
@@ -71,13 +68,6 @@ impl Tally {
         self.rows_in.fetch_add(rows_in as u64, Relaxed);
         self.rows_out.fetch_add(rows_out as u64, Relaxed);
         self.rows_error.fetch_add(rejected as u64, Relaxed);
-        self.seen.fetch_add(rows_in as u64, Relaxed);
-        self.rejected.fetch_add(rejected as u64, Relaxed);
-    }
-
-    /// Rows seen and rows rejected since the query started.
-    pub(crate) fn rates(&self) -> (u64, u64) {
-        (self.seen.load(Relaxed), self.rejected.load(Relaxed))
     }
 
     pub(crate) fn metrics(&self, said: &mut Metrics) {

@@ -164,11 +164,10 @@ impl Lane {
     fn finish(&self, cx: &EpochContext, batch: &Batch, job: (usize, usize)) -> Result<()> {
         let (rows_out, rejected) = job;
         self.bound.tally.batch(batch.len(), rows_out, rejected);
-        let (seen, rejected) = self.bound.tally.rates();
-        if !policy::too_many(seen, rejected, self.bound.settings.max_error_rate) {
+        if !policy::too_many(batch.len(), rejected, self.bound.settings.max_error_rate) {
             return Ok(());
         }
-        let why = format!("{rejected} of {seen} rows are in error, more than max-error-rate allows");
+        let why = format!("{rejected} of {} rows are in error, more than max-error-rate allows", batch.len());
         Err(self.bound.blame(cx.epoch, place(batch), why))
     }
 }

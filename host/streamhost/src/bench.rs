@@ -1,4 +1,4 @@
-//! `bench`: what a plugin costs on a file of rows.
+//! `bench`: what a plugin costs on a file of rows, beside one that does nothing.
 
 use crate::{cli::BenchArgs, process};
 use arrow::{array::RecordBatch, compute::concat_batches};
@@ -7,29 +7,25 @@ use connectors::{
     source::{SchemaOption, SourceOptions},
 };
 use engine::{
-    Batch, Clock, Epoch, EpochContext, Error, History, Kind, Partition, Place, QueryId, Reach, Result,
-    ResultExt, Source, Step, StepProgress, SystemClock, Timestamp,
+    Batch, Clock, EpochContext, Error, History, Kind, Place, Reach, Result, ResultExt, Source, Step,
+    StepProgress, SystemClock, Worker,
 };
 use futures::StreamExt;
-use plugin::{BindSettings, OnError, PluginStep};
+use plugin::{BindSettings, OnError, Plugin, PluginStep};
 use std::{fmt::Write, sync::Arc, time::Duration};
 
 pub(crate) fn bench(args: &BenchArgs) -> Result<()> {
     let text = process::block_on(async {
         let clock = Arc::new(SystemClock::new());
         let batches = read(args, clock.clone()).await?;
-        let schema = batches.first().map(RecordBatch::schema);
-        let schema = schema.ok_or_else(|| Error::data(format!("{} has no rows", args.input.display())))?;
-        let plugin = process::world()?.load(&args.plugin).await?;
-        let settings = BindSettings {
-            config: args.config.clone(),
-            // The query would stop at the first bad row; here it is counted.
-            on_error: OnError::Skip,
-            ..BindSettings::new("bench", schema)
-        };
-        let step = plugin.bind(settings).await?;
-        let times = measure(&step, &batches, Duration::from_secs(args.seconds), &*clock).await?;
-        Ok(report(&step, times))
+        let world = process::world()?;
+        let plugin = world.load(&args.plugin).await?;
+        let mut measured = Side::bind(&plugin, &args.config, batches).await?;
+        let same_columns = measured.read_columns()?;
+        let empty = world.runtime.empty_plugin().await?;
+        let mut empty = Side::bind(&empty, "{}", same_columns).await?;
+        compare([&mut measured, &mut empty], Duration::from_secs(args.seconds), &*clock).await?;
+        Ok(report(&plugin.description().name, &measured, &empty))
     })?;
     crate::print(&text)
 }
@@ -58,68 +54,117 @@ async fn read(args: &BenchArgs, clock: Arc<dyn Clock>) -> Result<Vec<RecordBatch
     Ok(starts.map(|at| rows.slice(at, size.min(rows.num_rows() - at))).collect())
 }
 
-/// Calls the plugin on the batches, over and over, for so long; answers what each call took, shortest first.
-async fn measure(
-    step: &PluginStep,
-    batches: &[RecordBatch],
-    time: Duration,
-    clock: &dyn Clock,
-) -> Result<Vec<Duration>> {
-    let context = EpochContext {
-        query: QueryId("bench".into()),
-        epoch: Epoch(0),
-        partition: Partition(0),
-        attempt: 0,
-        watermark: None,
-        now: Timestamp(0),
-    };
-    let mut worker = step.worker().await?;
-    let mut out = Vec::new();
-    let mut times = Vec::new();
-    let end = clock.monotonic() + time;
-    for rows in batches.iter().cycle() {
+/// A plugin that is measured.
+struct Side {
+    step: PluginStep,
+    worker: Box<dyn Worker>,
+    batches: Vec<RecordBatch>,
+    /// What each call took.
+    times: Vec<Duration>,
+    out: Vec<(usize, Batch)>,
+}
+
+impl Side {
+    async fn bind(plugin: &Plugin, config: &str, batches: Vec<RecordBatch>) -> Result<Self> {
+        let schema = batches.first().map(RecordBatch::schema);
+        let schema = schema.ok_or_else(|| Error::data("the input has no rows"))?;
+        let settings = BindSettings {
+            config: config.to_owned(),
+            // The query would stop at the first bad row; here it is counted.
+            on_error: OnError::Skip,
+            ..BindSettings::new("bench", schema)
+        };
+        let step = plugin.bind(settings).await?;
+        let worker = step.worker().await?;
+        Ok(Side { step, worker, batches, times: Vec::new(), out: Vec::new() })
+    }
+
+    /// The batches with nothing but the columns that this plugin reads.
+    fn read_columns(&self) -> Result<Vec<RecordBatch>> {
+        let project = |rows: &RecordBatch| rows.project(self.step.reads());
+        self.batches.iter().map(project).collect::<Result<_, _>>().doing(Kind::Internal, || "picking columns")
+    }
+
+    /// Makes the next call.
+    async fn call(&mut self, context: &EpochContext, clock: &dyn Clock) -> Result<()> {
+        let turn = self.times.len() % self.batches.len().max(1);
+        let Some(rows) = self.batches.get(turn) else { return Ok(()) };
         let batch = Batch::read(rows.clone(), Place::Epoch);
         let start = clock.monotonic();
-        worker.process(&context, batch, &mut out).await?;
-        let done = clock.monotonic();
-        out.clear();
-        times.push(done - start);
-        if done >= end {
-            break;
+        self.worker.process(context, batch, &mut self.out).await?;
+        self.times.push(clock.monotonic() - start);
+        self.out.clear();
+        Ok(())
+    }
+
+    /// What was measured, each figure with its name; the names are the same for every plugin.
+    fn figures(&self) -> Vec<(String, String)> {
+        let StepProgress { calls, rows_in, rows_out, rows_error, bytes_in, bytes_out, peak_memory, .. } =
+            self.step.progress();
+        let total: Duration = self.times.iter().sum();
+        let per_call = |bytes: u64| format!("{} bytes", bytes / calls.max(1));
+        let figures = [
+            ("rows/s", format!("{:.0}", rows_in as f64 / total.as_secs_f64())),
+            ("µs a call", format!("{:.1}", self.micros(0.5))),
+            ("µs a call at 99 %", format!("{:.1}", self.micros(0.99))),
+            ("calls", calls.to_string()),
+            ("rows in", rows_in.to_string()),
+            ("rows out", rows_out.to_string()),
+            ("rows in error", rows_error.to_string()),
+            ("copied in a call", per_call(bytes_in)),
+            ("copied out a call", per_call(bytes_out)),
+            ("peak memory", format!("{} KiB", peak_memory >> 10)),
+        ];
+        let figures = figures.map(|(name, value)| (name.to_owned(), value));
+        figures.into_iter().chain(self.shares()).collect()
+    }
+
+    /// How near the plugin came to each limit.
+    fn shares(&self) -> impl Iterator<Item = (String, String)> {
+        self.step.shares().into_iter().map(|share| {
+            let percent = 100.0 * share.used as f64 / share.allowed.max(1) as f64;
+            let value = format!("{} of {} {} ({percent:.2} %)", share.used, share.allowed, share.unit);
+            (format!("limit {}", share.limit), value)
+        })
+    }
+
+    /// The time that this share of the calls stayed under.
+    fn micros(&self, share: f64) -> f64 {
+        let mut times = self.times.clone();
+        times.sort_unstable();
+        let at = (times.len() as f64 * share) as usize;
+        times.get(at).map_or(0.0, |time| time.as_secs_f64() * 1e6)
+    }
+}
+
+/// Lets both plugins work for so long, call by call in turns, so that whatever else the machine does falls on both.
+async fn compare(sides: [&mut Side; 2], time: Duration, clock: &dyn Clock) -> Result<()> {
+    let context = EpochContext::alone("bench");
+    let [measured, empty] = sides;
+    let end = clock.monotonic() + time;
+    loop {
+        measured.call(&context, clock).await?;
+        empty.call(&context, clock).await?;
+        if clock.monotonic() >= end {
+            return Ok(());
         }
     }
-    times.sort_unstable();
-    Ok(times)
 }
 
-fn report(step: &PluginStep, times: Vec<Duration>) -> String {
-    let StepProgress { calls, rows_in, rows_out, rows_error, bytes_in, bytes_out, peak_memory, .. } =
-        step.progress();
-    let total: Duration = times.iter().sum();
-    let at = |share: f64| times.get((times.len() as f64 * share) as usize).copied().unwrap_or_default();
+fn report(name: &str, measured: &Side, empty: &Side) -> String {
     let mut out = String::new();
-    let mut line = |what: &str, value: String| {
-        let _ = writeln!(out, "{what:<18} {value}");
+    let mut line = |what: &str, measured: &str, empty: &str| {
+        let _ = writeln!(out, "{what:<22} {measured:<36} {empty}");
     };
-    line("rows/s", format!("{:.0}", rows_in as f64 / total.as_secs_f64()));
-    line("µs a call", format!("{:.1} median, {:.1} at 99 %", micros(at(0.5)), micros(at(0.99))));
-    line("calls", calls.to_string());
-    line("rows", format!("{rows_in} in, {rows_out} out, {rows_error} in error"));
-    line(
-        "bytes a call",
-        format!("{} copied in, {} copied out", bytes_in / calls.max(1), bytes_out / calls.max(1)),
-    );
-    line("peak memory", format!("{peak_memory} bytes"));
-    for share in step.shares() {
-        let percent = 100.0 * share.used as f64 / share.allowed.max(1) as f64;
-        line(
-            &format!("limit {}", share.limit),
-            format!("{} of {} {} ({percent:.2} %)", share.used, share.allowed, share.unit),
-        );
+    line("", name, "empty plugin");
+    for ((what, measured), (_, empty)) in measured.figures().iter().zip(empty.figures()) {
+        line(what, measured, &empty);
     }
+    let (measured, empty) = (measured.micros(0.5), empty.micros(0.5));
+    let _ = writeln!(
+        out,
+        "The empty plugin reads the same columns and keeps every row: the boundary costs {empty:.1} µs a call, {name} {:.1} µs more.",
+        (measured - empty).max(0.0)
+    );
     out
-}
-
-fn micros(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e6
 }

@@ -72,6 +72,9 @@ Examples:
         plugin: PathBuf,
     },
     /// Measure a plugin on a file of rows, beside a plugin that does nothing
+    ///
+    /// Both are given the same batches in turns, call by call. The empty plugin reads the columns that the plugin reads and keeps
+    /// every row: what it costs is what crossing into any plugin with these columns costs, the rest is the plugin's own.
     #[command(
         after_long_help = "Example:\n  streamhost bench my-filter.wasm --input events.parquet --config '{\"threshold\":10}'"
     )]
@@ -107,7 +110,12 @@ Examples:
     },
     /// Compile a component in a process of its own; the host calls this.
     #[command(name = plugin::COMPILE_COMMAND, hide = true)]
-    Compile,
+    Compile {
+        /// Seconds on a processor that it may take.
+        cpu_seconds: u64,
+        /// Bytes of memory that it may take.
+        memory: u64,
+    },
 }
 
 #[derive(Args, Default)]

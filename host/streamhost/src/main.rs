@@ -15,6 +15,7 @@ mod test;
 use clap::{CommandFactory, FromArgMatches};
 use cli::{Cli, Command};
 use engine::{Error, Kind, Result};
+use plugin::CompileLimits;
 use std::{fmt::Write as _, process::ExitCode};
 
 fn main() -> ExitCode {
@@ -37,7 +38,9 @@ fn main() -> ExitCode {
             clap_complete::generate(shell, &mut Cli::command(), "streamhost", &mut std::io::stdout());
             Ok(())
         }
-        Command::Compile => return plugin::compile_child(),
+        Command::Compile { cpu_seconds, memory } => {
+            return plugin::compile_child(CompileLimits { cpu_seconds, memory });
+        }
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

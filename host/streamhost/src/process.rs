@@ -3,7 +3,7 @@
 use crate::cli::Level;
 use engine::{Kind, Result, ResultExt, Stop, SystemClock};
 use pipeline::{Unread, World};
-use plugin::{Compiler, Runtime, RuntimeSettings};
+use plugin::{CompileLimits, Compiler, Runtime, RuntimeSettings};
 use std::{
     future::Future,
     io::{ErrorKind, IsTerminal, Stdout, Write},
@@ -41,7 +41,7 @@ pub(crate) fn world() -> Result<World> {
         std::env::current_exe().doing(Kind::Unavailable, || "cannot find the program's own file")?;
     let runtime = Runtime::new(RuntimeSettings {
         cache_dir: cache().map(|cache| cache.join("compiled")),
-        compiler: Compiler::Child(executable),
+        compiler: Compiler::Child { executable, limits: CompileLimits::default() },
         clock: clock.clone(),
     })?;
     Ok(World {

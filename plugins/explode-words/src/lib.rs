@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use streamhost::arrow::array::{Array, StringArray, UInt32Array};
-use streamhost::arrow::compute::take;
+use streamhost::arrow::array::{Array, StringArray};
+use streamhost::arrow::compute::take_rows;
 use streamhost::arrow::datatypes::{DataType, Field, Schema};
 use streamhost::prelude::*;
 
@@ -45,7 +45,7 @@ pub fn explode(batch: &RecordBatch, config: &Config) -> Result<RecordBatch> {
             columns.push(Arc::new(words.clone()) as ArrayRef);
             fields.push(Arc::new(Field::new(&config.r#as, DataType::Utf8, true)));
         } else {
-            columns.push(take(column, &rows, None)?);
+            columns.push(take_rows(column, &rows)?);
             fields.push(field.clone());
         }
     }
@@ -53,7 +53,7 @@ pub fn explode(batch: &RecordBatch, config: &Config) -> Result<RecordBatch> {
 }
 
 /// The words, and the row that each is from.
-fn numbered(text: &StringArray, lower: bool) -> (UInt32Array, StringArray) {
+fn numbered(text: &StringArray, lower: bool) -> (Vec<u32>, StringArray) {
     let found = (0u32..)
         .zip(text)
         .flat_map(|(row, text)| words(text.unwrap_or_default()).map(move |word| (row, word)));
@@ -63,7 +63,7 @@ fn numbered(text: &StringArray, lower: bool) -> (UInt32Array, StringArray) {
     } else {
         StringArray::from_iter_values(words)
     };
-    (UInt32Array::from(rows), words)
+    (rows, words)
 }
 
 /// Letters, digits and underscores, with the apostrophes and hyphens between them.

@@ -2,7 +2,10 @@
 
 use super::*;
 use crate::ipc;
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::{
+    array::StringArray,
+    datatypes::{DataType, Field, Schema},
+};
 
 fn schema(names: &[&str]) -> Vec<u8> {
     let fields: Vec<_> = names.iter().map(|name| Field::new(*name, DataType::Int64, true)).collect();
@@ -84,6 +87,46 @@ async fn a_row_both_kept_and_in_error_is_refused() {
     assert_eq!(refusal(&Guest::answering(&all)).await, "it keeps row 3, which it reports as an error");
 }
 
+/// A message of one column `y` of text, 64 rows of `aaaa`, as data of a guest at address 8192.
+fn text_column() -> (Vec<u8>, Vec<u8>) {
+    let schema = Arc::new(Schema::new(vec![Field::new("y", DataType::Utf8, false)]));
+    let text = StringArray::from(vec!["aaaa"; 64]);
+    let rows = RecordBatch::try_new(schema.clone(), vec![Arc::new(text)]).unwrap();
+    let mut encoder = ipc::Encoder::new(&schema).unwrap();
+    (ipc::encode_schema(encoder.schema()).unwrap(), encoder.encode(&rows).unwrap())
+}
+
+fn adding_text(message: &[u8], schema: Vec<u8>) -> Guest {
+    let data: String = message.iter().map(|byte| format!("\\{byte:02x}")).collect();
+    let answer = bytes(2, 8_192, message.len() as u32);
+    let guest = Guest { output: (true, schema), ..Guest::answering(&answer) };
+    guest.with_behind(&format!("(data (i32.const 8192) \"{data}\")"))
+}
+
+#[tokio::test]
+async fn text_that_is_not_utf_8_is_refused_in_a_column() {
+    let (schema, mut message) = text_column();
+    let step = bound(&adding_text(&message, schema.clone()), |_| {}).await;
+    assert_eq!(run(&step, 0..64).await.unwrap()[0].1.rows.num_columns(), 2, "text is taken");
+    let at = message.windows(4).rposition(|w| w == b"aaaa").unwrap();
+    message[at] = 0xff;
+    let said = refusal(&adding_text(&message, schema)).await;
+    assert!(said.contains("column `y`") && said.contains("UTF-8"), "{said}");
+}
+
+#[tokio::test]
+async fn a_new_instance_that_agrees_to_something_else_is_refused() {
+    let import = r#"(import "wasi:clocks/monotonic-clock@0.2.0" "now" (func $now (result i64)))"#;
+    let other = "(if (i64.gt_u (call $now) (i64.const 0)) (then (i32.store8 (i32.const 336) (i32.const 0))))";
+    let guest = Guest { on_bind: other.into(), ..Guest::default() }.with_top(import);
+    let clock = Arc::new(ManualClock::new(Timestamp(0)));
+    let step = bound_with(clock.clone(), &guest, |_| {}).await;
+    run(&step, 0..1).await.unwrap();
+    clock.advance(std::time::Duration::from_secs(1));
+    let said = run(&step, 0..1).await.unwrap_err();
+    assert!(said.contains("a new instance answered `bind` otherwise than the first"), "{said}");
+}
+
 async fn bind_refusal(output: (bool, Vec<u8>)) -> String {
     let guest = Guest { output, ..Guest::default() };
     let plugin = load(&runtime_with(Arc::new(SystemClock::new())), &guest.component()).await.unwrap();
@@ -101,6 +144,28 @@ async fn columns_that_are_there_already_are_refused() {
 #[tokio::test]
 async fn duplicate_columns_are_refused() {
     assert!(bind_refusal((false, schema(&["a", "A"]))).await.contains("its output has the column `A` twice"));
+}
+
+#[tokio::test]
+async fn a_dead_letters_column_that_the_input_has_already_is_refused() {
+    let taken = Arc::new(Schema::new(vec![
+        Field::new("x", DataType::Int64, false),
+        Field::new("_error", DataType::Utf8, true),
+    ]));
+    let plugin =
+        runtime_with(Arc::new(SystemClock::new())).empty_plugin().await.map_err(|e| e.report()).unwrap();
+    let settings = BindSettings::new("guarded", taken);
+    assert!(plugin.bind(settings.clone()).await.is_ok(), "without dead letters it is a column as any other");
+    let error = plugin.bind(BindSettings { on_error: OnError::DeadLetter, ..settings }).await.err().unwrap();
+    assert_eq!(
+        (error.kind(), error.report()),
+        (
+            engine::Kind::Invalid,
+            "step guarded: plugin empty 0.1.0: its input has a column `_error`, which dead letters add: \
+             rename that column in a step before"
+                .into()
+        )
+    );
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use super::*;
 use crate::Retry;
 use arrow::array::AsArray;
+use guest::KEEP_ALL;
 use std::time::Duration;
 
 fn crashing() -> Guest {
@@ -35,6 +36,18 @@ async fn under_skip_only_the_row_that_crashes_is_lost_and_the_order_is_kept() {
     assert_eq!(values(&out, 0), given);
     let progress = step.progress();
     assert_eq!((progress.rows_in, progress.rows_out, progress.rows_error), (500, 498, 2));
+}
+
+#[tokio::test]
+async fn a_crashed_instance_is_replaced_and_its_memory_is_gone() {
+    let crash = "(global.set $crashed (i32.const 1)) unreachable";
+    let guest =
+        Guest { on_call: "(if (global.get $crashed) (then unreachable))".into(), ..Guest::on_bad_row(crash) };
+    let step = bound(&guest.with_behind("(global $crashed (mut i32) (i32.const 0))"), skipping).await;
+    let mut worker = step.worker().await.unwrap();
+    let out = process(&mut *worker, [1, 666, 3]).await.unwrap();
+    assert_eq!(values(&out, 0), [1, 3]);
+    assert_eq!(values(&process(&mut *worker, [4]).await.unwrap(), 0), [4]);
 }
 
 #[tokio::test]
@@ -71,9 +84,27 @@ async fn too_many_rows_in_error_end_the_query() {
         s.max_error_rate = Some(0.2);
     };
     let step = bound(&crashing(), adjust).await;
-    assert!(run(&step, vec![666; 50]).await.is_ok(), "50 rows say nothing yet");
-    let said = run(&step, [vec![666; 10], vec![1; 90]].concat()).await.unwrap_err();
-    assert!(said.contains("60 of 150 rows are in error"), "{said}");
+    assert!(run(&step, vec![666; 99]).await.is_ok(), "99 rows say nothing yet");
+    let good_and_bad = |bad| [vec![666; bad], vec![1; 100 - bad]].concat();
+    assert!(run(&step, good_and_bad(20)).await.is_ok());
+    let said = run(&step, good_and_bad(21)).await.unwrap_err();
+    assert!(said.contains("21 of 100 rows are in error"), "{said}");
+}
+
+#[tokio::test]
+async fn a_good_past_does_not_cover_a_plugin_that_turned_bad_and_a_replay_says_the_same() {
+    let adjust = |s: &mut BindSettings| {
+        skipping(s);
+        s.max_error_rate = Some(0.2);
+    };
+    let step = bound(&crashing(), adjust).await;
+    for _ in 0..20 {
+        run(&step, 0..600).await.unwrap();
+    }
+    let turned = [vec![666; 60], vec![1; 140]].concat();
+    let said = run(&step, turned.clone()).await.unwrap_err();
+    assert!(said.contains("60 of 200 rows are in error"), "{said}");
+    assert_eq!(run(&step, turned).await.unwrap_err(), said);
 }
 
 /// Fails with a failure of this kind at the first `times` calls.
@@ -104,6 +135,48 @@ async fn a_transient_failure_is_tried_again() {
 async fn a_failure_that_stays_transient_is_unavailable() {
     let said = run(&bound(&failing(1, 3), patient).await, [1, 2]).await.unwrap_err();
     assert!(said.starts_with("Unavailable: ") && said.ends_with("lines 1-2: hostile"), "{said}");
+}
+
+/// Reports row 1 as one to try again at the first `times` calls, each of which must have the rows that are then left.
+fn postponing(times: u32) -> Guest {
+    let check = "(global.set $calls (i32.add (global.get $calls) (i32.const 1)))
+        (if (i32.ne (local.get $rows) (select (i32.const 3) (i32.const 1) (i32.eq (global.get $calls) (i32.const 1))))
+          (then unreachable))";
+    let answer = format!(
+        "{KEEP_ALL}
+         (if (i32.le_u (global.get $calls) (i32.const {times})) (then
+           (i32.store (i32.const 2048) (i32.ne (local.get $rows) (i32.const 1)))
+           (i32.store8 (i32.const 2052) (i32.const 1))
+           (i32.store (i32.const 2056) (i32.const 512)) (i32.store (i32.const 2060) (i32.const 7))
+           (i32.store (i32.load offset=8 (local.get $answer))
+             (select (i32.const 5) (i32.const 0) (i32.eq (local.get $rows) (i32.const 3))))
+           (i32.store offset=32 (local.get $answer) (i32.const 2048))
+           (i32.store offset=36 (local.get $answer) (i32.const 1))))"
+    );
+    let guest = Guest { on_call: check.into(), ..Guest::answering(&answer) };
+    guest.with_behind("(global $calls (mut i32) (i32.const 0))")
+}
+
+#[tokio::test]
+async fn a_row_that_may_pass_later_is_tried_again_alone() {
+    let step = bound(&postponing(2), patient).await;
+    assert_eq!(values(&run(&step, [1, 2, 3]).await.unwrap(), 0), [1, 3, 2]);
+    let progress = step.progress();
+    assert_eq!((progress.calls, progress.rows_in, progress.rows_out, progress.rows_error), (3, 3, 3, 0));
+}
+
+#[tokio::test]
+async fn a_row_that_never_passes_is_in_error_after_as_many_tries_as_the_pipeline_says() {
+    let adjust = |s: &mut BindSettings| {
+        patient(s);
+        s.on_error = OnError::DeadLetter;
+    };
+    let step = bound(&postponing(3), adjust).await;
+    let out = run(&step, [1, 2, 3]).await.unwrap();
+    assert_eq!((values(&out, 0), values(&out, 1)), (vec![1, 3], vec![2]));
+    assert_eq!(step.progress().calls, 3, "the first try and two more");
+    let said = run(&bound(&postponing(1), |_| {}).await, [1, 2, 3]).await.unwrap_err();
+    assert!(said.ends_with("a.json, line 2: hostile"), "without `retry` it is an error at once: {said}");
 }
 
 #[tokio::test]

@@ -17,6 +17,10 @@ pub(super) struct Guest {
     pub(super) top: String,
     /// Further memories, tables and functions.
     pub(super) behind: String,
+    /// Runs before `bind` answers with what is at address 320.
+    pub(super) on_bind: String,
+    /// Runs whenever the host wants memory of the guest.
+    pub(super) on_alloc: String,
     /// Runs at every call of `process`, before anything else.
     pub(super) on_call: String,
     /// Runs for each row, whose value is the local `$value`.
@@ -53,6 +57,8 @@ impl Default for Guest {
         Guest {
             top: String::new(),
             behind: String::new(),
+            on_bind: String::new(),
+            on_alloc: String::new(),
             on_call: String::new(),
             on_row: String::new(),
             answer: None,
@@ -83,6 +89,11 @@ impl Guest {
         self
     }
 
+    /// Does `code` when an instance starts, after its data was put in its memory.
+    pub(super) fn on_start(code: &str) -> Self {
+        Guest::default().with_behind(&format!("(func $spoil {code}) (start $spoil)"))
+    }
+
     pub(super) fn with_behind(mut self, code: &str) -> Self {
         self.behind = code.into();
         self
@@ -102,7 +113,7 @@ impl Guest {
             text
         });
         let output = u8::from(*columns);
-        let Guest { top, behind, on_call, on_row, memory_pages, .. } = self;
+        let Guest { top, behind, on_bind, on_alloc, on_call, on_row, memory_pages, .. } = self;
         let answer = self.answer.as_deref().unwrap_or(KEEP_ALL);
         format!(
             r#"(module
@@ -119,7 +130,9 @@ impl Guest {
       (then (if (i32.eq (i32.const -1) (memory.grow (i32.add (i32.const 1) (i32.shr_u (local.get $size) (i32.const 16)))))
         (then unreachable))))
     (local.get $at))
-  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (call $alloc (local.get 3)))
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
+    {on_alloc}
+    (call $alloc (local.get 3)))
   (func $x (param $batch i32) (param $row i32) (result i64)
     (i64.load (i32.add (i32.add (local.get $batch) (i32.const {values_at})) (i32.shl (local.get $row) (i32.const 3)))))
   (func (export "streamhost:plugin/plugin@0.1.0#describe") (result i32)
@@ -129,6 +142,7 @@ impl Guest {
   (func (export "streamhost:plugin/plugin@0.1.0#bind") (param i32 i32 i32 i32 i32 i32 i32) (result i32)
     (i32.store8 (i32.const 336) (i32.const {output}))
     (i32.store (i32.const 340) (i32.const 1024)) (i32.store (i32.const 344) (i32.const {schema_size}))
+    {on_bind}
     (i32.const 320))
   (func (export "streamhost:plugin/transform@0.1.0#process")
     (param i32 i32 i64 i32 i32 i32 i64 i64) (param $batch i32) (param $size i32) (result i32)
@@ -152,7 +166,7 @@ impl Guest {
 }
 
 /// `keep` with every bit set.
-const KEEP_ALL: &str = r"
+pub(super) const KEEP_ALL: &str = r"
     (local.set $bits (call $alloc (i32.shr_u (i32.add (local.get $rows) (i32.const 7)) (i32.const 3))))
     (memory.fill (local.get $bits) (i32.const 255) (i32.shr_u (i32.add (local.get $rows) (i32.const 7)) (i32.const 3)))
     (i32.store8 offset=4 (local.get $answer) (i32.const 1))
@@ -167,11 +181,13 @@ world attack {
   import wasi:clocks/monotonic-clock@0.2.0;
   import wasi:cli/environment@0.2.0;
   import wasi:filesystem/preopens@0.2.0;
+  import wasi:filesystem/types@0.2.0;
   import wasi:random/random@0.2.0;
 }
 package wasi:io@0.2.0 { interface poll { resource pollable { block: func(); } } }
 package wasi:clocks@0.2.0 { interface monotonic-clock {
   use wasi:io/poll@0.2.0.{pollable};
+  now: func() -> u64;
   subscribe-duration: func(when: u64) -> pollable;
 } }
 package wasi:cli@0.2.0 { interface environment {
@@ -179,14 +195,34 @@ package wasi:cli@0.2.0 { interface environment {
   get-arguments: func() -> list<string>;
 } }
 package wasi:filesystem@0.2.0 {
-  interface types { resource descriptor; }
+  interface types {
+    flags path-flags { symlink-follow }
+    flags open-flags { create, directory, exclusive, truncate }
+    flags descriptor-flags {
+      read, write, file-integrity-sync, data-integrity-sync, requested-write-sync, mutate-directory
+    }
+    enum error-code {
+      access, would-block, already, bad-descriptor, busy, deadlock, quota, exist, file-too-large,
+      illegal-byte-sequence, in-progress, interrupted, invalid, io, is-directory, loop, too-many-links, message-size,
+      name-too-long, no-device, no-entry, no-lock, insufficient-memory, insufficient-space, not-directory, not-empty,
+      not-recoverable, unsupported, no-tty, no-such-device, overflow, not-permitted, pipe, read-only, invalid-seek,
+      text-file-busy, cross-device
+    }
+    resource descriptor {
+      open-at: func(path-flags: path-flags, path: string, open-flags: open-flags, %flags: descriptor-flags)
+        -> result<descriptor, error-code>;
+    }
+  }
   interface preopens { use types.{descriptor}; get-directories: func() -> list<tuple<descriptor, string>>; }
 }
-package wasi:random@0.2.0 { interface random { get-random-u64: func() -> u64; } }
+package wasi:random@0.2.0 { interface random {
+  get-random-u64: func() -> u64;
+  get-random-bytes: func(len: u64) -> list<u8>;
+} }
 ";
 
 /// A component around a core module that exports the plugin contract and may import [`WASI`].
-fn component(text: &str) -> Vec<u8> {
+pub(super) fn component(text: &str) -> Vec<u8> {
     let mut contract = wit_parser::Resolve::default();
     contract.push_file(concat!(env!("CARGO_MANIFEST_DIR"), "/../../wit/streamhost.wit")).unwrap();
     let attack = contract.push_str("attack.wit", WASI).unwrap();

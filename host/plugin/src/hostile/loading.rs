@@ -1,6 +1,7 @@
 //! What is no plugin, and what was tampered with.
 
-use super::*;
+use super::{speech::Log, *};
+use crate::cache::{Cache, Entry};
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 async fn refusal(bytes: &[u8]) -> String {
@@ -81,16 +82,40 @@ async fn forged_code_in_the_cache_is_compiled_again() {
     let folder = tempfile::tempdir().unwrap();
     let (cache, wasm) = (folder.path().join("cache"), folder.path().join("guest.wasm"));
     fs::write(&wasm, Guest::default().component()).unwrap();
-    load_cached(&cache, &wasm).await;
+    let plugin = load_cached(&cache, &wasm).await;
     let entry = entry(&cache);
     let genuine = fs::read(&entry).unwrap();
     let mut flipped = genuine.clone();
     flipped[genuine.len() / 2] ^= 1;
-    for forged in [flipped, genuine[..100].to_vec(), Vec::new(), b"\x7fELF".to_vec()] {
+    let sealed_for_another = other_entry(&cache, folder.path()).await;
+    for forged in [flipped, genuine[..100].to_vec(), Vec::new(), b"\x7fELF".to_vec(), sealed_for_another] {
         fs::write(&entry, forged).unwrap();
+        refused_and_logged(&cache, &plugin);
         load_cached(&cache, &wasm).await;
         assert!(fs::read(&entry).unwrap() == genuine, "the entry is genuine again");
     }
+}
+
+/// The log is this thread's, and a plugin is loaded on another: so this asks the cache itself.
+fn refused_and_logged(dir: &Path, plugin: &Plugin) {
+    let log = Log::start();
+    let entry = Entry::new(plugin.digest(), &plugin.0.core.engine);
+    assert_eq!(Cache::open_or_warn(dir).unwrap().get(&entry), None);
+    let said = log.text();
+    assert!(said.contains("was not written by this host; the plugin is compiled again"), "{said}");
+}
+
+/// What this host itself has put in the cache for another component.
+async fn other_entry(cache: &Path, folder: &Path) -> Vec<u8> {
+    let before: Vec<_> = fs::read_dir(cache).unwrap().map(|e| e.unwrap().path()).collect();
+    let wasm = folder.join("other.wasm");
+    fs::write(&wasm, Guest::on_call("(nop)").component()).unwrap();
+    load_cached(cache, &wasm).await;
+    let mut now = fs::read_dir(cache).unwrap().map(|e| e.unwrap().path());
+    let path = now.find(|path| !before.contains(path)).unwrap();
+    let sealed = fs::read(&path).unwrap();
+    fs::remove_file(path).unwrap();
+    sealed
 }
 
 #[tokio::test]

@@ -43,6 +43,51 @@ async fn there_are_no_files_variables_or_arguments() {
     assert_eq!(values(&run(&step, 0..3).await.unwrap(), 0), [0, 1, 2]);
 }
 
+#[tokio::test]
+async fn a_made_up_directory_opens_no_file() {
+    let top = r#"(import "wasi:filesystem/types@0.2.0" "[method]descriptor.open-at"
+        (func $open (param i32 i32 i32 i32 i32 i32 i32)))"#;
+    for descriptor in [0, 1, 3, 4, -1] {
+        let open = format!(
+            "(call $open (i32.const {descriptor}) (i32.const 1) (i32.const 512) (i32.const 7)
+               (i32.const 0) (i32.const 1) (i32.const 640))"
+        );
+        let said = failure(&Guest::on_call(&open).with_top(top), |_| {}).await;
+        assert!(said.contains("unknown handle index"), "{said}");
+    }
+}
+
+const RANDOM_BYTES: &str =
+    r#"(import "wasi:random/random@0.2.0" "get-random-bytes" (func $bytes (param i64 i32)))"#;
+
+/// Asks the host for random bytes, and does `code` when the host asks for memory to put them in.
+fn within_an_import(code: &str) -> Guest {
+    let on_call = "(global.set $inside (i32.const 1)) (call $bytes (i64.const 64) (i32.const 640))";
+    let on_alloc = format!("(if (global.get $inside) (then {code}))");
+    let behind = "(global $inside (mut i32) (i32.const 0)) (func $deep (call $deep) (call $deep))";
+    Guest { on_alloc, ..Guest::on_call(on_call) }.with_top(RANDOM_BYTES).with_behind(behind)
+}
+
+#[tokio::test]
+async fn deep_recursion_inside_an_import_is_a_crash_of_the_guest_alone() {
+    let said = failure(&within_an_import("(call $deep)"), |_| {}).await;
+    assert!(said.contains("call stack exhausted"), "{said}");
+}
+
+#[tokio::test]
+async fn an_import_inside_an_import_is_a_crash_of_the_guest_alone() {
+    let said = failure(&within_an_import("(call $bytes (i64.const 64) (i32.const 640))"), |_| {}).await;
+    assert!(said.contains("cannot leave component instance"), "{said}");
+}
+
+#[tokio::test]
+async fn an_import_at_the_bottom_of_a_full_stack_leaves_the_host_its_own() {
+    let fall = "(func $fall (call $bytes (i64.const 1) (i32.const 640)) (call $fall) (call $fall))";
+    let guest = Guest::on_call("(call $fall)").with_top(RANDOM_BYTES).with_behind(fall);
+    let said = failure(&guest, |s| s.limits.host_calls = u64::MAX).await;
+    assert!(said.contains("call stack exhausted"), "{said}");
+}
+
 /// Keeps the rows whose bit is set in the first random number.
 fn sampler() -> Guest {
     let top = r#"(import "wasi:random/random@0.2.0" "get-random-u64" (func $random (result i64)))"#;

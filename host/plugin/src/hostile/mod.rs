@@ -2,16 +2,18 @@
 
 mod answers;
 mod errors;
+mod footprint;
 mod guest;
 mod limits;
 mod loading;
 mod machine;
+mod speech;
+mod text;
 
 use crate::{BindSettings, Compiler, OnError, Plugin, PluginStep, Runtime, RuntimeSettings};
 use arrow::array::RecordBatch;
 use engine::{
-    Batch, Clock, Epoch, EpochContext, Error, ManualClock, Partition, Place, QueryId, Step, SystemClock,
-    Timestamp, Worker,
+    Batch, Clock, Epoch, EpochContext, Error, ManualClock, Place, Step, SystemClock, Timestamp, Worker,
 };
 use guest::{Guest, input};
 use std::sync::Arc;
@@ -36,21 +38,18 @@ async fn bound_with(
     guest: &Guest,
     adjust: impl FnOnce(&mut BindSettings),
 ) -> PluginStep {
-    let plugin = load(&runtime_with(clock), &guest.component()).await.map_err(|e| e.report()).unwrap();
+    bound_on(&runtime_with(clock), guest, adjust).await
+}
+
+async fn bound_on(runtime: &Runtime, guest: &Guest, adjust: impl FnOnce(&mut BindSettings)) -> PluginStep {
+    let plugin = load(runtime, &guest.component()).await.map_err(|e| e.report()).unwrap();
     let mut settings = BindSettings::new("guarded", input());
     adjust(&mut settings);
     plugin.bind(settings).await.map_err(|e| e.report()).unwrap()
 }
 
 fn context() -> EpochContext {
-    EpochContext {
-        query: QueryId("q".into()),
-        epoch: Epoch(7),
-        partition: Partition(0),
-        attempt: 0,
-        watermark: None,
-        now: Timestamp(1_000_000),
-    }
+    EpochContext { epoch: Epoch(7), now: Timestamp(1_000_000), ..EpochContext::alone("q") }
 }
 
 fn batch(values: impl IntoIterator<Item = i64>) -> Batch {
@@ -98,6 +97,26 @@ async fn a_harmless_guest_keeps_its_rows_without_a_copy() {
     let progress = step.progress();
     assert_eq!((progress.calls, progress.rows_in, progress.rows_out), (1, 1_000, 1_000));
     assert!(step.progress().calls == 0 && progress.peak_memory >= 4 << 16);
+}
+
+#[tokio::test]
+async fn the_empty_plugin_keeps_every_row_of_any_columns() {
+    let plugin =
+        runtime_with(Arc::new(SystemClock::new())).empty_plugin().await.map_err(|e| e.report()).unwrap();
+    let step = plugin.bind(BindSettings::new("empty", input())).await.map_err(|e| e.report()).unwrap();
+    assert_eq!(step.reads(), [0]);
+    for rows in [1, 8, 9, 60_000] {
+        assert_eq!(values(&run(&step, 0..rows).await.unwrap(), 0), (0..rows).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn the_empty_plugin_is_what_its_text_says() {
+    let component = guest::component(include_str!("../empty/plugin.wat"));
+    if std::env::var_os("UPDATE_EXPECT").is_some() {
+        std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/src/empty/plugin.wasm"), &component).unwrap();
+    }
+    assert!(component == crate::empty::COMPONENT, "run the tests with UPDATE_EXPECT=1, twice, to rewrite it");
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ pub mod compute {
     pub use arrow_select::take::{take, take_record_batch};
 
     pub use crate::filter::{filter, filter_record_batch, select};
+    pub use crate::ipc::take_rows;
 
     use arrow_buffer::BooleanBuffer;
 

@@ -7,10 +7,7 @@ use crate::{
     table::{self, median, micros, ratio},
 };
 use arrow::{array::RecordBatch, error::ArrowError};
-use engine::{
-    Batch, Clock, Epoch, EpochContext, Error, Kind, Partition, Place, QueryId, Result, ResultExt, Step,
-    SystemClock, Timestamp, Worker,
-};
+use engine::{Batch, Clock, EpochContext, Error, Kind, Place, Result, ResultExt, Step, SystemClock, Worker};
 use plugin::{BindSettings, Compiler, PluginStep, Runtime, RuntimeSettings};
 use std::{hint::black_box, sync::Arc, time::Duration};
 
@@ -129,15 +126,7 @@ struct Lane {
 
 impl Lane {
     async fn of(step: &PluginStep) -> Result<Self> {
-        let context = EpochContext {
-            query: QueryId("bench".into()),
-            epoch: Epoch(0),
-            partition: Partition(0),
-            attempt: 0,
-            watermark: None,
-            now: Timestamp(0),
-        };
-        Ok(Lane { worker: step.worker().await?, context, out: Vec::new() })
+        Ok(Lane { worker: step.worker().await?, context: EpochContext::alone("bench"), out: Vec::new() })
     }
 
     async fn call(&mut self, batch: Batch) -> Result<()> {

@@ -1,0 +1,165 @@
+//! Plugins as their authors test them and as pipelines wire them.
+
+use crate::binary::{built, fails, ok, plugin, root, write};
+use std::{fs, path::Path};
+
+/// A plugin's folder with a component that is up to date and one fixture.
+fn folder(component: &Path, fixture: &str) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path().join("Cargo.toml"), "[package]\nname = \"tested\"\n");
+    fs::copy(component, dir.path().join("tested.wasm")).unwrap();
+    write(dir.path().join("tests/case.toml"), fixture);
+    dir
+}
+
+/// The fixture passes, and with `right` replaced by `wrong` in what it expects it does not, and says so in these words.
+#[track_caller]
+fn tells_right_from_wrong(component: &Path, fixture: &str, right: &str, wrong: &str, said: &str) {
+    assert!(ok(folder(component, fixture).path(), ["test", "."]).ends_with("1 passed, 0 failed\n"));
+    let (given, expected) = fixture.split_once("expect = ").unwrap();
+    let broken = format!("{given}expect = {}", expected.replacen(right, wrong, 1));
+    assert_ne!(broken, fixture);
+    let output = crate::binary::run(folder(component, &broken).path(), ["test", "."]);
+    assert_eq!(output.status.code(), Some(4));
+    let text = crate::binary::text(&output.stdout) + &crate::binary::text(&output.stderr);
+    assert!(text.contains(said), "{said} in\n{text}");
+}
+
+fn split() -> std::path::PathBuf {
+    built(&root().join("tests/guests/split"))
+}
+
+#[test]
+fn a_fixture_tests_columns_that_are_added() {
+    let fixture = r#"
+config = { schema = "n INT" }
+schema = "value STRING"
+input = '''
+{"value": "{\"n\": 1}"}
+{"value": "{\"n\": 1"}
+'''
+errors = ["row 1: bad JSON: EOF while parsing an object at line 1 column 7"]
+expect = '''
+{"value": "{\"n\": 1}", "n": 1}
+'''
+"#;
+    tells_right_from_wrong(&plugin("json-extract"), fixture, "\"n\": 1}\n", "\"n\": 2}\n", "expect");
+}
+
+#[test]
+fn a_fixture_tests_columns_that_are_added_to_rows_that_are_kept() {
+    let fixture = r#"
+config = { above = 10 }
+schema = "id INT, value DOUBLE"
+input = '''
+{"id": 1, "value": 50}
+{"id": 2, "value": 5}
+'''
+expect = '''
+{"id": 1, "value": 50, "normalized_value": 0.5}
+'''
+"#;
+    tells_right_from_wrong(&plugin("normalize"), fixture, "0.5", "0.25", "expect");
+}
+
+#[test]
+fn a_fixture_tests_rows_that_replace_others() {
+    let fixture = r#"
+schema = "id INT, value STRING"
+input = '''
+{"id": 1, "value": "to be"}
+'''
+expect = '''
+{"id": 1, "word": "to"}
+{"id": 1, "word": "be"}
+'''
+"#;
+    tells_right_from_wrong(&plugin("explode-words"), fixture, "be", "bee", "expect");
+}
+
+const SPLIT: &str = r#"
+schema = "id BIGINT"
+input = '''
+{"id": 1}
+{"id": 2}
+{"id": 3}
+'''
+expect = '''
+{"id": 2}
+'''
+[outputs]
+odd = '''
+{"id": 1}
+{"id": 3}
+'''
+"#;
+
+#[test]
+fn a_fixture_tests_side_outputs_and_none_is_overlooked() {
+    let (_, outputs) = SPLIT.split_once("[outputs]").unwrap();
+    for (right, wrong) in [("{\"id\": 3}", "{\"id\": 4}"), (outputs, "")] {
+        tells_right_from_wrong(&split(), SPLIT, right, wrong, "outputs.odd");
+    }
+}
+
+#[test]
+fn update_writes_side_outputs_too() {
+    let wrong = SPLIT.split_once("[outputs]").unwrap().0;
+    let dir = folder(&split(), wrong);
+    fails(4, dir.path(), ["test", "."]);
+    ok(dir.path(), ["test", ".", "--update"]);
+    ok(dir.path(), ["test", "."]);
+    let now = fs::read_to_string(dir.path().join("tests/case.toml")).unwrap();
+    assert!(now.contains("odd = '''\n{\"id\":1}\n{\"id\":3}\n'''"), "{now}");
+}
+
+#[test]
+fn each_output_of_a_step_goes_where_the_pipeline_says() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path().join("in/a.json"), "{\"id\":1}\n{\"id\":2}\n{\"id\":3}\n");
+    let split = split();
+    write(
+        dir.path().join("p.toml"),
+        format!(
+            r#"
+trigger = "once"
+[sources.numbers]
+schema = "id BIGINT"
+files = {{ path = "in", format = "json" }}
+
+[steps.split]
+plugin = {split:?}
+
+[steps.odd]
+from = "split.odd"
+plugin = {split:?}
+
+[sinks.even]
+from = "split"
+files = {{ path = "even", format = "json" }}
+
+[sinks.odd]
+from = "split.odd"
+files = {{ path = "odd", format = "json" }}
+
+[sinks.odder]
+from = "odd.odd"
+files = {{ path = "odder", format = "json" }}
+"#
+        ),
+    );
+    ok(dir.path(), ["run", "p.toml"]);
+    let rows = |sink: &str| {
+        let files = fs::read_dir(dir.path().join(sink)).unwrap().map(|entry| entry.unwrap().path());
+        files.filter(|path| path.is_file()).map(|path| fs::read_to_string(path).unwrap()).collect::<String>()
+    };
+    assert_eq!(rows("even"), "{\"id\":2}\n");
+    assert_eq!(rows("odd"), "{\"id\":1}\n{\"id\":3}\n");
+    assert_eq!(rows("odder"), rows("odd"));
+    write(
+        dir.path().join("q.toml"),
+        fs::read_to_string(dir.path().join("p.toml")).unwrap().replace("odd.odd", "odd.evn"),
+    );
+    let said = fails(2, dir.path(), ["check", "q.toml"]);
+    assert!(said.contains("evn"), "{said}");
+}
