@@ -51,8 +51,8 @@ impl Runtime {
         Plugin::load(self.0.clone(), path).await
     }
 
-    /// The plugin that keeps every row and looks at none. What a call of it costs is what the boundary costs: all that
-    /// another plugin on the same columns costs beyond that is the plugin's own.
+    /// The plugin that keeps every row and looks at none: what a call of it costs, crossing costs any plugin that reads the
+    /// same columns.
     pub async fn empty_plugin(&self) -> Result<Plugin> {
         Plugin::empty(self.0.clone()).await
     }

@@ -74,7 +74,8 @@ Examples:
     /// Measure a plugin on a file of rows, beside a plugin that does nothing
     ///
     /// Both are given the same batches in turns, call by call. The empty plugin reads the columns that the plugin reads and keeps
-    /// every row: what it costs is what crossing into any plugin with these columns costs, the rest is the plugin's own.
+    /// every row: what it costs is what crossing with these columns costs any plugin. The rest is the plugin's work and what follows
+    /// from its answers: rows that are dropped, columns that are added.
     #[command(
         after_long_help = "Example:\n  streamhost bench my-filter.wasm --input events.parquet --config '{\"threshold\":10}'"
     )]

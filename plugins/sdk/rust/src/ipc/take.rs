@@ -55,15 +55,15 @@ impl Picked {
         match array.data_type() {
             DataType::List(_) => {
                 let lists = array.as_list::<i32>();
-                self.array(lists.values(), &spread(lists.value_offsets(), rows))
+                self.list(lists.value_offsets(), lists.values(), rows)
             }
             DataType::LargeList(_) => {
                 let lists = array.as_list::<i64>();
-                self.array(lists.values(), &spread(lists.value_offsets(), rows))
+                self.list(lists.value_offsets(), lists.values(), rows)
             }
             DataType::Map(..) => {
                 let maps = array.as_map();
-                self.array(maps.entries(), &spread(maps.value_offsets(), rows))
+                self.list(maps.value_offsets(), maps.entries(), rows)
             }
             DataType::FixedSizeList(_, size) => {
                 let size = u32::try_from(*size).unwrap_or(0);
@@ -75,6 +75,19 @@ impl Picked {
             }
             _ => self.values(array, rows),
         }
+    }
+
+    fn list<O: ArrowNativeType>(&mut self, offsets: &[O], items: &dyn Array, rows: &[u32]) -> Result<()> {
+        let mut ends = Vec::with_capacity(rows.len() + 1);
+        ends.push(O::usize_as(0));
+        let mut picked = Vec::new();
+        for row in rows {
+            let (start, end) = ends_of(offsets, *row);
+            picked.extend(start as u32..end as u32);
+            ends.push(O::usize_as(picked.len()));
+        }
+        self.buffers.push_back(ends.into());
+        self.array(items, &picked)
     }
 
     fn validity(&mut self, array: &dyn Array, rows: &[u32]) {
@@ -143,15 +156,7 @@ fn gather<T: ArrowNativeType>(array: &dyn Array, rows: &[u32]) -> Buffer {
     picked.collect::<Vec<T>>().into()
 }
 
-/// The rows of the children that belong to `rows` of their lists.
-fn spread<O: ArrowNativeType>(offsets: &[O], rows: &[u32]) -> Vec<u32> {
-    let children = |row: &u32| {
-        let (start, end) = ends_of(offsets, *row);
-        start as u32..end as u32
-    };
-    rows.iter().flat_map(children).collect()
-}
-
+/// Where the values of a row start and end.
 fn ends_of<O: ArrowNativeType>(offsets: &[O], row: u32) -> (usize, usize) {
     match offsets.get(row as usize..) {
         Some([start, end, ..]) => (start.as_usize(), end.as_usize()),
