@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use streamhost::arrow::array::{Array, StringArray};
+use streamhost::arrow::array::{Array, StringArray, builder::StringBuilder};
 use streamhost::arrow::compute::take_rows;
 use streamhost::arrow::datatypes::{DataType, Field, Schema};
 use streamhost::prelude::*;
@@ -54,16 +54,15 @@ pub fn explode(batch: &RecordBatch, config: &Config) -> Result<RecordBatch> {
 
 /// The words, and the row that each is from.
 fn numbered(text: &StringArray, lower: bool) -> (Vec<u32>, StringArray) {
-    let found = (0u32..)
-        .zip(text)
-        .flat_map(|(row, text)| words(text.unwrap_or_default()).map(move |word| (row, word)));
-    let (rows, words): (Vec<u32>, Vec<&str>) = found.unzip();
-    let words = if lower {
-        StringArray::from_iter_values(words.into_iter().map(str::to_lowercase))
-    } else {
-        StringArray::from_iter_values(words)
-    };
-    (rows, words)
+    let mut rows = Vec::with_capacity(text.len());
+    let mut found = StringBuilder::with_capacity(text.len(), text.value_data().len());
+    for (row, text) in (0u32..).zip(text) {
+        for word in words(text.unwrap_or_default()) {
+            rows.push(row);
+            if lower { found.append_value(word.to_lowercase()) } else { found.append_value(word) }
+        }
+    }
+    (rows, found.finish())
 }
 
 /// Letters, digits and underscores, with the apostrophes and hyphens between them.

@@ -51,13 +51,13 @@ pub(super) fn array(parts: &mut impl Parts, data_type: &DataType) -> Result<Arra
         }
         DataType::Map(entry, ordered) => map(parts, entry, *ordered, length, nulls),
         DataType::Struct(fields) => Ok(Arc::new(structure(parts, fields, length, nulls)?)),
-        other => fixed(parts, other, length, nulls),
+        other => fixed(parts.buffer()?, other, length, nulls),
     }
 }
 
 /// A column of values of a fixed width.
-fn fixed(
-    parts: &mut impl Parts,
+pub(super) fn fixed(
+    buffer: Buffer,
     data_type: &DataType,
     length: usize,
     nulls: Option<NullBuffer>,
@@ -89,7 +89,7 @@ fn fixed(
             return Err(Error::invalid(format_args!("{} cannot come into a plugin", ddl::type_name(other))));
         }
     };
-    read(parts.buffer()?, data_type, length, nulls)
+    read(buffer, data_type, length, nulls)
 }
 
 fn primitive<T: ArrowPrimitiveType>(

@@ -1,15 +1,19 @@
-//! Rows picked from a column. Buffers are gathered by width and made a column by the code that reads messages: arrow's own kernel is
-//! compiled for every type of column and of index, which is as much code as all else in a small plugin.
+//! Rows picked from a column. Values of a fixed width are gathered by their width: arrow's own kernel is compiled for every type of
+//! column and of index, which is as much code as all else in a small plugin.
 
-use std::collections::VecDeque;
+use std::sync::Arc;
 
+use arrow_array::builder::GenericByteBuilder;
 use arrow_array::cast::AsArray;
 use arrow_array::types::ByteArrayType;
-use arrow_array::{Array, ArrayRef, GenericByteArray};
-use arrow_buffer::{ArrowNativeType, BooleanBuffer, Buffer};
-use arrow_schema::DataType;
+use arrow_array::{
+    Array, ArrayRef, BooleanArray, FixedSizeBinaryArray, FixedSizeListArray, GenericByteArray,
+    GenericListArray, MapArray, NullArray, OffsetSizeTrait, StructArray,
+};
+use arrow_buffer::{ArrowNativeType, BooleanBuffer, Buffer, NullBuffer, OffsetBuffer};
+use arrow_schema::{DataType, FieldRef};
 
-use super::array::{Parts, array};
+use super::array::fixed;
 use crate::{Error, Result, ddl};
 
 /// The values of `column` at `rows`, in that order; a row may be picked more than once.
@@ -19,118 +23,54 @@ use crate::{Error, Result, ddl};
 /// # Errors
 /// If the column has no such row, or a type that the contract leaves out.
 pub fn take_rows(column: &dyn Array, rows: &[u32]) -> Result<ArrayRef> {
-    if let Some(last) = rows.iter().max().filter(|row| **row as usize >= column.len()) {
-        return Err(Error::permanent(format_args!("row {last} of {} is picked", column.len())));
-    }
-    let mut picked = Picked::default();
-    picked.array(column, rows)?;
-    array(&mut picked, column.data_type())
-}
-
-/// The nodes and buffers of the picked rows, depth first.
-#[derive(Default)]
-struct Picked {
-    nodes: VecDeque<(usize, usize)>,
-    buffers: VecDeque<Buffer>,
-}
-
-impl Parts for Picked {
-    fn node(&mut self) -> Result<(usize, usize)> {
-        self.nodes.pop_front().ok_or_else(lost)
-    }
-
-    fn buffer(&mut self) -> Result<Buffer> {
-        self.buffers.pop_front().ok_or_else(lost)
+    match rows.iter().max().filter(|row| **row as usize >= column.len()) {
+        Some(last) => Err(Error::permanent(format_args!("row {last} of {} is picked", column.len()))),
+        None => pick(column, rows),
     }
 }
 
-impl Picked {
-    /// Adds the parts of `rows`, each of which the array has.
-    fn array(&mut self, array: &dyn Array, rows: &[u32]) -> Result<()> {
-        if *array.data_type() == DataType::Null {
-            self.nodes.push_back((rows.len(), rows.len()));
-            return Ok(());
+/// As [`take_rows`], of rows that are there.
+fn pick(column: &dyn Array, rows: &[u32]) -> Result<ArrayRef> {
+    let nulls = column.nulls().filter(|nulls| nulls.null_count() > 0);
+    let nulls = nulls.map(|nulls| NullBuffer::new(bits(nulls.inner(), rows)));
+    Ok(match column.data_type() {
+        DataType::Null => Arc::new(NullArray::new(rows.len())),
+        DataType::Boolean => Arc::new(BooleanArray::new(bits(column.as_boolean().values(), rows), nulls)),
+        DataType::Utf8 => bytes(column.as_string::<i32>(), rows),
+        DataType::LargeUtf8 => bytes(column.as_string::<i64>(), rows),
+        DataType::Binary => bytes(column.as_binary::<i32>(), rows),
+        DataType::LargeBinary => bytes(column.as_binary::<i64>(), rows),
+        DataType::FixedSizeBinary(width) => {
+            let values = column.as_fixed_size_binary();
+            let picked = rows.iter().flat_map(|row| values.value(*row as usize)).copied();
+            Arc::new(FixedSizeBinaryArray::try_new(*width, picked.collect(), nulls)?)
         }
-        self.validity(array, rows);
-        match array.data_type() {
-            DataType::List(_) => {
-                let lists = array.as_list::<i32>();
-                self.list(lists.value_offsets(), lists.values(), rows)
-            }
-            DataType::LargeList(_) => {
-                let lists = array.as_list::<i64>();
-                self.list(lists.value_offsets(), lists.values(), rows)
-            }
-            DataType::Map(..) => {
-                let maps = array.as_map();
-                self.list(maps.value_offsets(), maps.entries(), rows)
-            }
-            DataType::FixedSizeList(_, size) => {
-                let size = u32::try_from(*size).unwrap_or(0);
-                let items: Vec<u32> = rows.iter().flat_map(|row| row * size..(row + 1) * size).collect();
-                self.array(array.as_fixed_size_list().values(), &items)
-            }
-            DataType::Struct(_) => {
-                array.as_struct().columns().iter().try_for_each(|child| self.array(child, rows))
-            }
-            _ => self.values(array, rows),
-        }
-    }
+        other if other.is_nested() => nested(column, rows, nulls)?,
+        other => fixed(values(column, rows)?, other, rows.len(), nulls)?,
+    })
+}
 
-    fn list<O: ArrowNativeType>(&mut self, offsets: &[O], items: &dyn Array, rows: &[u32]) -> Result<()> {
-        let mut ends = Vec::with_capacity(rows.len() + 1);
-        ends.push(O::usize_as(0));
-        let mut picked = Vec::new();
-        for row in rows {
-            let (start, end) = ends_of(offsets, *row);
-            picked.extend(start as u32..end as u32);
-            ends.push(O::usize_as(picked.len()));
+fn nested(column: &dyn Array, rows: &[u32], nulls: Option<NullBuffer>) -> Result<ArrayRef> {
+    match column.data_type() {
+        DataType::List(item) => list(column.as_list::<i32>(), item, rows, nulls),
+        DataType::LargeList(item) => list(column.as_list::<i64>(), item, rows, nulls),
+        DataType::FixedSizeList(item, size) => {
+            let width = u32::try_from(*size).unwrap_or(0);
+            let items: Vec<u32> = rows.iter().flat_map(|row| row * width..(row + 1) * width).collect();
+            let items = pick(column.as_fixed_size_list().values(), &items)?;
+            Ok(Arc::new(FixedSizeListArray::try_new(item.clone(), *size, items, nulls)?))
         }
-        self.buffers.push_back(ends.into());
-        self.array(items, &picked)
-    }
-
-    fn validity(&mut self, array: &dyn Array, rows: &[u32]) {
-        let nulls = array.nulls().filter(|nulls| nulls.null_count() > 0);
-        let valid = nulls.map(|nulls| bits(nulls.inner(), rows));
-        let missing = valid.as_ref().map_or(0, |valid| rows.len() - valid.count_set_bits());
-        self.nodes.push_back((rows.len(), missing));
-        self.buffers.push_back(valid.map(BooleanBuffer::into_inner).unwrap_or_default());
-    }
-
-    fn values(&mut self, array: &dyn Array, rows: &[u32]) -> Result<()> {
-        match array.data_type() {
-            DataType::Boolean => self.buffers.push_back(bits(array.as_boolean().values(), rows).into_inner()),
-            DataType::Utf8 => self.bytes(array.as_string::<i32>(), rows),
-            DataType::LargeUtf8 => self.bytes(array.as_string::<i64>(), rows),
-            DataType::Binary => self.bytes(array.as_binary::<i32>(), rows),
-            DataType::LargeBinary => self.bytes(array.as_binary::<i64>(), rows),
-            DataType::FixedSizeBinary(_) => {
-                let values = array.as_fixed_size_binary();
-                let picked = rows.iter().flat_map(|row| values.value(*row as usize));
-                self.buffers.push_back(picked.copied().collect());
-            }
-            other => {
-                let picked = fixed(array, other.primitive_width(), rows);
-                self.buffers.push_back(picked.ok_or_else(|| {
-                    Error::permanent(format_args!("rows of {} cannot be picked", ddl::type_name(other)))
-                })?);
-            }
+        DataType::Map(entry, ordered) => {
+            let (offsets, entries) = spread(column.as_map().value_offsets(), rows);
+            let entries = pick(column.as_map().entries(), &entries)?.as_struct().clone();
+            Ok(Arc::new(MapArray::try_new(entry.clone(), offsets, entries, nulls, *ordered)?))
         }
-        Ok(())
-    }
-
-    fn bytes<T: ByteArrayType>(&mut self, array: &GenericByteArray<T>, rows: &[u32]) {
-        let (offsets, values) = (array.value_offsets(), array.value_data());
-        let mut ends = Vec::with_capacity(rows.len() + 1);
-        ends.push(T::Offset::usize_as(0));
-        let mut picked = Vec::new();
-        for row in rows {
-            let (start, end) = ends_of(offsets, *row);
-            picked.extend_from_slice(values.get(start..end).unwrap_or_default());
-            ends.push(T::Offset::usize_as(picked.len()));
+        DataType::Struct(fields) => {
+            let children = column.as_struct().columns().iter().map(|child| pick(child, rows));
+            let children = children.collect::<Result<_>>()?;
+            Ok(Arc::new(StructArray::try_new_with_length(fields.clone(), children, nulls, rows.len())?))
         }
-        self.buffers.extend([ends.into(), picked.into()]);
+        other => Err(unknown(other)),
     }
 }
 
@@ -138,46 +78,72 @@ fn bits(bits: &BooleanBuffer, rows: &[u32]) -> BooleanBuffer {
     rows.iter().map(|row| bits.value(*row as usize)).collect()
 }
 
-fn fixed(array: &dyn Array, width: Option<usize>, rows: &[u32]) -> Option<Buffer> {
-    match width? {
-        1 => Some(gather::<i8>(array, rows)),
-        2 => Some(gather::<i16>(array, rows)),
-        4 => Some(gather::<i32>(array, rows)),
-        8 => Some(gather::<i64>(array, rows)),
-        16 => Some(gather::<i128>(array, rows)),
-        _ => None,
+fn bytes<T: ByteArrayType>(values: &GenericByteArray<T>, rows: &[u32]) -> ArrayRef {
+    let size = rows.iter().map(|row| values.value_length(*row as usize).as_usize()).sum();
+    let mut picked = GenericByteBuilder::<T>::with_capacity(rows.len(), size);
+    let rows = rows.iter().map(|row| *row as usize);
+    if values.null_count() == 0 {
+        rows.for_each(|row| picked.append_value(values.value(row)));
+    } else {
+        rows.for_each(|row| picked.append_option(values.is_valid(row).then(|| values.value(row))));
+    }
+    Arc::new(picked.finish())
+}
+
+fn list<O: OffsetSizeTrait>(
+    lists: &GenericListArray<O>,
+    item: &FieldRef,
+    rows: &[u32],
+    nulls: Option<NullBuffer>,
+) -> Result<ArrayRef> {
+    let (offsets, items) = spread(lists.value_offsets(), rows);
+    let items = pick(lists.values(), &items)?;
+    Ok(Arc::new(GenericListArray::try_new(item.clone(), offsets, items, nulls)?))
+}
+
+/// The offsets of the picked lists, and the items that are in them.
+fn spread<O: OffsetSizeTrait>(offsets: &[O], rows: &[u32]) -> (OffsetBuffer<O>, Vec<u32>) {
+    let ends = |row: &u32| match offsets.get(*row as usize..) {
+        Some([start, end, ..]) => start.as_usize() as u32..end.as_usize() as u32,
+        _ => 0..0,
+    };
+    let lengths = rows.iter().map(|row| ends(row).len());
+    (OffsetBuffer::from_lengths(lengths), rows.iter().flat_map(ends).collect())
+}
+
+/// Values of a fixed width, one after the other.
+fn values(column: &dyn Array, rows: &[u32]) -> Result<Buffer> {
+    let of = column.data_type();
+    match of.primitive_width() {
+        Some(1) => Ok(gather::<i8>(column, rows)),
+        Some(2) => Ok(gather::<i16>(column, rows)),
+        Some(4) => Ok(gather::<i32>(column, rows)),
+        Some(8) => Ok(gather::<i64>(column, rows)),
+        Some(16) => Ok(gather::<i128>(column, rows)),
+        _ => Err(unknown(of)),
     }
 }
 
-fn gather<T: ArrowNativeType>(array: &dyn Array, rows: &[u32]) -> Buffer {
-    let data = array.to_data();
+fn unknown(of: &DataType) -> Error {
+    Error::permanent(format_args!("rows of {} cannot be picked", ddl::type_name(of)))
+}
+
+fn gather<T: ArrowNativeType>(column: &dyn Array, rows: &[u32]) -> Buffer {
+    let data = column.to_data();
     let values = data.buffer::<T>(0);
     let picked = rows.iter().map(|row| values.get(*row as usize).copied().unwrap_or_default());
     picked.collect::<Vec<T>>().into()
-}
-
-/// Where the values of a row start and end.
-fn ends_of<O: ArrowNativeType>(offsets: &[O], row: u32) -> (usize, usize) {
-    match offsets.get(row as usize..) {
-        Some([start, end, ..]) => (start.as_usize(), end.as_usize()),
-        _ => (0, 0),
-    }
-}
-
-fn lost() -> Error {
-    Error::permanent("picking rows lost a part of a column")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::arrow::compute::take;
-    use crate::ddl;
     use arrow_array::UInt32Array;
     use arrow_json::ReaderBuilder;
     use std::sync::Arc;
 
-    const COLUMNS: &str = "a BOOLEAN, b TINYINT, c SMALLINT, d INT, e BIGINT, f FLOAT, g DOUBLE, h STRING, \
+    const COLUMNS: &str = "a BOOLEAN, z BINARY, b TINYINT, c SMALLINT, d INT, e BIGINT, f FLOAT, g DOUBLE, h STRING, \
         i DATE, j TIMESTAMP, k DECIMAL(20, 2), l ARRAY<STRING>, m MAP<STRING, INT>, n STRUCT<x: INT, y: ARRAY<INT>>";
     const ROWS: &str = r#"
         {"a": true, "b": 1, "c": 2, "d": 3, "e": 4, "f": 0.5, "g": 1.5, "h": "one", "i": "2025-01-01",
@@ -191,7 +157,7 @@ mod tests {
     fn what_is_picked_is_what_arrow_would_take() -> Result<()> {
         let schema = Arc::new(ddl::parse(COLUMNS)?);
         let mut reader = ReaderBuilder::new(schema).build(ROWS.as_bytes())?;
-        let batch = reader.next().ok_or_else(lost)??;
+        let batch = reader.next().ok_or_else(|| Error::permanent("no rows"))??;
         for (whole, rows) in [(true, &[3, 0, 0, 1, 2, 3][..]), (true, &[]), (false, &[2, 0, 1, 1])] {
             let batch = if whole { batch.clone() } else { batch.slice(1, 3) };
             for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
