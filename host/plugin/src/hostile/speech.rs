@@ -1,40 +1,38 @@
 //! What a guest says, as it comes to the host's log.
 
 use super::*;
-use std::{
-    io::Write,
-    sync::{Mutex, MutexGuard},
-};
-use tracing::subscriber::{DefaultGuard, set_default};
+use std::{cell::RefCell, io::Write, sync::Once};
+
+thread_local! {
+    static WRITTEN: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
 /// The log of this thread, from its start on.
-pub(super) struct Log {
-    written: Arc<Mutex<Vec<u8>>>,
-    _until_dropped: DefaultGuard,
-}
+pub(super) struct Log;
 
 impl Log {
     pub(super) fn start() -> Self {
-        let written = Arc::<Mutex<Vec<u8>>>::default();
-        let sink = written.clone();
-        let log = tracing_subscriber::fmt().with_ansi(false).with_writer(move || Sink(sink.clone())).finish();
-        Log { written, _until_dropped: set_default(log) }
+        static LISTENING: Once = Once::new();
+        LISTENING.call_once(|| {
+            // One subscriber for all threads: with one a thread, tracing remembers of a place that logs that nobody listens
+            // if a thread without one comes there first.
+            let log = tracing_subscriber::fmt().with_ansi(false).with_writer(|| ThisThread).finish();
+            tracing::subscriber::set_global_default(log).unwrap();
+        });
+        WRITTEN.take();
+        Log
     }
 
     pub(super) fn text(&self) -> String {
-        String::from_utf8(self.bytes().clone()).unwrap()
-    }
-
-    fn bytes(&self) -> MutexGuard<'_, Vec<u8>> {
-        self.written.lock().unwrap()
+        WRITTEN.with_borrow(|bytes| String::from_utf8(bytes.clone()).unwrap())
     }
 }
 
-struct Sink(Arc<Mutex<Vec<u8>>>);
+struct ThisThread;
 
-impl Write for Sink {
+impl Write for ThisThread {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
+        WRITTEN.with_borrow_mut(|written| written.write(bytes))
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
