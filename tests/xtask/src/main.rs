@@ -49,7 +49,8 @@ fn test(args: &[String], environment: &[(&str, &str)]) -> Done {
 /// Guests twice: tests are compiled for this machine, and what only a component has, for Wasm.
 fn lint() -> Done {
     wasm_target()?;
-    for workspace in [root(), plugins(), root().join("tests/guests/replace")] {
+    let guests = ["replace", "split"].map(|name| root().join("tests/guests").join(name));
+    for workspace in [root(), plugins()].into_iter().chain(guests) {
         run(cargo(&workspace, &["fmt", "--all", "--check"]))?;
         if workspace != root() {
             run(clippy(&workspace, &["--target", TARGET]))?;

@@ -12,8 +12,7 @@ pub mod compute {
     pub use arrow_select::concat::{concat, concat_batches};
     pub use arrow_select::take::{take, take_record_batch};
 
-    pub use crate::filter::{filter, filter_record_batch, select};
-    pub use crate::ipc::take_rows;
+    pub use crate::pick::{filter, filter_record_batch, select, take_rows};
 
     use arrow_buffer::BooleanBuffer;
 

@@ -56,7 +56,7 @@ pub(super) fn array(parts: &mut impl Parts, data_type: &DataType) -> Result<Arra
 }
 
 /// A column of values of a fixed width.
-pub(super) fn fixed(
+pub(crate) fn fixed(
     buffer: Buffer,
     data_type: &DataType,
     length: usize,

@@ -6,11 +6,10 @@
 mod array;
 mod flat;
 mod read;
-mod take;
 mod write;
 
+pub(crate) use array::fixed;
 pub(crate) use read::{decode, empty};
-pub use take::take_rows;
 pub(crate) use write::encode;
 
 use arrow_ipc::convert::try_schema_from_ipc_buffer;

@@ -1,14 +1,16 @@
-//! Picking rows by a bitmap. In Wasm a kernel that copies run by run, as Arrow's does, spends most of its time in calls that copy
-//! a few bytes; here every value is written and the next one overwrites it unless it was to be kept, without a branch.
+//! Rows by a bitmap. Every value is written, and the next one overwrites it unless it was to be kept: without a branch.
+
+use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{BinaryType, ByteArrayType, Utf8Type};
-use arrow_array::{
-    Array, ArrayRef, BooleanArray, GenericByteArray, RecordBatch, RecordBatchOptions, make_array,
-};
-use arrow_buffer::{ArrowNativeType, BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
-use arrow_schema::{ArrowError, DataType};
-use std::sync::Arc;
+use arrow_array::{Array, ArrayRef, BooleanArray, GenericByteArray, RecordBatch, RecordBatchOptions};
+use arrow_buffer::{ArrowNativeType, BooleanBuffer, Buffer, NullBuffer, OffsetBuffer};
+use arrow_schema::DataType;
+
+use super::take_rows;
+use crate::ipc::fixed;
+use crate::{Error, Result};
 
 /// The values whose bit is set. There must be as many bits as values; those without a partner are left out.
 pub fn select<T: Copy + Default>(values: &[T], keep: &BooleanBuffer) -> Vec<T> {
@@ -30,7 +32,7 @@ pub fn select<T: Copy + Default>(values: &[T], keep: &BooleanBuffer) -> Vec<T> {
 ///
 /// # Errors
 /// If there are not as many bits as rows.
-pub fn filter(column: &dyn Array, keep: &BooleanArray) -> Result<ArrayRef, ArrowError> {
+pub fn filter(column: &dyn Array, keep: &BooleanArray) -> Result<ArrayRef> {
     same_length(column.len(), keep)?;
     column_of(column, &certain(keep))
 }
@@ -39,19 +41,19 @@ pub fn filter(column: &dyn Array, keep: &BooleanArray) -> Result<ArrayRef, Arrow
 ///
 /// # Errors
 /// If there are not as many bits as rows.
-pub fn filter_record_batch(batch: &RecordBatch, keep: &BooleanArray) -> Result<RecordBatch, ArrowError> {
+pub fn filter_record_batch(batch: &RecordBatch, keep: &BooleanArray) -> Result<RecordBatch> {
     same_length(batch.num_rows(), keep)?;
     let keep = certain(keep);
     let columns = batch.columns().iter().map(|column| column_of(column, &keep)).collect::<Result<_, _>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(keep.count_set_bits()));
-    RecordBatch::try_new_with_options(batch.schema(), columns, &options)
+    Ok(RecordBatch::try_new_with_options(batch.schema(), columns, &options)?)
 }
 
-fn same_length(rows: usize, keep: &BooleanArray) -> Result<(), ArrowError> {
+fn same_length(rows: usize, keep: &BooleanArray) -> Result<()> {
     if keep.len() == rows {
         return Ok(());
     }
-    Err(ArrowError::InvalidArgumentError(format!("{} bits to keep of {rows} rows", keep.len())))
+    Err(Error::permanent(format_args!("{} bits say which of {rows} rows to keep", keep.len())))
 }
 
 /// The bits that are set and not null.
@@ -62,33 +64,28 @@ fn certain(keep: &BooleanArray) -> BooleanBuffer {
     }
 }
 
-fn column_of(column: &dyn Array, keep: &BooleanBuffer) -> Result<ArrayRef, ArrowError> {
+fn column_of(column: &dyn Array, keep: &BooleanBuffer) -> Result<ArrayRef> {
     match column.data_type() {
         DataType::Utf8 => Ok(Arc::new(bytes::<Utf8Type>(column.as_bytes(), keep))),
         DataType::Binary => Ok(Arc::new(bytes::<BinaryType>(column.as_bytes(), keep))),
         other => match other.primitive_width() {
-            Some(1) => fixed::<u8>(column, keep),
-            Some(2) => fixed::<u16>(column, keep),
-            Some(4) => fixed::<u32>(column, keep),
-            Some(8) => fixed::<u64>(column, keep),
-            Some(16) => fixed::<i128>(column, keep),
-            _ => arrow_select::filter::filter(column, &BooleanArray::new(keep.clone(), None)),
+            Some(1) => width::<u8>(column, keep),
+            Some(2) => width::<u16>(column, keep),
+            Some(4) => width::<u32>(column, keep),
+            Some(8) => width::<u64>(column, keep),
+            Some(16) => width::<i128>(column, keep),
+            _ => take_rows(column, &keep.set_indices().map(|row| row as u32).collect::<Vec<_>>()),
         },
     }
 }
 
 /// A column whose values are as wide as a `T`, whatever they mean.
-fn fixed<T: ArrowNativeType + Default>(
-    column: &dyn Array,
-    keep: &BooleanBuffer,
-) -> Result<ArrayRef, ArrowError> {
+fn width<T: ArrowNativeType + Default>(column: &dyn Array, keep: &BooleanBuffer) -> Result<ArrayRef> {
     let data = column.to_data();
-    let values = ScalarBuffer::<T>::from(data.buffers().first().cloned().unwrap_or_default());
-    let values = values.get(data.offset()..).and_then(|values| values.get(..data.len())).unwrap_or_default();
+    let values = data.buffer::<T>(0).get(..data.len()).unwrap_or_default();
     let kept = select(values, keep);
-    let (length, nulls) = (kept.len(), nulls(column, keep));
-    let builder = data.into_builder().offset(0).len(length).nulls(nulls);
-    Ok(make_array(builder.buffers(vec![Buffer::from_vec(kept)]).build()?))
+    let length = kept.len();
+    fixed(Buffer::from_vec(kept), data.data_type(), length, nulls(column, keep))
 }
 
 /// A column of text or bytes: values that follow each other are copied at once.
@@ -160,6 +157,6 @@ mod tests {
     #[test]
     fn a_mask_of_another_length_is_refused() {
         let error = filter(&Int8Array::from(vec![1, 2]), &BooleanArray::from(vec![true])).unwrap_err();
-        assert_eq!(error.to_string(), "Invalid argument error: 1 bits to keep of 2 rows");
+        assert_eq!(error.to_string(), "1 bits say which of 2 rows to keep");
     }
 }

@@ -1,5 +1,4 @@
-//! Rows picked from a column. Values of a fixed width are gathered by their width: arrow's own kernel is compiled for every type of
-//! column and of index, which is as much code as all else in a small plugin.
+//! Rows by their numbers.
 
 use std::sync::Arc;
 
@@ -13,7 +12,7 @@ use arrow_array::{
 use arrow_buffer::{ArrowNativeType, BooleanBuffer, Buffer, NullBuffer, OffsetBuffer};
 use arrow_schema::{DataType, FieldRef};
 
-use super::array::fixed;
+use crate::ipc::fixed;
 use crate::{Error, Result, ddl};
 
 /// The values of `column` at `rows`, in that order; a row may be picked more than once.
