@@ -243,3 +243,43 @@ fn a_way_back_over_archived_files_is_refused_until_they_are_back() {
     assert_eq!(stored(&dir.path().join("out")), (0..30).collect(), "sinks that have an epoch skip it");
     assert_eq!(fs::read_dir(dir.path().join("done")).unwrap().count(), 3);
 }
+
+#[test]
+fn a_file_that_cannot_be_read_holds_the_query_up_until_it_is_given_up() {
+    let dir = tempfile::tempdir().unwrap();
+    numbers(dir.path().join("in/a.json"), 0, 10);
+    let damaged = dir.path().join("in/b.json.gz");
+    write(&damaged, b"\x1f\x8b and no more");
+    for _ in 0..2 {
+        let error = fails(4, dir.path(), to_files("available-now"));
+        assert!(
+            error.contains("in/b.json.gz is damaged or cut off; deliver it again under another name"),
+            "{error}"
+        );
+    }
+    // As the error says.
+    numbers(dir.path().join("in/c.json"), 10, 10);
+    let mut skipping = to_files("available-now").to_vec();
+    skipping.extend(["--from-option", "on-bad-file=skip"]);
+    let output = run(dir.path(), &skipping);
+    let said = text(&output.stderr);
+    assert!(output.status.success() && said.contains("skipped the rest of a file"), "{said}");
+    assert_eq!(stored(&dir.path().join("out")), (0..20).collect());
+}
+
+#[test]
+fn a_checkpoint_knows_its_input_wherever_the_query_is_started() {
+    let dir = tempfile::tempdir().unwrap();
+    numbers(dir.path().join("in/a.json"), 0, 10);
+    ok(dir.path(), to_files("available-now"));
+    let mut again = to_files("available-now");
+    again[2] = "./in/";
+    ok(dir.path(), again);
+    assert_eq!(stored(&dir.path().join("out")).len(), 10);
+    numbers(dir.path().join("other/in/a.json"), 10, 10);
+    let checkpoint = dir.path().join("ckpt").display().to_string();
+    let mut elsewhere = to_files("available-now").map(str::to_owned);
+    elsewhere[10] = checkpoint;
+    let error = fails(2, dir.path().join("other"), elsewhere);
+    assert!(error.contains("/other/in]; use another `checkpoint` directory"), "{error}");
+}

@@ -46,6 +46,8 @@ pub struct Progress {
 pub struct Phases {
     /// Asking the sources what is new.
     pub latest_offset: u64,
+    /// Making steps and sinks for the columns of the epoch.
+    pub query_planning: u64,
     /// Making the plan of the epoch durable.
     pub wal_commit: u64,
     /// Reading, steps, writing.
@@ -66,10 +68,17 @@ pub struct SourceProgress {
     pub start_offset: Option<Offset>,
     /// Where it ended.
     pub end_offset: Option<Offset>,
+    /// How far it could have been read. As with Spark's file source there is none where a source counts what waits behind
+    /// the end, `backlog`, and not where that ends.
+    pub latest_offset: Option<Offset>,
     /// How much is known to wait behind it, in the unit of the source's limit.
     pub backlog: u64,
     /// Rows read.
     pub num_input_rows: u64,
+    /// Rows read per second since the last epoch was triggered.
+    pub input_rows_per_second: f64,
+    /// Rows read per second of work on them.
+    pub processed_rows_per_second: f64,
 }
 
 /// What one epoch wrote to a sink.

@@ -55,7 +55,7 @@ impl<'q> Run<'q> {
     ) -> Result<(Run<'q>, Resume)> {
         let checkpoint = Checkpoint::new(query.store.clone());
         let sources = query.planner.sources().await?;
-        let read = sources.iter().map(|s| (s.name.clone(), s.source.facts().description)).collect();
+        let read = sources.iter().map(|s| (s.name.clone(), s.source.facts().identity)).collect();
         let metadata = checkpoint.open(&query.settings.name, read).await?;
         let owner = match *owner {
             // A restart within the process must not push out a host that has taken over meanwhile.
@@ -186,7 +186,9 @@ impl<'q> Run<'q> {
                 continue;
             }
             // Before anything is durable: what the steps and sinks refuse must not have to be replayed.
+            let planning = self.query.clock.monotonic();
             self.replan(&ranges).await?;
+            self.phases.query_planning = self.millis_since(planning);
             let record = self.record(ranges);
             self.checkpoint.still_mine(self.owner).await?;
             let writing = self.query.clock.monotonic();

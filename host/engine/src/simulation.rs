@@ -38,6 +38,8 @@ struct Numbers {
     /// From this number on the columns are called by another version.
     renewed: u64,
     consumes: bool,
+    /// All of a range comes in one stream, however many are asked for.
+    whole: bool,
     released: Arc<AtomicU64>,
 }
 
@@ -46,6 +48,7 @@ impl Source for Numbers {
     fn facts(&self) -> SourceFacts {
         SourceFacts {
             description: "numbers".into(),
+            identity: "numbers".into(),
             replayable: true,
             needs_history: false,
             consumes: self.consumes,
@@ -77,6 +80,7 @@ impl Source for Numbers {
     async fn read(&self, range: &Range, partitions: usize) -> Result<Vec<BatchStream>> {
         let from = range.start.as_ref().and_then(|o| o.0.as_u64()).unwrap_or(0);
         let numbers: Vec<i64> = (from as i64..range.end.0.as_u64().unwrap() as i64).collect();
+        let partitions = if self.whole { 1 } else { partitions };
         let parts = numbers.chunks(numbers.len().div_ceil(partitions)).map(|part| {
             let batches: Vec<_> =
                 part.chunks(3).map(|batch| Ok(Batch::read(rows(batch), at(batch[0])))).collect();
@@ -144,6 +148,10 @@ struct Doubling {
 impl Worker for Doubling {
     async fn process(&mut self, _: &EpochContext, batch: Batch, out: &mut Vec<(usize, Batch)>) -> Result<()> {
         let numbers = batch.rows.column(0).as_primitive::<Int64Type>();
+        // Some batches take longer than the next ones.
+        for _ in 0..numbers.value(0) * 7 % 5 {
+            tokio::task::yield_now().await;
+        }
         if numbers.iter().any(|n| n.is_some() && n == self.endless) {
             std::future::pending::<()>().await;
         }
@@ -223,9 +231,9 @@ struct Plan {
 #[async_trait]
 impl Planner for Plan {
     async fn sources(&self) -> Result<Vec<NamedSource>> {
-        let Start { total, renewed, consumes, .. } = self.start;
+        let Start { total, renewed, consumes, whole, .. } = self.start;
         let released = self.world.released.clone();
-        let source = Numbers { total, limit: 10, renewed, consumes, released };
+        let source = Numbers { total, limit: 10, renewed, consumes, whole, released };
         Ok(vec![NamedSource { name: "in".into(), source: Arc::new(source) }])
     }
 
@@ -271,6 +279,7 @@ struct Start {
     total: u64,
     renewed: u64,
     consumes: bool,
+    whole: bool,
     parallelism: u32,
     trigger: Trigger,
     crash: Option<u64>,
@@ -282,6 +291,7 @@ const START: Start = Start {
     total: 45,
     renewed: u64::MAX,
     consumes: false,
+    whole: false,
     parallelism: 1,
     trigger: Trigger::AvailableNow,
     crash: None,

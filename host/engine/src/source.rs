@@ -57,6 +57,8 @@ pub trait Source: Send + Sync {
 pub struct SourceFacts {
     /// For people and the progress: `FileSource[data/input]`.
     pub description: String,
+    /// What its offsets are positions in, wherever the process was started. The checkpoint keeps it, and refuses another.
+    pub identity: String,
     /// Whether the same range can be read again after a crash. Not so for a socket or standard input.
     pub replayable: bool,
     /// Whether `restore` needs every range since the newest snapshot, and not just the newest range. Then the

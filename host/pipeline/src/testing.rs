@@ -279,6 +279,7 @@ impl Source for Rows {
     fn facts(&self) -> SourceFacts {
         SourceFacts {
             description: "test rows".into(),
+            identity: "test rows".into(),
             replayable: true,
             needs_history: false,
             consumes: false,

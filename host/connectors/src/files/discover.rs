@@ -26,7 +26,12 @@ pub(crate) fn schema_of_files(
 ) -> Result<Schema> {
     let mut discovery = Discovery::default();
     for file in files {
-        discovery.look_at(file, location, settings)?;
+        match discovery.look_at(file, location, settings) {
+            Err(error) if settings.skips(&error) => {
+                tracing::error!(error = error.report(), "not looked at for columns");
+            }
+            looked => looked?,
+        }
     }
     discovery.schema().ok_or_else(|| {
         Error::invalid(format!(

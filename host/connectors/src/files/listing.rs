@@ -220,9 +220,10 @@ pub(crate) fn unreadable(path: &Path, error: io::Error) -> Error {
     let (kind, what) = match error.kind() {
         io::ErrorKind::PermissionDenied => (Kind::Invalid, "may not be read; give this process the right to"),
         io::ErrorKind::NotFound => (Kind::Data, "is not there any more"),
-        io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
-            (Kind::Data, "is damaged or cut off; deliver it again under another name")
-        }
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => (
+            Kind::Data,
+            "is damaged or cut off; deliver it again under another name, and go on without this one by `on-bad-file = \"skip\"`",
+        ),
         _ => (Kind::Unavailable, "cannot be read"),
     };
     Error::new(kind, format!("{} {what}", path.display())).caused_by(error)

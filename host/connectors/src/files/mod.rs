@@ -16,5 +16,5 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
-pub use settings::{Clean, FileFormat, FilesSettings, MetadataField};
+pub use settings::{Clean, FileFormat, FilesSettings, MetadataField, OnBadFile};
 pub use source::FileSource;

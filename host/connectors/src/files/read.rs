@@ -27,8 +27,8 @@ pub(crate) type Out<'a> = &'a mut dyn FnMut(Batch) -> Result<()>;
 
 /// What to do about a file that a planned epoch needs and does not find. The epoch cannot go on with less: a sink may have
 /// stored it already, with the rows that are missing now.
-const PUT_BACK: &str = "put it back as it was, its modification time too, and start again; if it is lost, start over with a new \
-     checkpoint and a new output; deliver files by renaming them into place";
+const PUT_BACK: &str = "put it back as it was, its modification time too, and start again; or go on without it by \
+     `on-bad-file = \"skip\"`; deliver files by renaming them into place";
 
 /// Everything that reading a range needs to know.
 #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@ use crate::{
     source::{Limit, SourceOptions},
     units::{ByteSize, Interval},
 };
-use engine::{Error, Result};
+use engine::{Error, Kind, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -18,12 +18,13 @@ use std::path::{Path, PathBuf};
 ///
 /// A file that is still being written is not read half: names that start with `.` or `_` or end with `.tmp`, `.part`,
 /// `.partial`, `.crdownload`, `.swp` or `~` are left alone, so the safe way to deliver a file is to write it under such a name
-/// and rename it. Files whose names are not UTF-8 are left alone too, with a warning. Any other file is taken once it has been left unchanged for `settle`. A writer that pauses for longer has
-/// its file planned as it is then, the last row cut where the writer stood: choose `settle` longer than its pauses.
+/// and rename it. Any other file is taken once it has been left unchanged for `settle`. A writer that pauses for longer has
+/// its file planned as it is then, the last row cut where the writer stood: choose `settle` longer than its pauses. Files
+/// whose names are not UTF-8 are left alone too, with a warning.
 ///
 /// An epoch reads the bytes that it was planned with, however often it is repeated. Of CSV, JSON and text that grew meanwhile
 /// that is its beginning, with a warning; compressed files and Parquet that grew, and files that shrank, were rewritten or are
-/// gone, end the query with an error until they are put back.
+/// gone, end the query with an error until they are put back, or are given up by `on-bad-file = "skip"`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct FilesSettings {
@@ -47,6 +48,10 @@ pub struct FilesSettings {
     /// What happens to a file once its epoch is committed. Default: `off`, it stays.
     #[serde(default)]
     pub clean: Clean,
+    /// What happens when a file is damaged, is gone or has changed since its epoch was planned, or has a header that does not fit.
+    /// Default: `fail`, the query ends.
+    #[serde(default)]
+    pub on_bad_file: OnBadFile,
     /// Columns of a STRUCT named `_metadata` that tell about the file of each row. Default: there is none.
     #[serde(default)]
     pub metadata: Vec<MetadataField>,
@@ -93,6 +98,18 @@ pub enum Clean {
     Archive(PathBuf),
 }
 
+/// What happens when a file cannot be read as it was planned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OnBadFile {
+    /// The query ends, and every start tries again: nothing is lost.
+    #[default]
+    Fail,
+    /// The rest of the file is left out, and an error logged. Its rows are lost, and a sink that stored the epoch before has
+    /// more of them than the others. With `on-bad-data = "fail"` a bad row makes a bad file.
+    Skip,
+}
+
 /// A field of `_metadata`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -118,6 +135,7 @@ impl FilesSettings {
             recursive: false,
             latest_first: false,
             clean: Clean::Off,
+            on_bad_file: OnBadFile::Fail,
             metadata: Vec::new(),
             settle: default_settle(),
             max_line_bytes: default_max_line_bytes(),
@@ -126,6 +144,11 @@ impl FilesSettings {
 }
 
 impl FilesSettings {
+    /// Whether a file with this error is left out.
+    pub(super) fn skips(&self, error: &Error) -> bool {
+        self.on_bad_file == OnBadFile::Skip && error.kind() == Kind::Data
+    }
+
     /// [`engine::Kind::Invalid`] if settings contradict each other.
     pub(super) fn check(&self, options: &SourceOptions, location: &Location) -> Result<()> {
         if let Some(Limit::Rows(_)) = options.max_per_trigger {

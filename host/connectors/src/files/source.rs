@@ -24,6 +24,7 @@ use futures::stream;
 use serde_json::json;
 use std::{
     collections::HashSet,
+    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -211,8 +212,13 @@ impl FileSource {
 #[async_trait]
 impl Source for FileSource {
     fn facts(&self) -> SourceFacts {
+        let path = &self.settings.path;
+        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+        // Without a slash at the end, or one too many.
+        let identity: PathBuf = absolute.components().collect();
         SourceFacts {
-            description: format!("FileSource[{}]", self.settings.path.display()),
+            description: format!("FileSource[{}]", path.display()),
+            identity: format!("FileSource[{}]", identity.display()),
             replayable: true,
             needs_history: true,
             consumes: self.settings.clean != Clean::Off,
@@ -264,7 +270,8 @@ impl Source for FileSource {
         let reading = Arc::new(self.reading(range)?);
         let files = Detail::of(range)?.files;
         let shares = assign(&files, partitions, |file| reading.may_cut(file));
-        Ok(shares.into_iter().map(|splits| stream_of(reading.clone(), splits)).collect())
+        let shares = shares.into_iter().filter(|splits| !splits.is_empty());
+        Ok(shares.map(|splits| stream_of(reading.clone(), splits)).collect())
     }
 
     async fn release(&self, range: &Range) -> Result<Option<Bytes>> {
@@ -349,9 +356,6 @@ fn nullable(schema: Schema) -> Schema {
 
 /// Reads splits on a thread of their own, a few batches ahead.
 fn stream_of(reading: Arc<Reading>, splits: Vec<Split>) -> BatchStream {
-    if splits.is_empty() {
-        return Box::pin(stream::empty());
-    }
     let (send, receive) = mpsc::channel(AHEAD);
     let reader = tokio::task::spawn_blocking(move || read_all(&reading, &splits, &send));
     Box::pin(stream::unfold(Some((receive, reader)), next))
@@ -379,12 +383,18 @@ fn read_all(reading: &Reading, splits: &[Split], send: &mpsc::Sender<Result<Batc
             abandoned = send.blocking_send(Ok(batch)).is_err();
             if abandoned { Err(Error::internal("nobody reads on")) } else { Ok(()) }
         });
-        if let Err(error) = result {
-            if !abandoned {
-                // The receiver may have gone meanwhile, and then nobody needs to know.
-                let _ = send.blocking_send(Err(error));
+        match result {
+            Ok(()) => {}
+            Err(error) if reading.settings.skips(&error) => {
+                tracing::error!(error = error.report(), "skipped the rest of a file: its rows are lost");
             }
-            return;
+            Err(error) => {
+                if !abandoned {
+                    // The receiver may have gone meanwhile, and then nobody needs to know.
+                    let _ = send.blocking_send(Err(error));
+                }
+                return;
+            }
         }
     }
 }

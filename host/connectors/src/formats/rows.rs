@@ -232,7 +232,7 @@ impl RowDecoder {
         };
         let line = place.next + self.lines.count as u64;
         engine::Error::data(format!(
-            "{}, line {line}, byte {}: {what}; correct the file, or set on-bad-data to \"permissive\" or \"drop\"",
+            "{}, line {line}, byte {}: {what}; set `on-bad-data` to \"permissive\" or \"drop\" to go on",
             place.of,
             fault.at + 1
         ))

@@ -139,7 +139,13 @@ fn schema() -> SchemaRef {
 impl Source for RateSource {
     fn facts(&self) -> SourceFacts {
         let description = format!("RateSource[rows-per-second = {}]", self.settings.rows_per_second);
-        SourceFacts { description, replayable: true, needs_history: false, consumes: false }
+        SourceFacts {
+            identity: description.clone(),
+            description,
+            replayable: true,
+            needs_history: false,
+            consumes: false,
+        }
     }
 
     fn schema(&self, _: Option<&Range>) -> Result<SchemaRef> {

@@ -161,7 +161,13 @@ fn stamped(batch: Batch, schema: &SchemaRef, now: i64) -> Result<Batch> {
 impl Source for SocketSource {
     fn facts(&self) -> SourceFacts {
         let description = format!("SocketSource[{}]", self.address());
-        SourceFacts { description, replayable: false, needs_history: false, consumes: false }
+        SourceFacts {
+            identity: description.clone(),
+            description,
+            replayable: false,
+            needs_history: false,
+            consumes: false,
+        }
     }
 
     fn schema(&self, _: Option<&Range>) -> Result<SchemaRef> {

@@ -136,6 +136,7 @@ impl Source for StdinSource {
     fn facts(&self) -> SourceFacts {
         SourceFacts {
             description: "StdinSource".into(),
+            identity: "StdinSource".into(),
             replayable: false,
             needs_history: false,
             consumes: false,

@@ -68,7 +68,7 @@ impl Checkpoint {
             sources.iter().map(|(name, what)| format!("{name} = {what}")).collect::<Vec<_>>().join(", ")
         };
         Err(Error::invalid(format!(
-            "checkpoint {} belongs to pipeline `{}` with the sources {}, but this pipeline has {}; use another `checkpoint` directory, or put the old sources back",
+            "checkpoint {} belongs to pipeline `{}` with the sources {}, but this pipeline has {}; use another `checkpoint` directory, or put the old sources back; if the same input has only moved, correct `sources` in the checkpoint's file `metadata`",
             self.location(),
             kept.name,
             list(&kept.sources),

@@ -20,8 +20,10 @@ impl Run<'_> {
         started: Duration,
     ) {
         let took = self.query.clock.monotonic() - started;
-        self.phases.trigger_execution =
-            self.phases.latest_offset + self.phases.wal_commit + took.as_millis() as u64;
+        self.phases.trigger_execution = self.phases.latest_offset
+            + self.phases.query_planning
+            + self.phases.wal_commit
+            + took.as_millis() as u64;
         let rows = input.iter().sum();
         let last = self.reported.replace(record.time);
         let since_last = Duration::from_micros(last.map_or(0, |last| (record.time.0 - last.0).max(0) as u64));
@@ -51,7 +53,7 @@ impl Run<'_> {
                 .sources
                 .iter()
                 .zip(input)
-                .map(|(s, rows)| self.source_progress(s, record, *rows))
+                .map(|(s, rows)| self.source_progress(s, record, *rows, (since_last, took)))
                 .collect(),
             sink: sinks.first().cloned().unwrap_or_default(),
             sinks,
@@ -61,14 +63,23 @@ impl Run<'_> {
         self.query.observer.progress(&progress);
     }
 
-    fn source_progress(&self, named: &NamedSource, record: &OffsetRecord, rows: u64) -> SourceProgress {
+    fn source_progress(
+        &self,
+        named: &NamedSource,
+        record: &OffsetRecord,
+        rows: u64,
+        (since_last, took): (Duration, Duration),
+    ) -> SourceProgress {
         let ranges = record.sources.get(&named.name).map_or(&[][..], |r| r);
         SourceProgress {
             description: format!("{}: {}", named.name, named.source.facts().description),
             start_offset: ranges.first().and_then(|r| r.start.clone()),
             end_offset: ranges.last().map(|r| r.end.clone()),
+            latest_offset: None,
             backlog: self.backlog.get(&named.name).copied().unwrap_or(0),
             num_input_rows: rows,
+            input_rows_per_second: per_second(rows, since_last),
+            processed_rows_per_second: per_second(rows, took),
         }
     }
 }

@@ -46,8 +46,29 @@ async fn progress_has_the_shape_of_sparks() {
     {
         assert!(progress.get(key).is_some(), "{key}");
     }
-    assert!(progress["durationMs"].get("triggerExecution").is_some());
+    let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let phases =
+        ["latestOffset", "queryPlanning", "walCommit", "addBatch", "commitOffsets", "triggerExecution"];
+    assert_eq!(keys(&progress["durationMs"]), phases);
+    let source = [
+        "description",
+        "startOffset",
+        "endOffset",
+        "latestOffset",
+        "backlog",
+        "numInputRows",
+        "inputRowsPerSecond",
+        "processedRowsPerSecond",
+    ];
+    assert_eq!(keys(&progress["sources"][0]), source);
     assert!(progress["plugins"].get("double").is_some());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn workers_side_by_side_keep_the_order_of_a_stream() {
+    let world = World::default();
+    run(&world, Start { whole: true, parallelism: 4, ..START }).await.unwrap();
+    assert_eq!(published(&world.sinks[0]), epochs_of_ten(45, 2));
 }
 
 /// Asks the query to stop once so many epochs have been reported.

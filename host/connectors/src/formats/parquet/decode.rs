@@ -84,7 +84,10 @@ fn start_of(group: &RowGroupMetaData) -> u64 {
 }
 
 fn damaged(full: &Path, error: impl Into<Box<dyn StdError + Send + Sync>>) -> Error {
-    Error::data(format!("{} is no Parquet file, or is damaged or cut off; deliver it again", full.display()))
+    Error::data(format!(
+        "{} is no Parquet file, or is damaged or cut off; deliver it again under another name, and go on without this one by `on-bad-file = \"skip\"`",
+        full.display()
+    ))
         .caused_by(error)
 }
 
