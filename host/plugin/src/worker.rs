@@ -11,7 +11,7 @@ use crate::{
 };
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
-use engine::{Batch, Batching, EpochContext, Error, Kind, Result, Worker};
+use engine::{Batch, Batching, EpochContext, Error, Kind, Origin, Result, Worker};
 use std::{sync::Arc, time::Duration};
 
 /// One lane of a plugin step: an instance and what it needs to be fed.
@@ -127,7 +127,7 @@ impl Lane {
             return Ok(());
         }
         let why = format!("gave up finding the rows it fails on after {most:?} of failing calls: {fault}");
-        Err(self.bound.blame(job.cx.epoch, place(batch), why))
+        Err(self.bound.blame(job.cx.epoch, place(&batch.origin), why))
     }
 
     fn stop(&self, job: &Job<'_>, batch: &Batch, stop: Stop, fault: &Fault) -> Error {
@@ -136,7 +136,7 @@ impl Lane {
             Stop::Plugin => Kind::Plugin,
             Stop::Unavailable => Kind::Unavailable,
         };
-        Error::new(kind, format!("{}: {fault}", self.bound.at(job.cx.epoch, place(batch))))
+        Error::new(kind, format!("{}: {fault}", self.bound.at(job.cx.epoch, place(&batch.origin))))
     }
 
     /// Does with rows that cannot be processed what the pipeline says.
@@ -160,15 +160,14 @@ impl Lane {
         }
     }
 
-    /// Counts a finished batch, and stops a plugin that fails on too many rows.
-    fn finish(&self, cx: &EpochContext, batch: &Batch, job: (usize, usize)) -> Result<()> {
-        let (rows_out, rejected) = job;
-        self.bound.tally.batch(batch.len(), rows_out, rejected);
-        if !policy::too_many(batch.len(), rejected, self.bound.settings.max_error_rate) {
+    /// Stops a plugin that fails on too many rows of a batch.
+    fn judge(&self, cx: &EpochContext, origin: &Origin, rejected: usize) -> Result<()> {
+        let rows = origin.rows();
+        if !policy::too_many(rows, rejected, self.bound.settings.max_error_rate) {
             return Ok(());
         }
-        let why = format!("{rejected} of {} rows are in error, more than max-error-rate allows", batch.len());
-        Err(self.bound.blame(cx.epoch, place(batch), why))
+        let why = format!("{rejected} of {rows} rows are in error, more than max-error-rate allows");
+        Err(self.bound.blame(cx.epoch, place(origin), why))
     }
 }
 
@@ -183,22 +182,25 @@ impl Worker for Lane {
         if batch.is_empty() {
             return Ok(());
         }
-        let todo = pieces(&batch, &self.batching);
+        let rows = batch.len();
+        let judged = self.bound.settings.max_error_rate.map(|_| batch.origin.clone());
+        let todo = pieces(batch, &self.batching);
         let mut job = Job { cx, todo, searching: Duration::ZERO, rows_out: 0, rejected: 0, out };
         self.work(&mut job).await?;
-        let counts = (job.rows_out, job.rejected);
-        self.finish(cx, &batch, counts)
+        let rejected = job.rejected;
+        self.bound.tally.batch(rows, job.rows_out, rejected);
+        judged.map_or(Ok(()), |origin| self.judge(cx, &origin, rejected))
     }
 }
 
 /// The batch in pieces that a guest can take, the first one last.
-fn pieces(batch: &Batch, batching: &Batching) -> Vec<Piece> {
+fn pieces(batch: Batch, batching: &Batching) -> Vec<Piece> {
     let most = rows_per_piece(&batch.rows, batching);
     if batch.len() <= most {
-        return vec![Piece::new(batch.clone())];
+        return vec![Piece::new(batch)];
     }
     let starts = (0..batch.len()).step_by(most).rev();
-    starts.map(|from| Piece::new(cut(batch, from, most.min(batch.len() - from)))).collect()
+    starts.map(|from| Piece::new(cut(&batch, from, most.min(batch.len() - from)))).collect()
 }
 
 fn rows_per_piece(rows: &RecordBatch, batching: &Batching) -> usize {
@@ -222,18 +224,23 @@ fn pick(batch: &Batch, rows: impl Iterator<Item = usize>) -> Result<Batch> {
 }
 
 /// Where the rows of a batch were, in words.
-fn place(batch: &Batch) -> String {
-    batch.origin.span().map_or_else(|| "somewhere in it".into(), |span| span.to_string())
+fn place(origin: &Origin) -> String {
+    origin.span().map_or_else(|| "somewhere in it".into(), |span| span.to_string())
 }
 
 /// What the guest's randomness in a call follows from: the epoch, and where the first row was read. So a replay
 /// sees the same, however the rows are spread over lanes.
 fn seed(cx: &EpochContext, batch: &Batch) -> u64 {
     let at = batch.origin.position(0);
-    let of = at.of.as_deref().unwrap_or_default();
-    let bytes = cx.query.0.bytes().chain(of.bytes());
-    let text = bytes.fold(0, |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
+    let text = hashed(hashed(0, &cx.query.0), at.of.as_deref().unwrap_or_default());
     mixed(text ^ mixed(cx.epoch.0 ^ mixed(u64::from(cx.partition.0) ^ mixed(at.first))))
+}
+
+/// Eight bytes at a time: this is done at every call.
+fn hashed(start: u64, text: &str) -> u64 {
+    let (words, rest) = text.as_bytes().as_chunks::<8>();
+    let hash = words.iter().fold(start, |hash, word| mixed(hash ^ u64::from_le_bytes(*word)));
+    rest.iter().fold(hash, |hash, byte| mixed(hash ^ u64::from(*byte)))
 }
 
 fn lost_port() -> Error {
