@@ -3,9 +3,9 @@ use hmac::{Hmac, Mac};
 use rustix::process::geteuid;
 use sha2::Sha256;
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions},
+    fs::{self, DirBuilder, OpenOptions},
     hash::{DefaultHasher, Hash, Hasher},
-    io::{ErrorKind, Read, Write},
+    io::{self, ErrorKind, Write},
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
@@ -15,6 +15,8 @@ use wasmtime::Engine;
 const SEAL: usize = 32;
 /// Bytes of the key that seals are made with.
 const KEY: usize = 32;
+/// What the names of entries end with.
+const CODE: &str = "code";
 
 /// Machine code of plugins that were compiled before.
 ///
@@ -37,7 +39,7 @@ impl Entry {
         let mut fingerprint = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut fingerprint);
         let digest = digest.trim_start_matches("sha256:");
-        Entry { name: format!("{digest}-{:016x}.code", fingerprint.finish()) }
+        Entry { name: format!("{digest}-{:016x}.{CODE}", fingerprint.finish()) }
     }
 }
 
@@ -55,7 +57,7 @@ impl Cache {
 
     fn open(dir: &Path) -> Result<Self> {
         make_private(dir)?;
-        let key = read_or_make_key(&dir.join("key"))?;
+        let key = read_or_make_key(dir)?;
         Ok(Cache { dir: dir.to_owned(), key })
     }
 
@@ -123,25 +125,52 @@ fn make_private(dir: &Path) -> Result<()> {
     )))
 }
 
-/// Two hosts that start at once agree: the one that creates the file decides.
-fn read_or_make_key(path: &Path) -> Result<[u8; KEY]> {
+/// The key of the cache in `dir`. Two hosts that start at once agree: the one that creates the file decides. A key that is
+/// damaged, as a crash or a full disk leave it, is made anew; what was sealed with it can then be told from forgeries by
+/// nobody, and goes.
+fn read_or_make_key(dir: &Path) -> Result<[u8; KEY]> {
+    let path = dir.join("key");
     let doing = || format!("reading the key of the plugin cache, {}", path.display());
-    let mut key = [0; KEY];
-    getrandom::fill(&mut key).doing(Kind::Unavailable, || "asking the system for a random key")?;
-    let temporary = path.with_extension(std::process::id().to_string());
-    let made = write_new(&temporary, &[&key]).and_then(|()| fs::hard_link(&temporary, path));
-    let _ = fs::remove_file(&temporary);
-    match made {
-        Ok(()) => return Ok(key),
-        Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
-        Err(e) => return Err(e).doing(Kind::Unavailable, doing),
+    make_key(&path, |new, path| fs::hard_link(new, path))
+        .or_else(|e| if e.kind() == ErrorKind::AlreadyExists { Ok(()) } else { Err(e) })
+        .doing(Kind::Unavailable, doing)?;
+    if let Some(key) = read_key(&path).doing(Kind::Unavailable, doing)? {
+        return Ok(key);
     }
-    let mut file = File::open(path).doing(Kind::Unavailable, doing)?;
-    file.read_exact(&mut key).doing(Kind::Unavailable, doing)?;
-    Ok(key)
+    tracing::warn!("{} was damaged and is made anew; all plugins are compiled again", path.display());
+    remove_entries(dir).doing(Kind::Unavailable, doing)?;
+    make_key(&path, |new, path| fs::rename(new, path)).doing(Kind::Unavailable, doing)?;
+    // Of two hosts that do this the last one decides.
+    let key = read_key(&path).doing(Kind::Unavailable, doing)?;
+    key.ok_or_else(|| Error::new(Kind::Unavailable, format!("{} is damaged again", path.display())))
 }
 
-fn write_new(path: &Path, parts: &[&[u8]]) -> std::io::Result<()> {
+/// Writes a new key to a file of its own, which `publish` then brings to `path` in one step.
+fn make_key(path: &Path, publish: impl FnOnce(&Path, &Path) -> io::Result<()>) -> io::Result<()> {
+    let mut key = [0; KEY];
+    getrandom::fill(&mut key).map_err(io::Error::other)?;
+    let new = path.with_extension(std::process::id().to_string());
+    let made = write_new(&new, &[&key]).and_then(|()| publish(&new, path));
+    let _ = fs::remove_file(&new);
+    made
+}
+
+/// The key in a file; none if it has another length than a key.
+fn read_key(path: &Path) -> io::Result<Option<[u8; KEY]>> {
+    Ok(fs::read(path)?.try_into().ok())
+}
+
+fn remove_entries(dir: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == CODE) {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
+fn write_new(path: &Path, parts: &[&[u8]]) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
     parts.iter().try_for_each(|part| file.write_all(part))
 }

@@ -94,13 +94,18 @@ impl Project {
     fn is_stale(&self) -> bool {
         let Some(built) = modified(&self.component()) else { return true };
         let Ok(list) = fs::read_to_string(self.made("d")) else { return true };
-        let mut from = sources(&list);
-        from.extend(
-            [self.folder.join("Cargo.toml"), self.folder.join("Cargo.lock")]
-                .into_iter()
-                .filter(|p| p.exists()),
-        );
-        from.iter().any(|source| modified(source).is_none_or(|at| at > built))
+        let settings = self.settings();
+        let settings = settings.iter().filter(|file| file.exists());
+        sources(&list).iter().chain(settings).any(|file| modified(file).is_none_or(|at| at > built))
+    }
+
+    /// Where there may be files that say how it is built. cargo and rustup look for theirs in the folders above too.
+    fn settings(&self) -> Vec<PathBuf> {
+        const ABOVE: [&str; 4] =
+            [".cargo/config.toml", ".cargo/config", "rust-toolchain.toml", "rust-toolchain"];
+        let folder = std::path::absolute(&self.folder).unwrap_or_else(|_| self.folder.clone());
+        let above = folder.ancestors().flat_map(|folder| ABOVE.map(|name| folder.join(name)));
+        ["Cargo.toml", "Cargo.lock"].map(|name| folder.join(name)).into_iter().chain(above).collect()
     }
 
     fn install_target(&self, tell: &dyn Fn(&str)) -> Result<()> {
@@ -182,19 +187,29 @@ mod tests {
     }
 
     #[test]
-    fn a_component_is_stale_until_built_and_when_a_source_is_newer() {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
+    fn a_component_is_stale_until_built_and_when_what_it_is_made_from_is_newer() {
+        let above = tempfile::tempdir().unwrap();
+        let folder = above.path().join("my-filter");
+        let at = |name: &str| folder.join(name);
+        fs::create_dir_all(at(".cargo")).unwrap();
         fs::write(at("Cargo.toml"), "[package]\nname = \"my-filter\"").unwrap();
-        fs::write(at("lib.rs"), "").unwrap();
-        let project = Project::open(folder.path(), folder.path()).unwrap();
+        let project = Project::open(&folder, &folder).unwrap();
         assert!(project.is_stale());
         fs::create_dir_all(project.made("d").parent().unwrap()).unwrap();
         fs::write(project.made("d"), format!("x: {}\n", at("lib.rs").display())).unwrap();
         fs::write(at("my-filter.wasm"), "").unwrap();
-        assert!(!project.is_stale());
-        let later = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1 << 40);
-        fs::File::options().append(true).open(at("lib.rs")).unwrap().set_modified(later).unwrap();
-        assert!(project.is_stale());
+        let touch = |name: &str, seconds| {
+            let time = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+            let file = fs::File::options().create(true).append(true).open(at(name)).unwrap();
+            file.set_modified(time).unwrap();
+        };
+        for name in ["lib.rs", "Cargo.lock", ".cargo/config.toml", "rust-toolchain.toml", "../rust-toolchain"]
+        {
+            touch(name, 0);
+            assert!(!project.is_stale(), "{name} is older");
+            touch(name, 1 << 40);
+            assert!(project.is_stale(), "{name} is newer");
+            touch(name, 0);
+        }
     }
 }

@@ -42,17 +42,33 @@ async fn a_component_that_is_no_plugin_is_refused() {
     assert!(refusal(&bytes).await.contains("does not export streamhost:plugin/plugin@0.1.0"));
 }
 
+/// A component that exports these interfaces of a version of the contract, with nothing in them but a function.
+fn exporting(version: &str, interfaces: &[&str]) -> Vec<u8> {
+    let mut wit = format!("package streamhost:plugin@{version};\n");
+    let (mut functions, mut exports) = (String::new(), String::new());
+    for name in interfaces {
+        wit.push_str(&format!("interface {name} {{ f: func(); }}\n"));
+        exports.push_str(&format!("export {name}; "));
+        functions.push_str(&format!("(func (export \"streamhost:plugin/{name}@{version}#f\"))"));
+    }
+    guest::component_of(&format!("(module {functions})"), &format!("{wit}world w {{ {exports}}}"))
+}
+
 #[tokio::test]
-async fn a_plugin_of_another_version_of_the_contract_is_refused() {
-    let bytes = guest::component_of(
-        r#"(module (func (export "streamhost:plugin/plugin@0.9.0#f")))"#,
-        "package streamhost:plugin@0.9.0; interface plugin { f: func(); } world w { export plugin; }",
-    );
-    let said = refusal(&bytes).await;
-    assert!(
-        said.contains("built for version 0.9.0 of the plugin contract, and this host speaks 0.1.0"),
-        "{said}"
-    );
+async fn a_plugin_that_is_no_transform_is_refused_with_what_it_is() {
+    let said = refusal(&exporting("0.1.0", &["plugin", "keyed"])).await;
+    let expected = "it cannot be a step: it exports plugin@0.1.0, keyed@0.1.0 and not `transform`";
+    assert!(said.ends_with(expected), "{said}");
+    let said = refusal(&exporting("0.1.0", &["transform"])).await;
+    assert!(said.ends_with("it does not export streamhost:plugin/plugin@0.1.0"), "{said}");
+}
+
+#[tokio::test]
+async fn a_plugin_of_a_newer_contract_is_refused_with_both_versions_and_the_remedies() {
+    let said = refusal(&exporting("1.2.0", &["plugin", "transform"])).await;
+    let expected = "it was built for version 1.2.0 of the plugin contract, and this host speaks 0.1.0: \
+                    use a streamhost of that version, or build the plugin again with this one's SDK";
+    assert!(said.ends_with(expected), "{said}");
 }
 
 #[tokio::test]
@@ -103,6 +119,28 @@ fn refused_and_logged(dir: &Path, plugin: &Plugin) {
     assert_eq!(Cache::open_or_warn(dir).unwrap().get(&entry), None);
     let said = log.text();
     assert!(said.contains("was not written by this host; the plugin is compiled again"), "{said}");
+}
+
+#[tokio::test]
+async fn a_damaged_key_is_made_anew_once_and_what_it_sealed_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let (cache, wasm) = (folder.path().join("cache"), folder.path().join("guest.wasm"));
+    fs::write(&wasm, Guest::default().component()).unwrap();
+    for damaged in [&b"short"[..], b"", &[7; 33]] {
+        load_cached(&cache, &wasm).await;
+        let sealed = entry(&cache);
+        fs::write(cache.join("key"), damaged).unwrap();
+        let log = Log::start();
+        assert!(Cache::open_or_warn(&cache).is_some());
+        assert!(log.text().contains("key was damaged and is made anew; all plugins are compiled again"));
+        assert!(!sealed.exists());
+        let log = Log::start();
+        assert!(Cache::open_or_warn(&cache).is_some());
+        assert_eq!(log.text(), "");
+    }
+    let plugin = load_cached(&cache, &wasm).await;
+    let entry = Entry::new(plugin.digest(), &plugin.0.core.engine);
+    assert!(Cache::open_or_warn(&cache).unwrap().get(&entry).is_some(), "compiled code is kept again");
 }
 
 /// What this host itself has put in the cache for another component.
