@@ -11,6 +11,9 @@ use std::{
     sync::Arc,
 };
 
+/// What the names of files begin with; a number follows.
+const PREFIX: &str = "event_batch_";
+
 const EVENTS: [&str; 4] = ["login", "logout", "purchase", "view"];
 
 /// Files of made-up events: `timestamp`, `user_id` from 1 to 5, and `event`, one of login, logout, purchase and view.
@@ -21,7 +24,8 @@ pub struct EventsSettings {
     pub out: PathBuf,
     /// `csv` with a header, `json` or `parquet`.
     pub format: EventsFormat,
-    /// How many files: `event_batch_0`, `event_batch_1` and so on.
+    /// How many files: `event_batch_0`, `event_batch_1` and so on, from the first number above those that are there, as a query
+    /// reads each name once.
     pub files: u64,
     /// Rows in each.
     pub rows: u64,
@@ -60,7 +64,8 @@ struct Event {
     event: &'static str,
 }
 
-/// Writes the files one after the other, each under a hidden name first, and calls `written` with each that is there.
+/// Writes the files one after the other, each under a hidden name first, and calls `written` with each that is there. Files
+/// of an earlier call are left alone, of whatever format they are.
 pub async fn events(
     settings: &EventsSettings,
     clock: &dyn Clock,
@@ -68,11 +73,12 @@ pub async fn events(
 ) -> Result<()> {
     let mut random = Random(settings.seed);
     fs::create_dir_all(&settings.out).map_err(|e| failed(&settings.out, e))?;
-    for number in 0..settings.files {
-        if number > 0 {
+    let first = first_number(&settings.out).map_err(|e| failed(&settings.out, e))?;
+    for number in first..first.saturating_add(settings.files) {
+        if number > first {
             clock.sleep(settings.every.0).await;
         }
-        let name = format!("event_batch_{number}.{}", settings.format.extension());
+        let name = format!("{PREFIX}{number}.{}", settings.format.extension());
         let unfinished = settings.out.join(format!(".{name}.tmp"));
         let path = settings.out.join(name);
         write_file(settings, &unfinished, clock.now(), &mut random).map_err(|e| failed(&unfinished, e))?;
@@ -80,6 +86,22 @@ pub async fn events(
         written(&path);
     }
     Ok(())
+}
+
+/// The number behind the largest of the files that are there.
+fn first_number(folder: &Path) -> io::Result<u64> {
+    let mut first = 0;
+    for entry in fs::read_dir(folder)? {
+        let name = entry?.file_name();
+        first =
+            number_of(&name.to_string_lossy()).map_or(first, |number| first.max(number.saturating_add(1)));
+    }
+    Ok(first)
+}
+
+/// The number in the name of a file of events.
+fn number_of(name: &str) -> Option<u64> {
+    name.strip_prefix(PREFIX)?.split('.').next()?.parse().ok()
 }
 
 fn failed(path: &Path, error: io::Error) -> Error {
@@ -195,6 +217,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_second_run_goes_on_behind_the_files_that_are_there() {
+        let clock = ManualClock::new(Timestamp(0));
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("event_batch_9.csv.gz"), "").unwrap();
+        fs::write(dir.path().join("event_batch_x.csv"), "").unwrap();
+        let mut files = Vec::new();
+        for _ in 0..2 {
+            let settings = settings(dir.path(), EventsFormat::Csv);
+            events(&settings, &clock, |p| files.push(p.to_owned())).await.unwrap();
+        }
+        assert_eq!(files, [10, 11, 12, 13].map(|n| dir.path().join(format!("event_batch_{n}.csv"))));
+    }
+
+    #[tokio::test]
     async fn json_and_parquet_have_the_same_columns() {
         let clock = ManualClock::new(Timestamp(0));
         let dir = tempfile::tempdir().unwrap();
@@ -204,7 +240,8 @@ mod tests {
         let json = fs::read_to_string(dir.path().join("event_batch_0.json")).unwrap();
         let first: serde_json::Value = serde_json::from_str(json.lines().next().unwrap()).unwrap();
         assert_eq!(first["timestamp"], "1970-01-01T00:00:00.000Z");
-        let file = File::open(dir.path().join("event_batch_1.parquet")).unwrap();
+        // The JSON files took the first two numbers.
+        let file = File::open(dir.path().join("event_batch_3.parquet")).unwrap();
         let reader = parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
         assert_eq!(reader.metadata().file_metadata().num_rows(), 3);
     }
