@@ -12,6 +12,7 @@ use std::{
     collections::BTreeMap,
     fs::{self, File},
     io::{BufRead, BufReader},
+    ops::Range,
     path::{Path, PathBuf},
     process::Stdio,
     sync::mpsc,
@@ -176,23 +177,37 @@ fn a_query_that_is_killed_at_every_step_of_a_commit_stores_every_row_once() {
     check(dir.path(), &expected);
 }
 
+/// Seeds, and the kills of each that are to interrupt an epoch.
+fn effort() -> (Range<u64>, u32) {
+    if std::env::var_os("STREAMHOST_TEST_LONG").is_some() { (3..13, 30) } else { (3..4, 15) }
+}
+
 #[test]
 fn a_query_that_is_killed_at_random_stores_every_row_once() {
-    let (wanted, seed) = if std::env::var_os("STREAMHOST_TEST_LONG").is_some() { (300, 7) } else { (15, 3) };
-    let mut random = Random(seed);
-    let mut interrupted = 0;
-    while interrupted < wanted {
-        let dir = tempfile::tempdir().unwrap();
-        let expected = input(&dir.path().join("in"));
-        pipeline(dir.path());
-        loop {
-            match kill_after(dir.path(), Duration::from_millis(20 + random.below(400))) {
-                Killed::InEpoch => interrupted += 1,
-                Killed::Between => {}
-                Killed::TooLate => break,
-            }
+    let (seeds, wanted) = effort();
+    for seed in seeds {
+        let mut random = Random(seed);
+        let mut interrupted = 0;
+        while interrupted < wanted {
+            interrupted += killed_at_random(&mut random);
         }
-        ok(dir.path(), ["run", "pipeline.toml"]);
-        check(dir.path(), &expected);
     }
+}
+
+/// Kills a query again and again until it ends before it is killed; answers how many epochs that interrupted.
+fn killed_at_random(random: &mut Random) -> u32 {
+    let dir = tempfile::tempdir().unwrap();
+    let expected = input(&dir.path().join("in"));
+    pipeline(dir.path());
+    let mut interrupted = 0;
+    loop {
+        match kill_after(dir.path(), Duration::from_millis(20 + random.below(400))) {
+            Killed::InEpoch => interrupted += 1,
+            Killed::Between => {}
+            Killed::TooLate => break,
+        }
+    }
+    ok(dir.path(), ["run", "pipeline.toml"]);
+    check(dir.path(), &expected);
+    interrupted
 }

@@ -25,6 +25,44 @@ async fn a_query_that_crashes_at_any_step_of_any_epoch_stores_every_row_once() {
     }
 }
 
+/// Sequences of crashes: many more under `cargo xtask long`.
+fn seeds() -> u64 {
+    if std::env::var_os("STREAMHOST_TEST_LONG").is_some() { 10_000 } else { 100 }
+}
+
+/// Starts with crashes and partitions that follow from the seed alone, until one comes to its end. Answers at which step of
+/// how many partitions each start crashed.
+async fn crash_again_and_again(world: &World, seed: u64) -> Vec<(u64, u32)> {
+    let mut state = seed;
+    let mut below = |end: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % end
+    };
+    let mut crashes = Vec::new();
+    loop {
+        let (crash, parallelism) = (below(12), 1 + below(4) as u32);
+        match run(world, Start { crash: Some(crash), parallelism, ..START }).await {
+            Ok(()) => return crashes,
+            Err(e) => assert!(e.report().ends_with("crash"), "seed {seed}: {}", e.report()),
+        }
+        crashes.push((crash, parallelism));
+    }
+}
+
+#[tokio::test]
+async fn a_query_that_crashes_again_and_again_stores_every_row_once() {
+    let mut crashed = 0;
+    for seed in 0..seeds() {
+        let world = World::default();
+        let crashes = crash_again_and_again(&world, seed).await;
+        for (sink, factor) in world.sinks.iter().zip([2, 1]) {
+            assert_eq!(published(sink), epochs_of_ten(45, factor), "seed {seed}: {crashes:?}");
+        }
+        crashed += crashes.len() as u64;
+    }
+    assert!(crashed > 2 * seeds(), "only {crashed} crashes");
+}
+
 #[tokio::test]
 async fn a_deleted_commit_record_leaves_every_sink_unchanged() {
     let world = World::default();
