@@ -9,5 +9,7 @@ mod examples;
 mod hostile;
 mod kill;
 mod lifecycle;
+mod pipelines;
+mod plugin_readmes;
 mod plugins;
 mod scenarios;

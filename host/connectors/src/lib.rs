@@ -8,6 +8,7 @@ mod feed;
 pub mod files;
 pub mod formats;
 pub mod generate;
+pub mod given;
 mod line_input;
 pub mod noop;
 pub mod rate;

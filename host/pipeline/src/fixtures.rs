@@ -1,13 +1,14 @@
 //! The fixtures of a plugin: `tests/<what it shows>.toml` in its folder, run on the built component.
 
 use crate::{
-    testing::{Outcome, compare, lines, parse},
+    testing::{Outcome, compare, lines},
     world::World,
 };
 use arrow::array::{AsArray, RecordBatch};
-use connectors::formats::ddl;
+use connectors::{formats::ddl, given};
 use engine::{Batch, EpochContext, Error, Kind, Place, Result, ResultExt, Step};
 use indexmap::{IndexMap, IndexSet};
+use jiff::tz::TimeZone;
 use plugin::{BindSettings, DEAD_LETTER_PORT, OnError, Plugin, PluginStep};
 use serde::Deserialize;
 use std::{
@@ -98,7 +99,7 @@ async fn answer(plugin: &Plugin, case: &Case) -> Result<Answer> {
     let on_error = if case.failure.is_some() { OnError::Fail } else { OnError::DeadLetter };
     let settings = BindSettings { config, on_error, ..BindSettings::new("test", schema.clone()) };
     let step = plugin.bind(settings).await?;
-    let rows = parse(&schema, &case.input)?;
+    let rows = given::exact(&case.input, &schema, &TimeZone::UTC)?;
     let place = Place::At { of: "input".into(), unit: "row", first: 0 };
     let mut out = Vec::new();
     let mut worker = step.worker().await?;

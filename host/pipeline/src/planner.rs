@@ -52,15 +52,26 @@ impl Planner {
         Ok(Planner { file, world, time_zone, plugins: Mutex::default() })
     }
 
-    fn source(&self, name: &str, source: &Source) -> Result<Arc<dyn engine::Source>> {
-        let options = SourceOptions {
+    /// The zone of times that name none.
+    pub(crate) fn time_zone(&self) -> &TimeZone {
+        &self.time_zone
+    }
+
+    /// What all sources have in common, for this one.
+    pub(crate) fn options(&self, source: &Source) -> SourceOptions {
+        SourceOptions {
             schema: source.schema.clone(),
             max_per_trigger: source.max_per_trigger,
             on_bad_data: source.on_bad_data,
             rescue: source.rescue.clone(),
             evolve: source.evolve,
             time_zone: self.time_zone.clone(),
-        };
+        }
+    }
+
+    /// The source of this name, with these settings.
+    pub(crate) fn source(&self, name: &str, source: &Source) -> Result<Arc<dyn engine::Source>> {
+        let options = self.options(source);
         let clock = self.world.clock.clone();
         if let Some(files) = &source.files {
             let mut files = files.clone();
@@ -123,7 +134,9 @@ impl Planner {
     fn note_schemas(&self, schemas: &[SchemaRef]) {
         for ((name, source), schema) in self.file.settings.sources.iter().zip(schemas) {
             if source.schema == Some(SchemaOption::Infer) || source.evolve {
-                (self.world.note)(&format!("source `{name}`: schema = \"{}\"", ddl::print(schema)));
+                let data = source.files.as_ref().map(|files| files.without_metadata(schema));
+                let data = data.as_ref().unwrap_or(schema);
+                (self.world.note)(&format!("source `{name}`: schema = \"{}\"", ddl::print(data)));
             }
         }
     }

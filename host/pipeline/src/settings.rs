@@ -52,7 +52,8 @@ pub struct Pipeline {
     /// Where they go, by name.
     #[serde(default)]
     pub sinks: IndexMap<String, Sink>,
-    /// Rows in, rows out: run by `streamhost test`.
+    /// Rows in, rows out: run by `streamhost test`. More of them may be in a file beside this one, `pipeline.tests.toml` for
+    /// `pipeline.toml`.
     #[serde(default)]
     pub tests: Vec<Test>,
 }
@@ -202,9 +203,11 @@ pub struct Sink {
 pub struct Test {
     /// A sentence that says what holds.
     pub name: String,
-    /// Rows by source, or by the step whose input they replace: JSON lines.
+    /// Rows by source, or by the step whose input they replace: JSON lines, which mean what they mean in a file of the source.
+    /// Where neither `schema` nor its format says a source's columns, they are those of the rows.
     pub input: IndexMap<String, String>,
-    /// Expected rows by step, source or side output, in order: JSON lines.
+    /// Expected rows by step, source or side output, in order: JSON lines, with TIMESTAMPs in UTC. At least one is named; `''`
+    /// stands for no rows.
     pub expect: IndexMap<String, String>,
 }
 

@@ -1,14 +1,26 @@
 //! Rows in, rows out: the tests of a pipeline.
 //!
-//! Each test runs the pipeline's own steps over given rows, once, with sources and sinks in memory.
+//! Each test runs the pipeline's own steps over given rows, once, with sources and sinks in memory. A source is only made,
+//! and its place looked at, if neither the pipeline nor the test tells its columns.
 
-use crate::{file::PipelineFile, graph::Upstream, planner::Planner, settings::Test, world::World};
+use crate::{
+    file::PipelineFile,
+    graph::Upstream,
+    planner::Planner,
+    settings::{self, Test},
+    world::World,
+};
 use arrow::{
     array::RecordBatch,
-    datatypes::{Schema, SchemaRef},
-    json::{LineDelimitedWriter, ReaderBuilder},
+    datatypes::{DataType, Field, Schema, SchemaRef},
+    json::LineDelimitedWriter,
 };
 use async_trait::async_trait;
+use connectors::{
+    files::FileFormat,
+    given,
+    source::{SchemaOption, SourceOptions},
+};
 use engine::{
     Batch, Begin, Begun, Clock, EpochWriter, Error, Guarantee, History, Kind, Observer, Offset, OutputMode,
     Partition, Place, Planned, Query, QueryId, QuerySettings, Range, Reach, Restart, Result, ResultExt, Sink,
@@ -57,7 +69,19 @@ fn all(file: &PipelineFile) -> Result<Vec<Test>> {
         let text = std::fs::read_to_string(&path).doing(Kind::Invalid, doing)?;
         tests.extend(toml::from_str::<Beside>(&text).doing(Kind::Invalid, doing)?.tests);
     }
+    tests.iter().try_for_each(expects_something)?;
     Ok(tests)
+}
+
+/// A test that compares nothing passes whatever the pipeline does.
+fn expects_something(test: &Test) -> Result<()> {
+    if !test.expect.is_empty() {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "test `{}` expects nothing; name a step, source or side output under `expect`, with its rows, or with '' for none",
+        test.name
+    )))
 }
 
 async fn one(file: &Arc<PipelineFile>, test: &Test, world: &World) -> Result<Vec<String>> {
@@ -103,42 +127,98 @@ struct Scene {
 
 impl Scene {
     async fn new(file: &PipelineFile, test: &Test, planner: Planner) -> Result<Self> {
-        let real = planner.sources().await?;
-        let mut schemas = Vec::with_capacity(real.len());
-        for NamedSource { name, source } in &real {
-            source.restore(History::default(), Reach::Once).await?;
-            schemas.push(source.schema(None).map_err(|e| e.while_doing(format!("source `{name}`")))?);
-        }
-        let flow = planner.dataflow(&schemas).await?;
         let mut scene = Scene {
+            planner,
             sources: Vec::new(),
+            schemas: Vec::new(),
             injected: Vec::new(),
             watched: Vec::new(),
             collected: Vec::new(),
-            schemas: schemas.clone(),
-            planner,
         };
-        for (NamedSource { name, .. }, schema) in real.iter().zip(&schemas) {
-            let rows = test.input.get(name).map_or("", String::as_str);
-            scene.sources.push(rows_source(name, schema, rows)?);
+        for (name, settings) in &file.settings.sources {
+            let rows = test.input.get(name).map(String::as_str);
+            scene.give_source(name, settings, rows).await.map_err(|e| e.while_doing(rows_of(name)))?;
         }
-        for (name, rows) in test.input.iter().filter(|(name, _)| !file.settings.sources.contains_key(*name)) {
-            let step = file.settings.steps.get_index_of(name).ok_or_else(|| unknown(file, name))?;
-            let schema = flow
-                .steps
-                .get(step)
-                .and_then(|s| columns(s.input, &schemas, &flow))
-                .unwrap_or_else(|| Arc::new(Schema::empty()));
-            scene.injected.push((step, scene.sources.len()));
-            scene.sources.push(rows_source(name, &schema, rows)?);
-            scene.schemas.push(schema);
-        }
+        scene.give_steps(file, test).await?;
         for name in test.expect.keys() {
             scene.watched.push((name.clone(), watched(file, name)?));
             scene.collected.push(Collected::default());
         }
         Ok(scene)
     }
+
+    /// Puts rows in the place of a source.
+    async fn give_source(&mut self, name: &str, source: &settings::Source, rows: Option<&str>) -> Result<()> {
+        let options = self.planner.options(source);
+        let columns = match known_columns(source, &options, rows)? {
+            Some(columns) => columns,
+            None => real_columns(&*self.planner.source(name, source)?).await?,
+        };
+        let rows = given::read(rows.unwrap_or_default(), &columns, &options)?;
+        self.give(name, rows);
+        Ok(())
+    }
+
+    /// Puts rows in the place of what steps would read.
+    async fn give_steps(&mut self, file: &PipelineFile, test: &Test) -> Result<()> {
+        let of_sources = self.schemas.clone();
+        let flow = self.planner.dataflow(&of_sources).await?;
+        for (name, rows) in test.input.iter().filter(|(name, _)| !file.settings.sources.contains_key(*name)) {
+            let step = file.settings.steps.get_index_of(name).ok_or_else(|| unknown(file, name))?;
+            let input = flow.steps.get(step).and_then(|s| columns(s.input, &of_sources, &flow));
+            let rows = given::exact(
+                rows,
+                &input.unwrap_or_else(|| Arc::new(Schema::empty())),
+                self.planner.time_zone(),
+            )
+            .map_err(|e| e.while_doing(rows_of(name)))?;
+            self.injected.push((step, self.sources.len()));
+            self.give(name, rows);
+        }
+        Ok(())
+    }
+
+    fn give(&mut self, name: &str, batch: RecordBatch) {
+        self.schemas.push(batch.schema());
+        self.sources.push(NamedSource { name: name.to_owned(), source: Arc::new(Rows(batch)) });
+    }
+}
+
+fn rows_of(name: &str) -> String {
+    format!("input rows of `{name}`")
+}
+
+/// The columns of a source as far as they can be told without making it.
+fn known_columns(
+    source: &settings::Source,
+    options: &SourceOptions,
+    rows: Option<&str>,
+) -> Result<Option<SchemaRef>> {
+    let named = matches!(source.schema, Some(SchemaOption::Ddl(_)));
+    let schema = match rows {
+        _ if named => given::columns(rows.unwrap_or_default(), options)?,
+        _ if source.rate.is_some() => return Ok(None),
+        _ if is_text(source) => Schema::new(vec![Field::new("value", DataType::Utf8, true)]),
+        Some(rows) => given::columns(rows, options)?,
+        None => return Ok(None),
+    };
+    Ok(Some(match &source.files {
+        Some(files) => files.with_metadata(&files.without_metadata(&schema)),
+        None => Arc::new(schema),
+    }))
+}
+
+/// Whether it reads text, whose one column has its name and type from there.
+fn is_text(source: &settings::Source) -> bool {
+    let (files, socket, stdin) = (&source.files, &source.socket, &source.stdin);
+    let of_files = files.as_ref().and_then(|f| f.format.or_else(|| FileFormat::of(&f.path)));
+    let of_lines = socket.as_ref().map(|s| s.format).or(stdin.as_ref().map(|s| s.format));
+    of_files.or(of_lines.map(|format| format.unwrap_or(FileFormat::Text))) == Some(FileFormat::Text)
+}
+
+async fn real_columns(source: &dyn Source) -> Result<SchemaRef> {
+    source.restore(History::default(), Reach::Once).await?;
+    source.schema(None)
 }
 
 fn unknown(file: &PipelineFile, name: &str) -> Error {
@@ -162,11 +242,6 @@ fn columns(input: Input, schemas: &[SchemaRef], flow: &Dataflow) -> Option<Schem
         Input::Source(source) => schemas.get(source).cloned(),
         Input::Step { step, port } => Some(flow.steps.get(step)?.step.ports().get(port)?.schema.clone()),
     }
-}
-
-fn rows_source(name: &str, schema: &SchemaRef, rows: &str) -> Result<NamedSource> {
-    let batch = parse(schema, rows).map_err(|e| e.while_doing(format!("input rows of `{name}`")))?;
-    Ok(NamedSource { name: name.to_owned(), source: Arc::new(Rows { schema: schema.clone(), batch }) })
 }
 
 #[async_trait]
@@ -194,18 +269,6 @@ impl plan::Planner for Scene {
         }
         Ok(flow)
     }
-}
-
-/// JSON lines as one batch of these columns.
-pub(crate) fn parse(schema: &SchemaRef, rows: &str) -> Result<RecordBatch> {
-    let mut decoder = ReaderBuilder::new(schema.clone())
-        .with_strict_mode(true)
-        .with_batch_size(rows.lines().count().max(1))
-        .build_decoder()
-        .doing(Kind::Invalid, || "making a decoder for test rows")?;
-    decoder.decode(rows.as_bytes()).doing(Kind::Invalid, || "the rows do not fit the schema")?;
-    let batch = decoder.flush().doing(Kind::Invalid, || "the rows do not fit the schema")?;
-    Ok(batch.unwrap_or_else(|| RecordBatch::new_empty(schema.clone())))
 }
 
 /// Differences between expected rows and what came, by row. A column that an expected row does not mention is NULL.
@@ -269,10 +332,7 @@ fn equal(a: &Value, b: &Value) -> bool {
 }
 
 /// A source of given rows.
-struct Rows {
-    schema: SchemaRef,
-    batch: RecordBatch,
-}
+struct Rows(RecordBatch);
 
 #[async_trait]
 impl Source for Rows {
@@ -287,7 +347,7 @@ impl Source for Rows {
     }
 
     fn schema(&self, _: Option<&Range>) -> Result<SchemaRef> {
-        Ok(self.schema.clone())
+        Ok(self.0.schema())
     }
 
     async fn restore(&self, _: History, _: Reach) -> Result<()> {
@@ -295,7 +355,7 @@ impl Source for Rows {
     }
 
     async fn latest(&self, start: Option<&Offset>) -> Result<Option<Planned>> {
-        let range = Range { start: None, end: Offset(json!(self.batch.num_rows())), detail: Value::Null };
+        let range = Range { start: None, end: Offset(json!(self.0.num_rows())), detail: Value::Null };
         Ok(start.is_none().then_some(Planned { range, backlog: 0 }))
     }
 
@@ -305,7 +365,7 @@ impl Source for Rows {
 
     async fn read(&self, _: &Range, _: usize) -> Result<Vec<engine::BatchStream>> {
         let place = Place::At { of: "test".into(), unit: "row", first: 1 };
-        let batch = Batch::read(self.batch.clone(), place);
+        let batch = Batch::read(self.0.clone(), place);
         Ok(vec![stream::iter([Ok(batch)]).boxed()])
     }
 

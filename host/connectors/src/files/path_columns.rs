@@ -1,6 +1,9 @@
 //! Columns that come from a file's path and not from its bytes.
 
-use super::{listing::FileEntry, settings::MetadataField};
+use super::{
+    listing::FileEntry,
+    settings::{FilesSettings, MetadataField},
+};
 use crate::formats::{columns::Columns, csv::decode::push, ddl};
 use arrow::{
     array::{
@@ -67,6 +70,29 @@ pub(crate) fn with_metadata(schema: &Schema, wanted: &[MetadataField]) -> Schema
         fields.push(Arc::new(metadata_field(wanted)));
     }
     Arc::new(Schema::new(fields))
+}
+
+impl FilesSettings {
+    /// The columns of the rows of files whose own columns are `data`: with `_metadata` behind them, if any of it is wanted.
+    pub fn with_metadata(&self, data: &Schema) -> SchemaRef {
+        with_metadata(data, &self.metadata)
+    }
+
+    /// The columns of the files themselves: those of `rows` but for the `_metadata` that is added to them.
+    pub fn without_metadata(&self, rows: &Schema) -> Schema {
+        let added = |field: &&FieldRef| !self.metadata.is_empty() && field.name() == METADATA;
+        Schema::new(rows.fields().iter().filter(|f| !added(f)).cloned().collect::<Vec<_>>())
+    }
+
+    /// [`engine::Kind::Invalid`] if the columns that the user names would make a second `_metadata`.
+    pub(super) fn check_metadata(&self, named: &Schema) -> Result<()> {
+        if self.metadata.is_empty() || named.fields().find(METADATA).is_none() {
+            return Ok(());
+        }
+        Err(Error::invalid(format!(
+            "schema: `metadata` adds the column `{METADATA}`; take it out of `schema`, or rename it if the files have it"
+        )))
+    }
 }
 
 /// The columns of one file that are the same in each of its rows.
@@ -197,6 +223,19 @@ mod tests {
         let schema = Arc::new(ddl::parse("day DATE").unwrap());
         let error = PathColumns::new(&schema, &[], &entry("day=monday/x"), Path::new("in/x"), &TimeZone::UTC);
         assert!(error.err().unwrap().report().contains("the value of \"day\" in the path is no DATE"));
+    }
+
+    #[test]
+    fn the_files_own_columns_are_those_without_what_is_added() {
+        let wanted = FilesSettings { metadata: vec![MetadataField::FileName], ..FilesSettings::at("in") };
+        let data = ddl::parse("n INT").unwrap();
+        let rows = wanted.with_metadata(&data);
+        assert_eq!(ddl::print(&rows), "n INT, _metadata STRUCT<file_name: STRING>");
+        assert_eq!(wanted.without_metadata(&rows), data);
+        assert_eq!(FilesSettings::at("in").without_metadata(&rows), *rows, "their own `_metadata` stays");
+        let error = wanted.check_metadata(&rows).unwrap_err().report();
+        assert!(error.starts_with("schema: `metadata` adds the column `_metadata`; take it out"), "{error}");
+        FilesSettings::at("in").check_metadata(&rows).unwrap();
     }
 
     #[test]

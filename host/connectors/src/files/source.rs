@@ -76,7 +76,9 @@ impl FileSource {
             .map_err(|e| e.while_doing(format!("source {name}")))?;
         let schema = match &options.schema {
             Some(SchemaOption::Ddl(text)) => {
-                let schema = ddl::parse(text).map_err(|e| e.while_doing(format!("source {name}")))?;
+                let schema = ddl::parse(text)
+                    .and_then(|schema| settings.check_metadata(&schema).map(|()| schema))
+                    .map_err(|e| e.while_doing(format!("source {name}")))?;
                 Some(options.with_rescue(nullable(schema)))
             }
             _ => None,
