@@ -2,4 +2,5 @@
 
 mod arrow;
 mod bomb;
+mod corpus;
 mod forge;

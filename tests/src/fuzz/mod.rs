@@ -2,7 +2,7 @@
 //!
 //! A **target** is a function over bytes that must neither panic nor accept what it cannot use. A small seeded
 //! mutator makes the bytes out of a **corpus**: files that replay in the tests on every run, the inputs that once
-//! failed among them. The same seed gives the same inputs, so a failure is reported as a seed, and its bytes go
+//! failed among them, and one input for each reason to refuse one. The same seed gives the same inputs, so a failure is reported as a seed, and its bytes go
 //! into the corpus.
 //!
 //! All inputs have one form: an IPC schema message, then record-batch messages. What the targets differ in is how
@@ -60,7 +60,12 @@ impl Target {
     }
 
     fn unguarded(self, input: &[u8]) -> Result<bool, String> {
-        let Some((schema, batches)) = decode(input)? else { return Ok(false) };
+        let (schema, batches) = match decode(input) {
+            Ok(decoded) => decoded,
+            // A refusal is fine, unless it only hides a panic.
+            Err(e) if refused(&e).is_some_and(|r| r.reason != Reason::Panicked) => return Ok(false),
+            Err(e) => return Err(e.report()),
+        };
         for batch in &batches {
             validate(batch)?;
         }
@@ -78,26 +83,22 @@ impl Target {
     }
 }
 
-/// The batches of an input; none if the host refuses it, as it should most.
-fn decode(input: &[u8]) -> Result<Option<(SchemaRef, Vec<RecordBatch>)>, String> {
+/// What the host makes of an input.
+fn decode(input: &[u8]) -> engine::Result<(SchemaRef, Vec<RecordBatch>)> {
     let (message, messages) = input.split_at(end_of_schema(input));
-    let Some(schema) = accepted(decode_schema(message))? else { return Ok(None) };
-    let decoder = Decoder::new(schema.clone()).map_err(|e| e.report())?;
-    let batches = accepted(decoder.decode(messages.to_vec(), CAPS))?;
-    Ok(batches.map(|batches| (schema, batches)))
+    let schema = decode_schema(message)?;
+    let batches = Decoder::new(schema.clone())?.decode(messages.to_vec(), CAPS)?;
+    Ok((schema, batches))
 }
 
-/// A refusal is fine, unless it only hides a panic.
-fn accepted<T>(result: engine::Result<T>) -> Result<Option<T>, String> {
-    let error = match result {
-        Ok(value) => return Ok(Some(value)),
-        Err(error) => error,
-    };
-    let refusal = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<Refusal>());
-    match refusal {
-        Some(refusal) if refusal.reason != Reason::Panicked => Ok(None),
-        _ => Err(error.report()),
-    }
+/// Why the host refuses an input; none if it does not, or fails on it.
+pub fn refusal(input: &[u8]) -> Option<Refusal> {
+    decode(input).err().as_ref().and_then(refused).cloned()
+}
+
+/// The refusal that an error is about.
+fn refused(error: &engine::Error) -> Option<&Refusal> {
+    std::error::Error::source(error)?.downcast_ref::<Refusal>()
 }
 
 /// The end of the first message by its own account, which a mutation may have changed.
