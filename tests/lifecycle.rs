@@ -124,19 +124,49 @@ fn of_two_hosts_on_one_checkpoint_the_later_goes_on_and_the_other_ends_without_a
     assert_eq!(stored(&dir.path().join("out")), (0..30).collect());
 }
 
+/// Runs the query so that no file may grow beyond some KiB, and whoever tries gets an error, as on a full disk. Answers what
+/// it said to that.
+#[track_caller]
+fn run_on_a_full_disk(folder: &Path, kib: u32) -> String {
+    let mut limited = Command::new("bash");
+    limited.args(["-c", &format!("trap '' XFSZ; ulimit -f {kib}; exec \"$@\""), "bash"]).arg(streamhost());
+    limited.args(to_files("available-now")).current_dir(folder).stdin(Stdio::null());
+    let output = limited.output().unwrap();
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(5), "{said}");
+    said
+}
+
+#[test]
+fn a_disk_that_is_full_when_the_checkpoint_writes_ends_the_query_and_the_next_start_loses_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    numbers(dir.path().join("in/first.json"), 0, 10);
+    ok(dir.path(), to_files("available-now"));
+    // The rows of this epoch are few, and the list of its files is long.
+    for file in 1..=100 {
+        numbers(dir.path().join(format!("in/{file}.json")), file * 10, 1);
+    }
+    let said = run_on_a_full_disk(dir.path(), 4);
+    assert!(said.contains("ckpt/offsets/1") && said.contains("File too large"), "{said}");
+    let first: BTreeSet<u64> = (0..10).collect();
+    assert_eq!(stored(&dir.path().join("out")), first);
+    assert_eq!(
+        fs::read_dir(dir.path().join("ckpt/offsets")).unwrap().count(),
+        1,
+        "no part of a record is left"
+    );
+    ok(dir.path(), to_files("available-now"));
+    let all: BTreeSet<u64> = first.into_iter().chain((1..=100).map(|file| file * 10)).collect();
+    assert_eq!(stored(&dir.path().join("out")), all);
+}
+
 #[test]
 fn a_disk_that_is_full_ends_the_query_and_the_next_start_loses_nothing() {
     let dir = tempfile::tempdir().unwrap();
     numbers(dir.path().join("in/a.json"), 0, 10);
     ok(dir.path(), to_files("available-now"));
     numbers(dir.path().join("in/b.json"), 10, 100_000);
-    // No file may grow beyond 256 KiB, and whoever tries gets an error, as on a full disk.
-    let mut limited = Command::new("bash");
-    limited.args(["-c", "trap '' XFSZ; ulimit -f 256; exec \"$@\"", "bash"]).arg(streamhost());
-    limited.args(to_files("available-now")).current_dir(dir.path()).stdin(Stdio::null());
-    let output = limited.output().unwrap();
-    let said = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(5), "{said}");
+    let said = run_on_a_full_disk(dir.path(), 256);
     assert!(
         said.contains("epoch 1: ") && said.contains("sink `") && said.contains("File too large"),
         "{said}"
