@@ -125,7 +125,7 @@ impl CsvRow {
         match missing {
             None => Ok(CsvRow { rules, places, names, text: Vec::new() }),
             Some(field) => Err(Error::data(format!(
-                "line 1: the header has no column {:?}; expected {}, found {}",
+                "line 1: the header has no column {:?}; expected {}, found {}; correct `schema` or the file",
                 field.name(),
                 list(wanted.iter().filter_map(|i| fields.get(*i)).map(|f| f.name().as_str())),
                 list(names.iter().map(String::as_str)),
