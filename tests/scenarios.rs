@@ -1,13 +1,15 @@
 //! Scenarios: a Markdown file each, with a pipeline, and rows in and rows out per epoch.
 //!
-//! A file has one block "```toml" with the pipeline, whose sources read `in/<source>` and whose sinks write JSON to
+//! A file has one block "```toml" with the pipeline, whose sources read `in/<source>` and whose sinks write JSON or Parquet to
 //! `out/<sink>`. Then, for each epoch, a heading `## Epoch n` with a block "```json <source>" of rows in, or none, and a
-//! block "```json <sink>" of rows out per sink. Each scenario runs whole, resumed after every epoch, and crashed at every
+//! block "```json <sink>" of rows out per sink, those of a subdirectory below its name. Each scenario runs whole, resumed after every epoch, and crashed at every
 //! step of every epoch, against that one expectation. `UPDATE_EXPECT=1` rewrites the rows out.
 
-use crate::binary::{plugin, root, write};
+use crate::binary::{built, plugin, root, write};
+use arrow::json::LineDelimitedWriter;
 use connectors::files::sink::published;
 use engine::{CommitStep, Epoch, Error, Observer, QueryId, Result, Stop, SystemClock, checkpoint::Metadata};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use pipeline::{PipelineFile, World};
 use plugin::{Compiler, Runtime, RuntimeSettings};
 use std::{
@@ -91,12 +93,14 @@ impl Scenario {
     }
 }
 
-/// The ready-made plugins are called by their names alone.
+/// The ready-made plugins, and those made for tests, are called by their names alone.
 fn with_plugins(mut pipeline: String) -> String {
-    for name in ["explode-words", "filter-threshold", "json-extract", "mask", "normalize"] {
+    for name in ["explode-words", "filter-threshold", "json-extract", "mask", "normalize", "split"] {
         let quoted = format!("plugin = \"{name}\"");
         if pipeline.contains(&quoted) {
-            pipeline = pipeline.replace(&quoted, &format!("plugin = {:?}", plugin(name)));
+            let guest = root().join("tests/guests").join(name);
+            let component = if guest.exists() { built(&guest) } else { plugin(name) };
+            pipeline = pipeline.replace(&quoted, &format!("plugin = {component:?}"));
         }
     }
     pipeline
@@ -108,19 +112,40 @@ fn seen(folder: &Path, sinks: &[String]) -> Rows {
     let id: QueryId = serde_json::from_slice::<Metadata>(&metadata).unwrap().id;
     let mut rows = Rows::new();
     for sink in sinks {
-        let mut plain: Vec<PathBuf> = Vec::new();
-        for file in published(&folder.join("out").join(sink), &id).unwrap() {
-            let text = normal(&fs::read_to_string(&file.path).unwrap(), folder);
-            rows.entry((file.epoch.0, sink.clone())).or_default().push_str(&text);
-            plain.push(file.path);
+        let out = folder.join("out").join(sink);
+        let files = published(&out, &id).unwrap();
+        for file in &files {
+            let text = rows.entry((file.epoch.0, sink.clone())).or_default();
+            let directory = file.path.strip_prefix(&out).unwrap().parent().unwrap();
+            if directory != Path::new("") {
+                let _ = writeln!(text, "{}:", directory.display());
+            }
+            text.push_str(&normal(&content(&file.path), folder));
         }
-        let listed = fs::read_dir(folder.join("out").join(sink)).map_or(0, |entries| {
-            entries.filter(|e| e.as_ref().unwrap().path().extension().is_some_and(|e| e == "json")).count()
-        });
-        assert_eq!(listed, plain.len(), "a plain reader sees what the manifests say");
+        assert_eq!(plain_files(&out), files.len(), "a plain reader sees what the manifests say");
     }
     rows.retain(|_, text| !text.is_empty());
     rows
+}
+
+/// The rows of a file, as JSON lines.
+fn content(path: &Path) -> String {
+    if path.extension().is_none_or(|e| e != "parquet") {
+        return fs::read_to_string(path).unwrap();
+    }
+    let rows = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap().build().unwrap();
+    let mut lines = LineDelimitedWriter::new(Vec::new());
+    rows.for_each(|batch| lines.write(&batch.unwrap()).unwrap());
+    lines.finish().unwrap();
+    String::from_utf8(lines.into_inner()).unwrap()
+}
+
+/// How many files there are in a directory and below, without those that are hidden.
+fn plain_files(directory: &Path) -> usize {
+    let Ok(entries) = fs::read_dir(directory) else { return 0 };
+    let paths = entries.map(|e| e.unwrap().path());
+    let shown = paths.filter(|path| !path.file_name().unwrap().to_string_lossy().starts_with('.'));
+    shown.map(|path| if path.is_dir() { plain_files(&path) } else { 1 }).sum()
 }
 
 /// Without what differs from run to run: the temporary directory, and the digest of a plugin that was built again.

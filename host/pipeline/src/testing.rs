@@ -166,12 +166,9 @@ impl Scene {
         for (name, rows) in test.input.iter().filter(|(name, _)| !file.settings.sources.contains_key(*name)) {
             let step = file.settings.steps.get_index_of(name).ok_or_else(|| unknown(file, name))?;
             let input = flow.steps.get(step).and_then(|s| columns(s.input, &of_sources, &flow));
-            let rows = given::exact(
-                rows,
-                &input.unwrap_or_else(|| Arc::new(Schema::empty())),
-                self.planner.time_zone(),
-            )
-            .map_err(|e| e.while_doing(rows_of(name)))?;
+            let input = input.unwrap_or_else(|| Arc::new(Schema::empty()));
+            let rows = given::exact(rows, &input, self.planner.time_zone());
+            let rows = rows.map_err(|e| e.while_doing(rows_of(name)))?;
             self.injected.push((step, self.sources.len()));
             self.give(name, rows);
         }
