@@ -264,7 +264,7 @@ pub(crate) struct EventsArgs {
     /// csv, json or parquet.
     #[arg(long, default_value = "csv")]
     pub(crate) format: String,
-    /// How many files.
+    /// How many files; their numbers go on behind those that are there.
     #[arg(long, default_value_t = 10)]
     pub(crate) files: u64,
     /// Rows of a file.
