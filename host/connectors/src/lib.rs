@@ -3,6 +3,7 @@
 //! One folder a connector. A connector's settings are a serde struct; a constructor turns them, the settings
 //! common to all sources or sinks, and the injected clock into an [`engine::Source`] or [`engine::Sink`].
 
+pub mod choice;
 pub mod console;
 mod feed;
 pub mod files;

@@ -1,6 +1,6 @@
 //! What all sources have in common: the keys that sit beside the connector in `[sources.<name>]`.
 
-use crate::{formats::infer::extended, units::ByteSize};
+use crate::{choice::Choice, formats::infer::extended, units::ByteSize};
 use arrow::datatypes::{DataType, Field, Schema};
 use jiff::tz::TimeZone;
 use schemars::JsonSchema;
@@ -82,6 +82,10 @@ pub enum Limit {
     Bytes(ByteSize),
     /// This many rows.
     Rows(u64),
+}
+
+impl Choice for Limit {
+    const WRITTEN: &'static str = "{ files = 10 }, { bytes = \"64MiB\" } or { rows = 1000 }";
 }
 
 /// What happens to input that does not fit the schema.

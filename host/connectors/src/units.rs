@@ -1,8 +1,11 @@
 //! Quantities as people write them in a pipeline file.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
-use std::{str::FromStr, time::Duration};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{self, Unexpected, Visitor},
+};
+use std::{fmt, str::FromStr, time::Duration};
 
 /// A length of time as text: `200ms`, `3s`, `10 minutes`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, JsonSchema)]
@@ -32,7 +35,8 @@ impl FromStr for Interval {
 
 impl<'de> Deserialize<'de> for Interval {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        String::deserialize(from)?.parse().map_err(D::Error::custom)
+        let what = "a length of time, such as \"200ms\" or \"10 minutes\"";
+        from.deserialize_any(Written { what, number: |_| None })
     }
 }
 
@@ -48,8 +52,10 @@ impl Serialize for Interval {
 #[schemars(with = "NumberOrText")]
 pub struct ByteSize(pub u64);
 
-#[derive(Deserialize, JsonSchema)]
-#[serde(untagged)]
+/// What the schema says of a [`ByteSize`].
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[allow(dead_code, reason = "only its schema is used")]
 enum NumberOrText {
     Number(u64),
     Text(String),
@@ -83,9 +89,36 @@ fn unit(name: &str) -> Option<u64> {
 
 impl<'de> Deserialize<'de> for ByteSize {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        match NumberOrText::deserialize(from)? {
-            NumberOrText::Number(bytes) => Ok(ByteSize(bytes)),
-            NumberOrText::Text(text) => text.parse().map_err(D::Error::custom),
+        let what = "a number of bytes, such as 1000000 or \"64MiB\"";
+        from.deserialize_any(Written { what, number: |bytes| Some(ByteSize(bytes)) })
+    }
+}
+
+/// Reads a quantity from text, or from a number where that has a meaning without a unit.
+struct Written<T> {
+    what: &'static str,
+    number: fn(u64) -> Option<T>,
+}
+
+impl<T: FromStr<Err = String>> Visitor<'_> for Written<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.what)
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+        text.parse().map_err(E::custom)
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<T, E> {
+        (self.number)(number).ok_or_else(|| E::invalid_type(Unexpected::Unsigned(number), &self))
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<T, E> {
+        match u64::try_from(number) {
+            Ok(number) => self.visit_u64(number),
+            Err(_) => Err(E::invalid_value(Unexpected::Signed(number), &self)),
         }
     }
 }

@@ -3,6 +3,7 @@ use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::fmt;
 
 /// A place for output.
 ///
@@ -91,4 +92,15 @@ pub enum OutputMode {
     Update,
     /// The whole result.
     Complete,
+}
+
+impl fmt::Display for OutputMode {
+    /// As the pipeline file has it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            OutputMode::Append => "append",
+            OutputMode::Update => "update",
+            OutputMode::Complete => "complete",
+        })
+    }
 }

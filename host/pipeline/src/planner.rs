@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use connectors::{
     console::ConsoleSink,
     files::{
-        Clean, FileSource,
+        Clean, FileSource, FilesSettings,
         sink::{FileSink, FileSinkOptions},
     },
     formats::ddl,
@@ -28,7 +28,11 @@ use engine::{
 };
 use jiff::tz::TimeZone;
 use plugin::{BindSettings, Plugin, PluginStep};
-use std::{collections::HashMap, path::PathBuf, sync::Arc};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 use tokio::sync::Mutex;
 
 /// Makes the parts of a pipeline's query.
@@ -74,12 +78,7 @@ impl Planner {
         let options = self.options(source);
         let clock = self.world.clock.clone();
         if let Some(files) = &source.files {
-            let mut files = files.clone();
-            files.path = self.file.resolve(&files.path);
-            if let Clean::Archive(folder) = &mut files.clean {
-                *folder = self.file.resolve(folder);
-            }
-            return Ok(Arc::new(FileSource::new(name, files, options, clock)?));
+            return Ok(Arc::new(FileSource::new(name, self.resolved(files), options, clock)?));
         }
         if let Some(socket) = &source.socket {
             return Ok(Arc::new(SocketSource::new(name, socket.clone(), options, clock)?));
@@ -88,15 +87,17 @@ impl Planner {
             return Ok(Arc::new(StdinSource::new(name, stdin.clone(), options, clock)?));
         }
         let rate = source.rate.clone().unwrap_or_default();
-        Ok(Arc::new(RateSource::new(name, rate, options, clock)?))
+        Ok(Arc::new(RateSource::new(rate, options, clock)?))
     }
 
     fn sink(&self, sink: &Sink) -> Result<(Arc<dyn engine::Sink>, String)> {
         if let Some(files) = &sink.files {
             let mut files = files.clone();
             files.path = self.file.resolve(&files.path);
-            let description = format!("FileSink[{}]", files.path.display());
-            return Ok((Arc::new(FileSink::new(files, self.file_sink_options())?), description));
+            let path = files.path.clone();
+            let sink = FileSink::new(files, self.file_sink_options())?;
+            self.refuse_feedback(&path, &sink)?;
+            return Ok((Arc::new(sink), format!("FileSink[{}]", path.display())));
         }
         if let Some(console) = &sink.console {
             let out = (self.world.stdout)(self.unread());
@@ -113,6 +114,33 @@ impl Planner {
             ));
         }
         Ok((Arc::new(NoopSink), "NoopSink".into()))
+    }
+
+    /// A source that reads what the pipeline writes would feed it for ever.
+    fn refuse_feedback(&self, path: &Path, sink: &FileSink) -> Result<()> {
+        for (name, source) in &self.file.settings.sources {
+            let Some(files) = &source.files else { continue };
+            let files = self.resolved(files);
+            if files.read_from(sink)? {
+                return Err(Error::invalid(format!(
+                    "source `{name}`, which reads {}, would read what is written to {}, again and again; choose another \
+                     directory for one of them",
+                    files.path.display(),
+                    path.display()
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// The settings with paths from the pipeline's folder on.
+    fn resolved(&self, files: &FilesSettings) -> FilesSettings {
+        let mut files = files.clone();
+        files.path = self.file.resolve(&files.path);
+        if let Clean::Archive(folder) = &mut files.clean {
+            *folder = self.file.resolve(folder);
+        }
+        files
     }
 
     /// What happens once nobody reads standard output.
@@ -151,6 +179,12 @@ impl Planner {
         let plugin = Arc::new(self.world.load(&path).await?);
         plugins.insert(path, plugin.clone());
         Ok(plugin)
+    }
+
+    /// The error, with whose it is and where that stands in front.
+    pub(crate) fn of(&self, kind: &str, name: &str, error: Error) -> Error {
+        let error = error.while_doing(format!("{kind} `{name}`"));
+        self.file.locate(&[&format!("{kind}s"), name], error)
     }
 
     async fn step(&self, name: &str, step: &Step, input: SchemaRef) -> Result<PluginStep> {
@@ -201,8 +235,7 @@ impl engine::plan::Planner for Planner {
         let sources = self.file.settings.sources.iter();
         sources
             .map(|(name, settings)| {
-                let source =
-                    self.source(name, settings).map_err(|e| self.file.locate(&["sources", name], e))?;
+                let source = self.source(name, settings).map_err(|e| self.of("source", name, e))?;
                 Ok(NamedSource { name: name.clone(), source })
             })
             .collect()
@@ -221,9 +254,8 @@ impl engine::plan::Planner for Planner {
         for ((name, settings), upstream) in self.file.settings.sinks.iter().zip(sinks) {
             let (input, schema) = resolve(upstream, schemas, &flow)
                 .map_err(|e| self.file.locate(&["sinks", name, "from"], e))?;
-            let (sink, description) =
-                self.sink(settings).map_err(|e| self.file.locate(&["sinks", name], e))?;
-            sink.accepts(settings.mode, &schema).map_err(|e| self.file.locate(&["sinks", name], e))?;
+            let (sink, description) = self.sink(settings).map_err(|e| self.of("sink", name, e))?;
+            sink.accepts(settings.mode, &schema).map_err(|e| self.of("sink", name, e))?;
             flow.sinks.push(NamedSink {
                 name: name.clone(),
                 description,

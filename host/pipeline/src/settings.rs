@@ -1,6 +1,7 @@
 //! The pipeline file as it is written: what may stand in it and what it means if it does not.
 
 use connectors::{
+    choice::{self, Choice},
     console::ConsoleSettings,
     files::{FilesSettings, sink::FileSinkSettings},
     noop::NoopSettings,
@@ -18,18 +19,20 @@ use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// A pipeline: sources, steps and sinks, when they run and what they remember. Relative paths start at the folder of
-/// the file.
+/// the file. In every string `${NAME}` is the value of the environment variable `NAME`; `$${` stands for `${`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Pipeline {
     /// The query's name, in progress and messages. Default: the name of the file's folder.
     pub name: Option<String>,
     /// When an epoch starts.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "choice::choice")]
     pub trigger: Trigger,
     /// Directory of what the query remembers. Without one it starts from the beginning each time.
     pub checkpoint: Option<PathBuf>,
-    /// Into how many partitions an epoch is divided. Results do not depend on it. Default: the number of cores.
+    /// Into how many partitions an epoch is divided. Which rows come out does not depend on it; only the rows of one partition
+    /// keep their order, so their order on standard output may: set 1 to keep that of the input. Default: the
+    /// number of cores.
     pub parallelism: Option<u32>,
     /// The time zone of times without one, and of printed times: an IANA name.
     #[serde(default = "utc")]
@@ -75,13 +78,23 @@ pub enum Trigger {
     Continuous(Interval),
 }
 
+impl Choice for Trigger {
+    const WRITTEN: &'static str =
+        "\"asap\", \"available-now\", \"once\", { processing-time = \"10s\" } or { continuous = \"1s\" }";
+}
+
 /// A source: exactly one connector, and what is common to all of them.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a table with a connector, such as [sources.events.files]"
+)]
 pub struct Source {
     /// The columns as Spark's DDL, such as `user_id INT, event STRING`, or `infer`.
     pub schema: Option<SchemaOption>,
     /// The most that one epoch takes: `{ files = 10 }`, `{ bytes = "64MiB" }` or `{ rows = 1000 }`.
+    #[serde(default, deserialize_with = "choice::optional")]
     pub max_per_trigger: Option<Limit>,
     /// What happens to input that does not fit the schema.
     #[serde(default)]
@@ -103,7 +116,11 @@ pub struct Source {
 
 /// A step: a plugin and what it may do.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a table such as { plugin = \"my-filter\" }"
+)]
 pub struct Step {
     /// Where its rows come from: a source, a step, or a side output as `step.output`. Default: the step above, or the
     /// only source.
@@ -144,7 +161,11 @@ pub enum OnError {
 
 /// Trying again: how often, and how long to wait in between.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a table such as { attempts = 5, backoff = \"1s..1m\" }"
+)]
 pub struct Retry {
     /// Tries after the first one.
     #[serde(default)]
@@ -162,7 +183,11 @@ impl Default for Retry {
 
 /// Limits of one plugin instance; each has a default.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a table such as { memory = \"256MiB\", cpu-per-call = \"5s\" }"
+)]
 pub struct Limits {
     /// Memory of one instance, 128 MiB.
     pub memory: Option<ByteSize>,
@@ -178,7 +203,11 @@ pub struct Limits {
 
 /// A sink: exactly one connector, and what is common to all of them.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a table with a connector, such as [sinks.table.files]"
+)]
 pub struct Sink {
     /// Where its rows come from: a source, a step, or a side output as `step.output`. Default: the last step, or the
     /// only source.
@@ -199,7 +228,7 @@ pub struct Sink {
 
 /// One test of a pipeline: input rows by source or step, expected rows by step or side output.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a table with name, input and expect")]
 pub struct Test {
     /// A sentence that says what holds.
     pub name: String,

@@ -12,16 +12,25 @@ use engine::{
 };
 use jiff::tz::TimeZone;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, Unexpected, Visitor},
+};
 use serde_json::json;
 use std::{
+    fmt,
     io::Write,
     sync::{Arc, Mutex, PoisonError},
 };
 
 /// `[sinks.<name>.console]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+#[serde(
+    rename_all = "kebab-case",
+    deny_unknown_fields,
+    default,
+    expecting = "a table such as { num-rows = 20 }"
+)]
 pub struct ConsoleSettings {
     /// How many rows of an epoch are printed. Default: 20.
     pub num_rows: usize,
@@ -30,7 +39,7 @@ pub struct ConsoleSettings {
 }
 
 /// Whether long values are cut.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Truncate {
     /// At 20 characters, or not at all.
@@ -42,6 +51,37 @@ pub enum Truncate {
 impl Default for ConsoleSettings {
     fn default() -> Self {
         ConsoleSettings { num_rows: 20, truncate: Truncate::Whether(true) }
+    }
+}
+
+impl<'de> Deserialize<'de> for Truncate {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(TruncateVisitor)
+    }
+}
+
+struct TruncateVisitor;
+
+impl Visitor<'_> for TruncateVisitor {
+    type Value = Truncate;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("true, false or a number of characters, such as 40")
+    }
+
+    fn visit_bool<E: de::Error>(self, whether: bool) -> Result<Truncate, E> {
+        Ok(Truncate::Whether(whether))
+    }
+
+    fn visit_u64<E: de::Error>(self, characters: u64) -> Result<Truncate, E> {
+        Ok(Truncate::At(usize::try_from(characters).unwrap_or(usize::MAX)))
+    }
+
+    fn visit_i64<E: de::Error>(self, characters: i64) -> Result<Truncate, E> {
+        match u64::try_from(characters) {
+            Ok(characters) => self.visit_u64(characters),
+            Err(_) => Err(E::invalid_value(Unexpected::Signed(characters), &self)),
+        }
     }
 }
 

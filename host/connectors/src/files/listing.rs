@@ -1,13 +1,13 @@
 //! Which files there are.
 
-use engine::{Error, Kind, Result, Timestamp};
+use engine::{Error, Kind, Result, ResultExt, Timestamp};
 use globset::{GlobBuilder, GlobMatcher};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::HashSet,
     fs::{self, Metadata},
     io,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::UNIX_EPOCH,
 };
@@ -129,6 +129,20 @@ impl Location {
         Ok(found)
     }
 
+    /// Whether a file of this path, absolute and without `..`, would be listed if it were there.
+    pub(crate) fn covers(&self, file: &Path) -> Result<bool> {
+        let directory = lexical(&self.directory)?;
+        let Some(below) = file.strip_prefix(directory).ok().and_then(Path::to_str) else { return Ok(false) };
+        let mut folders: Vec<&str> = below.split('/').collect();
+        let name = folders.pop().unwrap_or_default();
+        let seen = |name: &str| !is_hidden(name);
+        let reached = folders.iter().all(|folder| seen(folder) && self.descends(folder)) && seen(name);
+        Ok(match &self.choice {
+            Choice::One(one) => one == below,
+            _ => reached && self.wants(below),
+        })
+    }
+
     /// The file as it is now; none if it is gone or is no file.
     pub(crate) fn look(&self, path: &str) -> Result<Option<FileEntry>> {
         match fs::metadata(self.full(path)) {
@@ -193,6 +207,22 @@ impl Location {
             _ => true,
         }
     }
+}
+
+/// An absolute path without `.` and `..`, as it is written: what it names need not exist.
+pub(crate) fn lexical(path: &Path) -> Result<PathBuf> {
+    let absolute = std::path::absolute(path)
+        .doing(Kind::Invalid, || format!("path {}: cannot be made absolute", path.display()))?;
+    let mut lexical = PathBuf::new();
+    for part in absolute.components() {
+        match part {
+            Component::ParentDir => {
+                lexical.pop();
+            }
+            part => lexical.push(part),
+        }
+    }
+    Ok(lexical)
 }
 
 /// Names that belong to other programs, and to files that are still being written.

@@ -1,5 +1,9 @@
-use super::listing::Location;
+use super::{
+    listing::{Location, lexical},
+    sink::FileSink,
+};
 use crate::{
+    choice::{self, Choice},
     formats::{compression::Compression, csv::decode::CsvInput},
     source::{Limit, SourceOptions},
     units::{ByteSize, Interval},
@@ -26,7 +30,11 @@ use std::path::{Path, PathBuf};
 /// that is its beginning, with a warning; compressed files and Parquet that grew, and files that shrank, were rewritten or are
 /// gone, end the query with an error until they are put back, or are given up by `on-bad-file = "skip"`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(
+    rename_all = "kebab-case",
+    deny_unknown_fields,
+    expecting = "a table such as { path = \"in\", format = \"json\" }"
+)]
 pub struct FilesSettings {
     /// A directory, one file, or a pattern such as `in/*/part-*.json`.
     pub path: PathBuf,
@@ -46,7 +54,7 @@ pub struct FilesSettings {
     #[serde(default)]
     pub latest_first: bool,
     /// What happens to a file once its epoch is committed. Default: `off`, it stays.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "choice::choice")]
     pub clean: Clean,
     /// What happens when a file is damaged, is gone or has changed since its epoch was planned, or has a header that does not fit.
     /// Default: `fail`, the query ends.
@@ -98,6 +106,10 @@ pub enum Clean {
     Archive(PathBuf),
 }
 
+impl Choice for Clean {
+    const WRITTEN: &'static str = "\"off\", \"delete\" or { archive = \"done\" }";
+}
+
 /// What happens when a file cannot be read as it was planned.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -147,6 +159,13 @@ impl FilesSettings {
     /// Whether a file with this error is left out.
     pub(super) fn skips(&self, error: &Error) -> bool {
         self.on_bad_file == OnBadFile::Skip && error.kind() == Kind::Data
+    }
+
+    /// Whether a source with these settings would read one of the files that `sink` writes. [`engine::Kind::Invalid`] if
+    /// `path` is not there.
+    pub fn read_from(&self, sink: &FileSink) -> Result<bool> {
+        let location = Location::new(&self.path, self.recursive)?;
+        location.covers(&lexical(&sink.example(&location.directory)?)?)
     }
 
     /// [`engine::Kind::Invalid`] if settings contradict each other.

@@ -21,7 +21,7 @@ use self::{
     ledger::Ledger,
     names::Ticket,
 };
-use super::FileFormat;
+use super::{FileFormat, listing::lexical};
 use crate::{
     formats::encode::{Codec, CsvOutput, Encoding, JsonOutput},
     units::ByteSize,
@@ -32,11 +32,19 @@ use engine::{Begin, Begun, Error, Guarantee, OutputMode, QueryId, Result, Sink};
 use jiff::tz::TimeZone;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    ffi::OsStr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 /// `[sinks.<name>.files]`: files in a directory, each row exactly once.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(
+    rename_all = "kebab-case",
+    deny_unknown_fields,
+    expecting = "a table such as { path = \"out\", format = \"parquet\" }"
+)]
 pub struct FileSinkSettings {
     /// The directory. It is created if it is not there.
     pub path: PathBuf,
@@ -62,7 +70,12 @@ pub struct FileSinkSettings {
 
 /// When a file is full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+#[serde(
+    rename_all = "kebab-case",
+    deny_unknown_fields,
+    default,
+    expecting = "a table such as { rows = 1000000 } or { bytes = \"128MiB\" }"
+)]
 pub struct MaxFile {
     /// At this many rows, exactly.
     pub rows: Option<u64>,
@@ -109,6 +122,21 @@ impl FileSink {
         Ok((layout, Arc::new(file_schema)))
     }
 
+    /// A file as this sink may write it: in the directory itself, or where it is divided, in a directory for each column. Of
+    /// all that there may be it is one that lies `toward` that path.
+    pub(super) fn example(&self, toward: &Path) -> Result<PathBuf> {
+        let mut file = lexical(&self.settings.path)?;
+        let toward = lexical(toward)?;
+        let mut parts = toward.strip_prefix(&file).into_iter().flatten().map(OsStr::to_str);
+        for column in &self.settings.partition_by {
+            let of = |part: &&str| part.split_once('=').is_some_and(|(name, _)| name == column);
+            let here = parts.next().flatten().filter(of);
+            file.push(here.map_or_else(|| format!("{column}=value"), str::to_owned));
+        }
+        file.push(format!("rows.{}", self.encoding.extension(self.codec)));
+        Ok(file)
+    }
+
     fn ledger(&self, query: &QueryId, sink: &str) -> Ledger {
         Ledger::new(&self.settings.path, query, sink, self.options.at_step.clone())
     }
@@ -138,8 +166,7 @@ impl Sink for FileSink {
     fn accepts(&self, mode: OutputMode, schema: &SchemaRef) -> Result<Guarantee> {
         if mode != OutputMode::Append {
             return Err(Error::invalid(format!(
-                "files can only be appended to, not written in mode {mode:?}; use mode = \"append\", which an \
-                 aggregation can have with a watermark, or another sink"
+                "files can only be appended to, so mode = \"{mode}\" is not for them; use mode = \"append\", or another sink"
             )));
         }
         let (_, file_schema) = self.layout(schema)?;

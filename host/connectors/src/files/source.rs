@@ -72,13 +72,11 @@ impl FileSource {
     ) -> Result<Self> {
         let name = name.into();
         let location = Location::new(&settings.path, settings.recursive)
-            .and_then(|location| settings.check(&options, &location).map(|()| location))
-            .map_err(|e| e.while_doing(format!("source {name}")))?;
+            .and_then(|location| settings.check(&options, &location).map(|()| location))?;
         let schema = match &options.schema {
             Some(SchemaOption::Ddl(text)) => {
-                let schema = ddl::parse(text)
-                    .and_then(|schema| settings.check_metadata(&schema).map(|()| schema))
-                    .map_err(|e| e.while_doing(format!("source {name}")))?;
+                let schema = ddl::parse(text)?;
+                settings.check_metadata(&schema)?;
                 Some(options.with_rescue(nullable(schema)))
             }
             _ => None,
@@ -155,9 +153,7 @@ impl FileSource {
     fn data_schema(&self, range: Option<&Range>) -> Result<Schema> {
         match range.map(Detail::of).transpose()?.and_then(|d| d.schema) {
             Some(recorded) => ddl::parse(&recorded),
-            None => self
-                .settled_schema(&mut self.state())
-                .map_err(|e| e.while_doing(format!("source {}", self.name))),
+            None => self.settled_schema(&mut self.state()),
         }
     }
 
@@ -232,7 +228,7 @@ impl Source for FileSource {
     }
 
     async fn restore(&self, history: History, reach: Reach) -> Result<()> {
-        let seen = Seen::restore(&history).map_err(|e| e.while_doing(format!("source {}", self.name)))?;
+        let seen = Seen::restore(&history)?;
         let mut state = self.state();
         // Columns that the pipeline names count more than those of an earlier start.
         let named = matches!(self.options.schema, Some(SchemaOption::Ddl(_))) && !self.options.evolve;

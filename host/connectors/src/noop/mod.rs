@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// `[sinks.<name>.noop]`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an empty table")]
 pub struct NoopSettings {}
 
 /// Drops every row.

@@ -26,7 +26,12 @@ const BATCH: u64 = 8192;
 /// Rows of two columns, `timestamp TIMESTAMP` and `value BIGINT`, which counts from 0: as many a second as are asked for,
 /// spread evenly over it. A second's rows are there when the second is over.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+#[serde(
+    rename_all = "kebab-case",
+    deny_unknown_fields,
+    default,
+    expecting = "a table such as { rows-per-second = 10 }"
+)]
 pub struct RateSettings {
     /// Rows a second. Default: 1.
     pub rows_per_second: u64,
@@ -58,19 +63,12 @@ struct Seconds {
 }
 
 impl RateSource {
-    /// A source called `name`. [`engine::Kind::Invalid`] if it is given a schema or a limit.
-    pub fn new(
-        name: impl Into<String>,
-        settings: RateSettings,
-        options: SourceOptions,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Self> {
-        let name = name.into();
+    /// [`engine::Kind::Invalid`] if it is given a schema or a limit.
+    pub fn new(settings: RateSettings, options: SourceOptions, clock: Arc<dyn Clock>) -> Result<Self> {
         if options.schema.is_some() || options.max_per_trigger.is_some() {
-            return Err(Error::invalid(format!(
-                "source {name}: rate has the columns timestamp and value and a pace of its own; remove `schema` and \
-                 `max-per-trigger`"
-            )));
+            return Err(Error::invalid(
+                "rate has the columns timestamp and value and a pace of its own; remove `schema` and `max-per-trigger`",
+            ));
         }
         Ok(RateSource { settings, clock, began: Mutex::new(None) })
     }
@@ -213,7 +211,7 @@ mod tests {
 
     fn source(settings: RateSettings) -> (RateSource, Arc<ManualClock>) {
         let clock = Arc::new(ManualClock::new(Timestamp(1_000_000_000)));
-        (RateSource::new("in", settings, SourceOptions::default(), clock.clone()).unwrap(), clock)
+        (RateSource::new(settings, SourceOptions::default(), clock.clone()).unwrap(), clock)
     }
 
     async fn rows(source: &RateSource, range: &Range, partitions: usize) -> Vec<(i64, i64)> {

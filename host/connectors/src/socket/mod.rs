@@ -34,7 +34,11 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// Lines that a TCP server sends. They come once and cannot be replayed. When the connection ends the query fails with an
 /// error that is retried as the pipeline's `restart` says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(
+    rename_all = "kebab-case",
+    deny_unknown_fields,
+    expecting = "a table such as { host = \"localhost\", port = 9999 }"
+)]
 pub struct SocketSettings {
     /// The server's name or address.
     pub host: String,
@@ -91,14 +95,11 @@ impl SocketSource {
     ) -> Result<Self> {
         let name = name.into();
         if options.schema == Some(SchemaOption::Infer) {
-            return Err(Error::invalid(format!(
-                "source {name}: a socket has no schema to infer; name the columns"
-            )));
+            return Err(Error::invalid("a socket has no schema to infer; name the columns"));
         }
         let SocketSettings { format, csv, max_line_bytes, .. } = settings.clone();
-        let input = LineInput::new(format, csv, max_line_bytes, options)
-            .map_err(|e| e.while_doing(format!("source {name}")))?;
-        let schema = input.schema().map_err(|e| e.while_doing(format!("source {name}")))?;
+        let input = LineInput::new(format, csv, max_line_bytes, options)?;
+        let schema = input.schema()?;
         let state = Mutex::new(State { feed: Feed::default(), reach: Reach::Endless, connection: None });
         Ok(SocketSource { name, settings, input, schema: schema.unwrap_or_else(Schema::empty), clock, state })
     }
@@ -177,7 +178,7 @@ impl Source for SocketSource {
     async fn restore(&self, history: History, reach: Reach) -> Result<()> {
         let mut state = self.state.lock().await;
         state.reach = reach;
-        state.feed.restore(&history.ranges, reach).map_err(|e| e.while_doing(format!("source {}", self.name)))
+        state.feed.restore(&history.ranges, reach)
     }
 
     async fn latest(&self, start: Option<&Offset>) -> Result<Option<Planned>> {

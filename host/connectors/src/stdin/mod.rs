@@ -25,7 +25,12 @@ use tokio::sync::Mutex;
 /// Lines of standard input. They come once and cannot be replayed. With the trigger `available-now` or `once` the query
 /// ends when the input does.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+#[serde(
+    rename_all = "kebab-case",
+    deny_unknown_fields,
+    default,
+    expecting = "a table such as { format = \"json\" }"
+)]
 pub struct StdinSettings {
     /// `json`, `csv` or `text`. Default: `text`.
     pub format: Option<FileFormat>,
@@ -72,8 +77,7 @@ impl StdinSource {
     ) -> Result<Self> {
         let name = name.into();
         let StdinSettings { format, csv, max_line_bytes } = settings;
-        let lines = LineInput::new(format, csv, max_line_bytes, options)
-            .map_err(|e| e.while_doing(format!("source {name}")))?;
+        let lines = LineInput::new(format, csv, max_line_bytes, options)?;
         let schema = lines.schema()?;
         let opened = Opened { input: Some(Box::new(input)), lines: None, first: Vec::new(), schema };
         let feed = Mutex::new((Feed::default(), Reach::Endless));
@@ -144,16 +148,14 @@ impl Source for StdinSource {
     }
 
     fn schema(&self, _: Option<&Range>) -> Result<SchemaRef> {
-        let schema = lock(&self.opened).schema(&self.input);
-        schema.map(Arc::new).map_err(|e| e.while_doing(format!("source {}", self.name)))
+        lock(&self.opened).schema(&self.input).map(Arc::new)
     }
 
     async fn restore(&self, history: History, reach: Reach) -> Result<()> {
         let mut feed = self.feed.lock().await;
         feed.1 = reach;
-        let ours = |e: Error| e.while_doing(format!("source {}", self.name));
-        feed.0.restore(&history.ranges, reach).map_err(ours)?;
-        self.learn_schema().await.map_err(ours)
+        feed.0.restore(&history.ranges, reach)?;
+        self.learn_schema().await
     }
 
     async fn latest(&self, start: Option<&Offset>) -> Result<Option<Planned>> {

@@ -20,10 +20,18 @@ use std::{
 
 /// `[sinks.<name>.stdout]`.
 ///
+/// Rows are written as they come: those of one partition in order, those of several partitions mixed, batch by batch. With
+/// `parallelism = 1` all rows keep the order of the input.
+///
 /// When whoever reads the pipe has gone, as `head` does, and all sinks print there, the query ends well: nobody needs more.
 /// With other sinks it goes on for them, and what the pipe would get is thrown away, with a warning.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+#[serde(
+    rename_all = "kebab-case",
+    deny_unknown_fields,
+    default,
+    expecting = "a table such as { format = \"csv\" }"
+)]
 pub struct StdoutSettings {
     /// What is written: json (default), csv or text.
     pub format: Option<FileFormat>,

@@ -13,7 +13,12 @@ use serde::{Deserialize, Serialize};
 
 /// How CSV is read. The defaults are Spark's.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+#[serde(
+    rename_all = "kebab-case",
+    deny_unknown_fields,
+    default,
+    expecting = "a table such as { header = true }"
+)]
 pub struct CsvInput {
     /// The first line of each file names its columns, which may then come in any order. Default: false.
     pub header: bool,

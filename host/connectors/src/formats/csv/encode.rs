@@ -15,7 +15,12 @@ use serde::{Deserialize, Serialize};
 
 /// How CSV is written. The defaults are Spark's; white space at the ends of a value is kept, though.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+#[serde(
+    rename_all = "kebab-case",
+    deny_unknown_fields,
+    default,
+    expecting = "a table such as { header = true }"
+)]
 pub struct CsvOutput {
     /// Start each file with the names of the columns. Default: false.
     pub header: bool,

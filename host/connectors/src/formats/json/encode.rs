@@ -22,7 +22,12 @@ use std::sync::Arc;
 
 /// How JSON is written.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+#[serde(
+    rename_all = "kebab-case",
+    deny_unknown_fields,
+    default,
+    expecting = "a table such as { ignore-null-fields = false }"
+)]
 pub struct JsonOutput {
     /// Leave out a field that is NULL (default), or write it as `null`.
     pub ignore_null_fields: bool,
