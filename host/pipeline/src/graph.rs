@@ -4,6 +4,8 @@ use crate::{
     place::Problem,
     settings::{OnError, Pipeline, Sink, Source},
 };
+use connectors::source::Limit;
+use engine::OutputMode;
 
 /// The name of the side output that gets rows in error.
 pub const DEAD_LETTER: &str = "dead-letter";
@@ -41,7 +43,8 @@ impl Graph {
             graph.sinks.extend(who.upstream(pipeline).map_err(|p| problems.push(p)));
         }
         if problems.is_empty() {
-            problems = unread_dead_letters(pipeline, &graph);
+            problems = unread(pipeline, &graph);
+            problems.extend(complete(pipeline, &graph));
         }
         if problems.is_empty() { Ok(graph) } else { Err(problems) }
     }
@@ -73,6 +76,9 @@ impl Reader<'_> {
         let step = pipeline.steps.get_index_of(name).filter(|step| *step < self.above);
         let source = pipeline.sources.get_index_of(name).filter(|_| output.is_none());
         match (step, source) {
+            (Some(step), _) if output.as_deref() == Some(DEAD_LETTER) => {
+                self.dead_letters(pipeline, step, name).map(|()| Upstream::Step(step, output))
+            }
             (Some(step), _) => Ok(Upstream::Step(step, output)),
             (None, Some(source)) => Ok(Upstream::Source(source)),
             (None, None) => {
@@ -89,6 +95,16 @@ impl Reader<'_> {
                     there.join(", ")
                 )))
             }
+        }
+    }
+
+    /// Rows in error go to a side output only if the step is told to put them there.
+    fn dead_letters(&self, pipeline: &Pipeline, step: usize, name: &str) -> Result<(), Problem> {
+        match pipeline.steps.get_index(step) {
+            Some((_, step)) if step.on_error != OnError::DeadLetter => Err(self.problem(format!(
+                "step `{name}` puts out no dead letters; set on-error = \"dead-letter\" in [steps.{name}]"
+            ))),
+            _ => Ok(()),
         }
     }
 
@@ -122,6 +138,19 @@ fn settings(pipeline: &Pipeline) -> Vec<Problem> {
     if pipeline.parallelism == Some(0) {
         problems.push(Problem::at(&["parallelism"], "parallelism is at least 1"));
     }
+    if pipeline.retain_epochs == 0 {
+        problems.push(Problem::at(
+            &["retain-epochs"],
+            "retain-epochs is at least 1: the records of the last epoch say where the next one starts",
+        ));
+    }
+    for (name, _) in pipeline.sources.iter().filter(|(_, source)| source.max_per_trigger.is_some_and(is_none))
+    {
+        problems.push(Problem::at(
+            &["sources", name, "max-per-trigger"],
+            "max-per-trigger is at least 1, or no epoch would take anything; leave it out for no limit",
+        ));
+    }
     for name in pipeline.steps.keys().filter(|name| pipeline.sources.contains_key(*name)) {
         problems.push(Problem::at(
             &["steps", name],
@@ -146,6 +175,10 @@ fn settings(pipeline: &Pipeline) -> Vec<Problem> {
     problems
         .extend(pipeline.sinks.iter().filter_map(|(name, sink)| one_connector("sink", name, &of_sink(sink))));
     problems
+}
+
+fn is_none(limit: Limit) -> bool {
+    matches!(limit, Limit::Files(0) | Limit::Rows(0)) || matches!(limit, Limit::Bytes(bytes) if bytes.0 == 0)
 }
 
 /// Names become parts of file names and of `from`.
@@ -202,22 +235,75 @@ fn one_connector(kind: &str, name: &str, connectors: &[(&'static str, bool)]) ->
     Some(Problem::at(&[&format!("{kind}s"), name], message))
 }
 
-/// Nothing may be dropped unseen.
-fn unread_dead_letters(pipeline: &Pipeline, graph: &Graph) -> Vec<Problem> {
-    let read = |step: usize| {
-        let port = Upstream::Step(step, Some(DEAD_LETTER.into()));
-        graph.sinks.contains(&port) || graph.steps.contains(&port)
+/// Nothing may be dropped unseen: of each step something reaches a sink, and its dead letters too.
+fn unread(pipeline: &Pipeline, graph: &Graph) -> Vec<Problem> {
+    let reaching = reaching(graph);
+    let is_read = |from: &dyn Fn(&Upstream) -> bool| {
+        graph.sinks.iter().any(from)
+            || graph.steps.iter().zip(&reaching).any(|(upstream, reaches)| *reaches && from(upstream))
     };
-    let silent = pipeline.steps.iter().enumerate();
-    silent
-        .filter(|(index, (_, step))| step.on_error == OnError::DeadLetter && !read(*index))
-        .map(|(_, (name, _))| {
-            Problem::at(
+    let mut problems = Vec::new();
+    for (index, (name, step)) in pipeline.steps.iter().enumerate() {
+        if !is_read(&|upstream| matches!(upstream, Upstream::Step(step, _) if *step == index)) {
+            problems.push(Problem::at(
+                &["steps", name],
+                format!("no sink gets what step `{name}` puts out; add a sink with from = \"{name}\", or remove the step"),
+            ));
+        } else if step.on_error == OnError::DeadLetter
+            && !is_read(&|upstream| *upstream == Upstream::Step(index, Some(DEAD_LETTER.into())))
+        {
+            problems.push(Problem::at(
                 &["steps", name, "on-error"],
                 format!("no sink reads the dead letters of step `{name}`; add a sink with from = \"{name}.dead-letter\", or set on-error = \"skip\""),
+            ));
+        }
+    }
+    problems
+}
+
+/// For each step, whether a sink reads any of its outputs, or of those of a step that reads them.
+fn reaching(graph: &Graph) -> Vec<bool> {
+    let mut reaching = vec![false; graph.steps.len()];
+    let mark = |upstream: &Upstream, reaching: &mut Vec<bool>| {
+        if let Upstream::Step(step, _) = upstream {
+            reaching.get_mut(*step).into_iter().for_each(|reaches| *reaches = true);
+        }
+    };
+    graph.sinks.iter().for_each(|upstream| mark(upstream, &mut reaching));
+    // A step reads from earlier ones only.
+    for (index, upstream) in graph.steps.iter().enumerate().rev() {
+        if reaching.get(index) == Some(&true) {
+            mark(upstream, &mut reaching);
+        }
+    }
+    reaching
+}
+
+/// Every step works on rows as they come, so there is no result that a sink could store whole.
+fn complete(pipeline: &Pipeline, graph: &Graph) -> Vec<Problem> {
+    let sinks = pipeline.sinks.iter().zip(&graph.sinks);
+    let complete = sinks.filter(|((_, sink), _)| sink.mode == OutputMode::Complete);
+    complete
+        .map(|((name, sink), upstream)| {
+            let mode = sink.mode;
+            let works = if sink.files.is_some() { "\"append\"" } else { "\"append\" or \"update\"" };
+            let above = name_of(upstream, pipeline);
+            Problem::at(
+                &["sinks", name, "mode"],
+                format!(
+                    "sink `{name}` cannot have mode = \"{mode}\": {above} passes rows on as they come, and only an aggregation has a result to store as a whole; use {works}"
+                ),
             )
         })
         .collect()
+}
+
+fn name_of(upstream: &Upstream, pipeline: &Pipeline) -> String {
+    let (kind, name) = match upstream {
+        Upstream::Source(index) => ("source", pipeline.sources.get_index(*index).map(|(name, _)| name)),
+        Upstream::Step(index, _) => ("step", pipeline.steps.get_index(*index).map(|(name, _)| name)),
+    };
+    format!("{kind} `{}`", name.map_or("", String::as_str))
 }
 
 #[cfg(test)]
@@ -255,5 +341,67 @@ mod tests {
         let problems = resolve("[sources.in]\nrate={}\nstdin={}\n[sinks.'a/b'.noop]\n").unwrap_err();
         assert_eq!(problems.len(), 2, "{problems:?}");
         assert!(problems[1].contains("more than one connector"), "{problems:?}");
+    }
+
+    #[test]
+    fn dead_letters_that_only_a_step_without_a_sink_reads_are_refused() {
+        let steps =
+            "[steps.a]\nplugin='p'\non-error='dead-letter'\n[steps.b]\nplugin='p'\nfrom='a.dead-letter'\n";
+        let sink = "[sinks.out]\nfrom='a'\n[sinks.out.noop]\n";
+        let problems = resolve(&format!("{SOURCE}{steps}{sink}")).unwrap_err();
+        assert_eq!(
+            problems,
+            [
+                "steps.a.on-error: no sink reads the dead letters of step `a`; add a sink with from = \"a.dead-letter\", or set on-error = \"skip\"",
+                "steps.b: no sink gets what step `b` puts out; add a sink with from = \"b\", or remove the step",
+            ]
+        );
+        let other = "[sinks.bad]\nfrom='b'\n[sinks.bad.noop]\n";
+        assert!(resolve(&format!("{SOURCE}{steps}{sink}{other}")).is_ok());
+    }
+
+    #[test]
+    fn dead_letters_of_a_step_that_puts_out_none_are_refused_with_the_setting() {
+        let text =
+            "[steps.a]\nplugin='p'\n[sinks.out.noop]\n[sinks.bad]\nfrom='a.dead-letter'\n[sinks.bad.noop]\n";
+        assert_eq!(
+            resolve(&format!("{SOURCE}{text}")).unwrap_err(),
+            [
+                "sinks.bad.from: step `a` puts out no dead letters; set on-error = \"dead-letter\" in [steps.a]"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_plan_without_an_aggregation_has_no_complete_result() {
+        let mode = |sink: &str| {
+            let text =
+                format!("{SOURCE}[steps.a]\nplugin='p'\n[sinks.out]\nmode='complete'\n[sinks.out.{sink}]\n");
+            resolve(&text).unwrap_err()
+        };
+        for sink in ["console", "noop", "stdout"] {
+            assert_eq!(
+                mode(sink),
+                [
+                    "sinks.out.mode: sink `out` cannot have mode = \"complete\": step `a` passes rows on as they come, and only an aggregation has a result to store as a whole; use \"append\" or \"update\""
+                ]
+            );
+        }
+        assert!(mode("files]\npath='x'\n[sinks.other.noop").iter().all(|p| p.ends_with("; use \"append\"")));
+    }
+
+    #[test]
+    fn limits_that_would_let_nothing_through_are_refused() {
+        for limit in ["files=0", "bytes='0MiB'", "rows=0"] {
+            let text = format!(
+                "retain-epochs=0\n[sources.in]\nmax-per-trigger={{{limit}}}\n[sources.in.stdin]\n[sinks.out.noop]\n"
+            );
+            let problems = resolve(&text).unwrap_err();
+            assert!(problems[0].starts_with("retain-epochs: retain-epochs is at least 1"), "{problems:?}");
+            assert!(
+                problems[1].starts_with("sources.in.max-per-trigger: max-per-trigger is at least 1"),
+                "{problems:?}"
+            );
+        }
     }
 }
