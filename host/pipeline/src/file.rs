@@ -8,6 +8,10 @@ use crate::{
 use engine::{Error, Kind, Result, ResultExt};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue, Deserializer},
+};
 
 /// A pipeline whose shape is right: every name it mentions exists, every source and sink has one connector.
 #[derive(Clone, Debug)]
@@ -27,15 +31,14 @@ pub struct PipelineFile {
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 impl PipelineFile {
-    /// Reads and checks a file. `${NAME}` in a string is the environment's value of `NAME`.
+    /// Reads and checks a file. In every string, keys aside, `${NAME}` is the environment's value of `NAME`, taken as it is,
+    /// and `$${` stands for `${`.
     pub fn read(path: &Path, environment: Environment<'_>) -> Result<Self> {
-        let raw = std::fs::read_to_string(path).doing(Kind::Invalid, || {
+        let text = std::fs::read_to_string(path).doing(Kind::Invalid, || {
             format!("cannot read the pipeline file {}; give the path of a TOML file", path.display())
         })?;
-        let text = substitute(&raw, path, environment)?;
-        let settings = toml::from_str(&text).map_err(|e| {
-            let at = line_column(&text, e.span().map_or(0, |span| span.start));
-            Error::invalid(format!("{}:{at}: {}", path.display(), one_line(e.message())))
+        let settings = settings(&text, environment).map_err(|(at, what)| {
+            Error::invalid(format!("{}:{}: {what}", path.display(), line_column(&text, at)))
         })?;
         let folder = match path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
@@ -100,21 +103,50 @@ fn one_line(message: &str) -> String {
     message.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Puts environment variables in, escaped as a TOML basic string wants them.
-fn substitute(text: &str, path: &Path, environment: Environment<'_>) -> Result<String> {
+/// What is wrong, and at which byte of the text.
+type Misplaced = (usize, String);
+
+fn settings(text: &str, environment: Environment<'_>) -> Result<Pipeline, Misplaced> {
+    let misplaced = |e: toml::de::Error| (e.span().map_or(0, |span| span.start), one_line(e.message()));
+    let mut document = DeTable::parse(text).map_err(misplaced)?;
+    for (_, value) in document.get_mut().iter_mut() {
+        fill_in(value, environment)?;
+    }
+    Pipeline::deserialize(Deserializer::from(document)).map_err(misplaced)
+}
+
+/// Puts environment variables into every string of a value. They are put into what was parsed, so that no value of one can
+/// be taken for TOML.
+fn fill_in(value: &mut Spanned<DeValue<'_>>, environment: Environment<'_>) -> Result<(), Misplaced> {
+    let at = value.span().start;
+    match value.get_mut() {
+        DeValue::String(text) if text.contains("${") => {
+            *text = substitute(text, environment).map_err(|what| (at, what))?.into();
+            Ok(())
+        }
+        DeValue::Array(items) => items.iter_mut().try_for_each(|item| fill_in(item, environment)),
+        DeValue::Table(table) => table.iter_mut().try_for_each(|(_, value)| fill_in(value, environment)),
+        _ => Ok(()),
+    }
+}
+
+/// The text with the value of each `${NAME}` in its place.
+fn substitute(text: &str, environment: Environment<'_>) -> Result<String, String> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("${") {
-        let at = line_column(text, text.len() - rest.len() + before.len());
-        let invalid = |what: String| Error::invalid(format!("{}:{at}: {what}", path.display()));
-        let Some((name, behind)) = after.split_once('}') else {
-            return Err(invalid("`${` without `}`; write ${NAME}".into()));
-        };
-        let value = environment(name).ok_or_else(|| {
-            invalid(format!("environment variable {name} is not set; set it before the start"))
-        })?;
+        if let Some(before) = before.strip_suffix('$') {
+            out.push_str(before);
+            out.push_str("${");
+            rest = after;
+            continue;
+        }
+        let (name, behind) =
+            after.split_once('}').ok_or("`${` without `}`; write ${NAME}, or $${ for the two characters")?;
         out.push_str(before);
-        out.push_str(&value.replace('\\', "\\\\").replace('"', "\\\""));
+        out.push_str(&environment(name).ok_or_else(|| {
+            format!("environment variable {name} is not set; set it before the start, or write $${{ for the two characters")
+        })?);
         rest = behind;
     }
     out.push_str(rest);
@@ -129,7 +161,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("pipeline.toml");
         std::fs::write(&path, text).unwrap();
-        let environment = |name: &str| (name == "DATA").then(|| "in\"put".to_owned());
+        let environment = |name: &str| match name {
+            "DATA" => Some("in\"put".to_owned()),
+            "LINES" => Some("one\n[two]\n${DATA}".to_owned()),
+            _ => None,
+        };
         PipelineFile::read(&path, &environment)
     }
 
@@ -156,10 +192,32 @@ mod tests {
     fn environment_variables_are_put_in_and_missing_ones_reported() {
         let file = read("name = \"${DATA}\"\n[sources.a.files]\npath = \"x\"\n[sinks.b.noop]\n").unwrap();
         assert_eq!(file.name(), "in\"put");
-        assert_eq!(
-            error("name = \"${NONE}\"\n"),
-            "1:9: environment variable NONE is not set; set it before the start"
-        );
+        let e = error("name = \"${NONE}\"\n");
+        assert!(e.starts_with("1:8: environment variable NONE is not set; set it before the start"), "{e}");
+        let e = error("name = \"${DATA\"\n");
+        assert!(e.starts_with("1:8: `${` without `}`; write ${NAME}"), "{e}");
+    }
+
+    #[test]
+    fn an_environment_variable_is_put_into_strings_alone_and_as_it_is() {
+        let name = |line: &str| {
+            let text = format!("# ${{NONE}}\n{line}\n[sources.'a${{NONE}}'.rate]\n[sinks.b.noop]\n");
+            // The key is no name, and is shown as it is written.
+            let e = error(&text);
+            assert!(e.contains("\"a${NONE}\" is no name"), "{e}");
+            read(&text.replace("a${NONE}", "a")).unwrap().name()
+        };
+        assert_eq!(name("name = '${DATA}'"), "in\"put");
+        assert_eq!(name("name = \"a ${LINES}\""), "a one\n[two]\n${DATA}");
+        assert_eq!(name("name = \"$${DATA} $$ ${DATA}\""), "${DATA} $$ in\"put");
+    }
+
+    #[test]
+    fn what_comes_behind_an_environment_variable_is_reported_where_it_stands() {
+        let e = error("name = \"${LINES}\"\nrestart = { backoff = \"${LINES}\", attempt = 1 }\n");
+        assert!(e.starts_with("2:"), "{e}");
+        let e = error("name = \"${LINES}\"\nretain-epochs = \"many\"\n");
+        assert!(e.starts_with("2:17: invalid type: string \"many\""), "{e}");
     }
 
     #[test]
@@ -172,5 +230,55 @@ mod tests {
             "1:10: source `a` has no connector; add one of [sources.a.files], [sources.a.socket], [sources.a.rate], [sources.a.stdin]\n\
              5:8: there is no source or step `nowhere` above step `s`; there are: a, b"
         );
+    }
+
+    #[test]
+    fn a_value_of_another_type_is_answered_with_what_to_write() {
+        let source = "[sources.a.rate]\n[sinks.b.noop]\n";
+        for (line, says) in [
+            (
+                "retain-epochs = 3\nstop-timeout = 30",
+                "2:16: invalid type: integer `30`, expected a length of time, such as \"200ms\" or \"10 minutes\"",
+            ),
+            (
+                "trigger = 5",
+                "1:11: invalid type: integer `5`, expected \"asap\", \"available-now\", \"once\", { processing-time = \"10s\" } or { continuous = \"1s\" }",
+            ),
+            ("trigger = \"sometimes\"", "1:11: \"sometimes\" is none of \"asap\", \"available-now\","),
+            (
+                "trigger = { processing-time = \"1s\", continuous = \"1s\" }",
+                "1:11: there are two; write one of \"asap\",",
+            ),
+            ("trigger = { continuous = \"soon\" }", "1:11: \"soon\" is not a length of time;"),
+            (
+                "restart = 5",
+                "1:11: invalid type: integer `5`, expected a table such as { attempts = 5, backoff = \"1s..1m\" }",
+            ),
+        ] {
+            let e = error(&format!("{line}\n{source}"));
+            assert!(e.starts_with(says), "{line}: {e}");
+        }
+        for (setting, says) in [
+            (
+                "[sources.c]\nmax-per-trigger = 10\nrate = {}",
+                "expected { files = 10 }, { bytes = \"64MiB\" } or { rows = 1000 }",
+            ),
+            (
+                "[sources.c]\nmax-per-trigger = { bytes = true }\nrate = {}",
+                "expected a number of bytes, such as 1000000 or \"64MiB\"",
+            ),
+            (
+                "[sources.c.files]\npath = \"x\"\nclean = \"archive\"",
+                "\"archive\" is none of \"off\", \"delete\" or { archive = \"done\" }",
+            ),
+            (
+                "[sinks.c.console]\ntruncate = \"no\"",
+                "expected true, false or a number of characters, such as 40",
+            ),
+            ("[sinks]\nc = 5", "expected a table with a connector, such as [sinks.table.files]"),
+        ] {
+            let e = error(&format!("{setting}\n"));
+            assert!(e.contains(says), "{setting}: {e}");
+        }
     }
 }
