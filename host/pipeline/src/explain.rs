@@ -4,14 +4,14 @@ use crate::{
     file::PipelineFile,
     graph::Upstream,
     planner::Planner,
-    query::trigger,
-    settings::{self, Pipeline},
+    query::{parallelism, trigger},
+    settings::{self, Pipeline, Retry},
     world::World,
 };
 use arrow::datatypes::SchemaRef;
-use connectors::formats::ddl;
+use connectors::{formats::ddl, source::Limit};
 use engine::{
-    Guarantee, History, Result, Trigger,
+    Guarantee, History, Port, Result, Trigger,
     plan::{Dataflow, NamedSource, Planner as _},
 };
 use std::{fmt::Write, sync::Arc};
@@ -25,7 +25,7 @@ pub async fn explain(file: &Arc<PipelineFile>, world: &World) -> Result<String> 
     for NamedSource { name, source } in &sources {
         let restored = source.restore(History::default(), trigger(file.settings.trigger).reach()).await;
         let schema = restored.and_then(|()| source.schema(None));
-        schemas.push(schema.map_err(|e| file.locate(&["sources", name], e))?);
+        schemas.push(schema.map_err(|e| planner.of("source", name, e))?);
     }
     let flow = planner.dataflow(&schemas).await?;
     Ok(text(file, &sources, &schemas, &flow))
@@ -34,10 +34,12 @@ pub async fn explain(file: &Arc<PipelineFile>, world: &World) -> Result<String> 
 fn text(file: &PipelineFile, sources: &[NamedSource], schemas: &[SchemaRef], flow: &Dataflow) -> String {
     let mut out = String::new();
     let pipeline = &file.settings;
-    line(&mut out, "query", &file.name(), &[head(file)]);
-    for (NamedSource { name, source }, schema) in sources.iter().zip(schemas) {
+    line(&mut out, "query", &file.name(), &[head(file), how(pipeline)]);
+    let settings = pipeline.sources.values();
+    for ((NamedSource { name, source }, schema), settings) in sources.iter().zip(schemas).zip(settings) {
         let facts = source.facts();
         let mut details = vec![format!("columns: {}", ddl::print(schema))];
+        details.extend(settings.max_per_trigger.map(most));
         if !facts.replayable {
             details.push("cannot be read again after a crash: rows of an unfinished epoch are lost".into());
         }
@@ -46,14 +48,7 @@ fn text(file: &PipelineFile, sources: &[NamedSource], schemas: &[SchemaRef], flo
     for (step, upstream) in flow.steps.iter().zip(&file.graph.steps) {
         let facts = step.step.facts();
         let mut details = facts.details;
-        for port in step.step.ports() {
-            let name = if port.name.is_empty() {
-                "columns out".into()
-            } else {
-                format!("side output `{}`", port.name)
-            };
-            details.push(format!("{name}: {}", ddl::print(&port.schema)));
-        }
+        details.extend(outputs(step.step.ports()));
         line(
             &mut out,
             "step",
@@ -95,6 +90,36 @@ fn head(file: &PipelineFile) -> String {
         None => "no checkpoint: every start begins anew".into(),
     };
     format!("trigger: {trigger}; {checkpoint}")
+}
+
+/// How far the work is divided, whose times those without a zone are, and when it is given up.
+fn how(pipeline: &Pipeline) -> String {
+    let Retry { attempts, backoff } = &pipeline.restart;
+    let restart = match attempts {
+        0 => "no restart".into(),
+        n => format!("restart {n} times, after {:?} to {:?}", backoff.first.0, backoff.longest.0),
+    };
+    let zone = &pipeline.time_zone;
+    format!(
+        "parallelism {}, each partition with plugin instances of its own; time zone {zone}; {restart}",
+        parallelism(pipeline)
+    )
+}
+
+fn most(limit: Limit) -> String {
+    match limit {
+        Limit::Files(files) => format!("at most {files} files an epoch"),
+        Limit::Bytes(bytes) => format!("at most {} bytes of files an epoch", bytes.0),
+        Limit::Rows(rows) => format!("at most {rows} rows an epoch"),
+    }
+}
+
+/// What leaves a step, a line for each output.
+pub fn outputs(ports: &[Port]) -> impl Iterator<Item = String> {
+    ports.iter().map(|Port { name, schema }| {
+        let name = if name.is_empty() { "columns out".into() } else { format!("side output `{name}`") };
+        format!("{name}: {}", ddl::print(schema))
+    })
 }
 
 fn line(out: &mut String, kind: &str, what: &str, details: &[String]) {

@@ -25,12 +25,17 @@ pub fn query(file: &Arc<PipelineFile>, world: &World, observer: Arc<dyn Observer
     })
 }
 
-fn query_settings(name: String, pipeline: &Pipeline) -> QuerySettings {
+/// Into how many partitions an epoch is divided.
+pub(crate) fn parallelism(pipeline: &Pipeline) -> u32 {
     let cores = || std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
+    pipeline.parallelism.unwrap_or_else(cores)
+}
+
+fn query_settings(name: String, pipeline: &Pipeline) -> QuerySettings {
     QuerySettings {
         name,
         trigger: trigger(pipeline.trigger),
-        parallelism: pipeline.parallelism.unwrap_or_else(cores),
+        parallelism: parallelism(pipeline),
         retain_epochs: pipeline.retain_epochs,
         restart: Restart {
             attempts: pipeline.restart.attempts,

@@ -36,6 +36,24 @@ impl BindSettings {
     }
 }
 
+impl BindSettings {
+    /// What becomes of rows that the plugin cannot process, for people.
+    pub(crate) fn failures(&self) -> String {
+        let row = match self.on_error {
+            OnError::Fail => "a row in error ends the query",
+            OnError::Skip => "rows in error are left out",
+            OnError::DeadLetter => "rows in error are dead letters",
+        };
+        let rate =
+            self.max_error_rate.map(|rate| format!("more than {} % of a batch end the query", rate * 100.0));
+        let Retry { attempts, first, longest } = self.retry;
+        let retry = (attempts > 0).then(|| {
+            format!("what may pass later is tried {attempts} times more, after {first:?} to {longest:?}")
+        });
+        [Some(row.to_owned()), rate, retry].into_iter().flatten().collect::<Vec<_>>().join("; ")
+    }
+}
+
 /// What becomes of a row that a plugin reported, or that crashed it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnError {

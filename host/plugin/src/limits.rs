@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
@@ -70,6 +70,28 @@ impl Limits {
     /// The most bytes that the answer to `input` bytes may have.
     pub fn output_for(&self, input: usize) -> usize {
         input.saturating_mul(self.output_ratio).saturating_add(self.output_slack).min(self.output_bytes)
+    }
+}
+
+impl fmt::Display for Limits {
+    /// Those that a pipeline can set, by their names there.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Limits { memory, cpu_per_call, wall_per_call, output_bytes, output_rows, .. } = self;
+        write!(
+            f,
+            "limits: memory {}, cpu-per-call {cpu_per_call:?}, wall-per-call {wall_per_call:?}, ",
+            size(*memory)
+        )?;
+        write!(f, "output {}, output-rows {output_rows}", size(*output_bytes))
+    }
+}
+
+/// Bytes in the largest unit that leaves a whole number.
+fn size(bytes: usize) -> String {
+    match bytes {
+        bytes if bytes % MIB == 0 => format!("{} MiB", bytes / MIB),
+        bytes if bytes % KIB == 0 => format!("{} KiB", bytes / KIB),
+        bytes => format!("{bytes} bytes"),
     }
 }
 

@@ -4,7 +4,7 @@ use crate::{
     fault::Fault,
     instance::Instance,
     ipc::{self, Encoder},
-    limits::{Limits, Share},
+    limits::Share,
     load::Plugin,
     schema::{Agreement, Main},
     tally::Tally,
@@ -56,6 +56,11 @@ impl PluginStep {
     /// Which of the input's columns it reads, by index, in the order in which they cross.
     pub fn reads(&self) -> &[usize] {
         &self.0.agreed.reads.indices
+    }
+
+    /// What it reads of its input, and what becomes of the columns: a line each, for people.
+    pub fn columns(&self) -> [String; 2] {
+        self.0.columns()
     }
 
     /// How near any call since the start came to each limit.
@@ -120,23 +125,25 @@ impl Bound {
         format!("plugin {} (step {}), epoch {epoch}, {place}", name(&self.plugin), self.settings.step)
     }
 
+    /// What it reads, and what becomes of the columns.
+    fn columns(&self) -> [String; 2] {
+        let output = match &self.agreed.main {
+            Main::Rows(_) => "puts out rows of its own".into(),
+            Main::Columns { added, .. } if added.schema().fields().is_empty() => "filters".into(),
+            Main::Columns { added, .. } => format!("adds {}", names(added.schema())),
+        };
+        [format!("reads {}", self.agreed.reads.names()), output]
+    }
+
     fn details(&self) -> Vec<String> {
-        let Limits { memory, cpu_per_call, .. } = &self.settings.limits;
         let asks = &self.plugin.description().asks;
-        vec![
-            format!("reads {}", self.agreed.reads.names()),
-            match &self.agreed.main {
-                Main::Rows(_) => "puts out rows of its own".into(),
-                Main::Columns { added, .. } if added.schema().fields().is_empty() => "filters".into(),
-                Main::Columns { added, .. } => format!("adds {}", names(added.schema())),
-            },
-            if asks.is_empty() {
-                "asks for nothing".into()
-            } else {
-                format!("asks for {}; gets nothing", asks.join(", "))
-            },
-            format!("at most {} MiB of memory, {cpu_per_call:?} of processor time a call", memory >> 20),
-        ]
+        let asks = match asks.is_empty() {
+            true => "asks for nothing".into(),
+            false => format!("asks for {}; gets nothing", asks.join(", ")),
+        };
+        let mut details = Vec::from(self.columns());
+        details.extend([asks, self.settings.failures(), self.settings.limits.to_string()]);
+        details
     }
 }
 
