@@ -1,7 +1,7 @@
 //! The query: what it is made of, and how it starts again.
 
 use crate::{
-    CheckpointStore, Clock, Epoch, Error, Kind, QueryId, Result,
+    CheckpointStore, Clock, Epoch, Kind, QueryId, Result,
     checkpoint::{Checkpoint, Resume},
     plan::Planner,
     progress::Progress,
@@ -75,9 +75,6 @@ pub trait Observer: Send + Sync {
     /// A query has started: its identity and the epoch it begins with.
     fn started(&self, _id: &QueryId, _resume: Resume) {}
 
-    /// The query fails at `error` and starts again after `wait`.
-    fn restarting(&self, _error: &Error, _wait: Duration) {}
-
     /// An epoch has come to a step. An error ends the query as if the process had died there: for crash tests.
     fn reached(&self, _epoch: Epoch, _step: Step) -> Result<()> {
         Ok(())
@@ -147,7 +144,6 @@ impl Query {
             failures = if advanced { 1 } else { failures + 1 };
             let Some(wait) = self.settings.restart.wait(failures) else { return Err(error) };
             tracing::warn!(error = error.report(), ?wait, "starting again from the checkpoint");
-            self.observer.restarting(&error, wait);
             tokio::select! {
                 () = self.clock.sleep(wait) => {}
                 () = stop.requested() => return Err(error),

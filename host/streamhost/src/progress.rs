@@ -1,23 +1,16 @@
 //! How a running query is shown, and held for crash tests.
 
-use engine::{CommitStep, Epoch, Error, Observer, Progress, QueryId, Result, checkpoint::Resume};
-use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressStyle};
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-    time::Duration,
+use engine::{CommitStep, Epoch, Observer, Progress, QueryId, Result, checkpoint::Resume};
+use indicatif::{HumanCount, ProgressBar, ProgressStyle};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::Relaxed},
 };
 
 /// Shows what a query does.
 pub(crate) trait Watch: Send + Sync {
     /// An epoch is committed.
     fn progress(&self, progress: &Progress);
-    /// The query fails and starts again after a wait.
-    fn restarting(&self, error: &Error, wait: Duration) {
-        eprintln!("warning: {}; starting again in {}", error.report(), HumanDuration(wait));
-    }
 }
 
 /// Shows nothing.
@@ -112,10 +105,6 @@ impl Observer for Shown {
 
     fn started(&self, id: &QueryId, resume: Resume) {
         tracing::info!(%id, ?resume, "query started");
-    }
-
-    fn restarting(&self, error: &Error, wait: Duration) {
-        self.watch.restarting(error, wait);
     }
 
     fn reached(&self, epoch: Epoch, step: CommitStep) -> Result<()> {
