@@ -22,7 +22,7 @@ fn dir() -> tempfile::TempDir {
 fn a_missing_path_is_named() {
     let dir = dir();
     let error = fails(2, dir.path(), from("json", "a INT"));
-    let expected = "source input: path in: there is no such file or directory; create it or correct `path`";
+    let expected = "source `input`: path in: there is no such file or directory; create it or correct `path`";
     assert_eq!(error.trim_end(), format!("error: {expected}"));
 }
 

@@ -153,7 +153,7 @@ fn a_new_plugin_of_every_kind_builds_tests_and_runs() {
         let size = fs::metadata(dir.path().join(built.trim())).unwrap().len();
         assert!(size <= 1_500_000, "{name} has {size} bytes");
         assert!(ok(dir.path(), ["test", &name]).ends_with("1 passed, 0 failed\n"));
-        let about = ok(dir.path(), ["inspect", &format!("{name}/{name}.wasm")]);
+        let about = ok(dir.path(), ["inspect", &name]);
         assert!(about.contains(&name) && about.contains("stateless"), "{about}");
     }
     assert!(fails(2, dir.path(), ["new", "plugin", "my-filter"]).contains("is there already"));
@@ -246,14 +246,20 @@ fn explain_says_what_runs_where_and_what_is_guaranteed() {
     write(
         dir.path().join("p.toml"),
         format!(
-            "checkpoint = \"ckpt\"\n[sources.events]\nschema = \"{SCHEMA}\"\n[sources.events.files]\npath = \"in\"\n\
-             [steps.large]\nplugin = {:?}\n[sinks.table.files]\npath = \"out\"\n[sinks.screen.console]\n",
+            "checkpoint = \"ckpt\"\nparallelism = 3\ntime-zone = \"Europe/Berlin\"\n[sources.events]\nschema = \"{SCHEMA}\"\n\
+             max-per-trigger = {{ files = 7 }}\n[sources.events.files]\npath = \"in\"\n\
+             [steps.large]\non-error = \"skip\"\nmax-error-rate = 0.2\nretry = {{ attempts = 2, backoff = \"1s..9s\" }}\n\
+             limits = {{ memory = \"64MiB\" }}\nplugin = {:?}\n[sinks.table.files]\npath = \"out\"\n[sinks.screen.console]\n",
             filter()
         ),
     );
     let text = ok(dir.path(), ["explain", "p.toml"]);
     for part in [
+        "parallelism 3, each partition with plugin instances of its own; time zone Europe/Berlin; restart 5 times, after 1s to 60s\n",
         "source   events: FileSource[in]",
+        "at most 7 files an epoch\n",
+        "rows in error are left out; more than 20 % of a batch end the query; what may pass later is tried 2 times more, after 1s to 9s\n",
+        "limits: memory 64 MiB, cpu-per-call 2s, wall-per-call 10s, output 64 MiB, output-rows 1048576\n",
         "step     large ← events: ",
         "reads",
         "value",
@@ -266,27 +272,125 @@ fn explain_says_what_runs_where_and_what_is_guaranteed() {
 }
 
 #[test]
-fn every_command_has_an_example_in_its_help() {
+fn flags_that_a_pipeline_file_says_itself_are_refused_beside_it() {
     let dir = tempfile::tempdir().unwrap();
-    for command in [
-        "run",
-        "test",
-        "new plugin",
-        "build",
-        "inspect",
-        "bench",
-        "check",
-        "explain",
-        "generate events",
-        "checkpoint show",
-        "checkpoint reset",
-        "schema",
-        "completions",
+    write(dir.path().join("p.toml"), "[sources.a.rate]\n[sinks.out.noop]\n");
+    for [flag, value] in [
+        ["--plugin", "a.wasm"],
+        ["--dead-letter", "bad"],
+        ["--from", "in"],
+        ["--format", "json"],
+        ["--schema", "a INT"],
+        ["--to", "out"],
+        ["--to-format", "csv"],
+        ["--from-option", "header=true"],
+        ["--to-option", "header=true"],
+        ["--partition-by", "a"],
+        ["--max-files-per-trigger", "1"],
+        ["--max-bytes-per-trigger", "1MiB"],
+        ["--max-rows-per-trigger", "1"],
+        ["--on-bad-data", "drop"],
     ] {
-        let args = command.split(' ').chain(["--help"]);
-        assert!(ok(dir.path(), args).contains("streamhost "), "{command}");
+        // Where one flag asks for another, both are named.
+        let plugin = if flag == "--dead-letter" { &["--plugin", "a.wasm"][..] } else { &[] };
+        let args = ["run", "p.toml", flag, value].into_iter().chain(plugin.iter().copied());
+        let error = fails(2, dir.path(), args);
+        assert!(error.contains(flag) && error.contains("or leave the file out"), "{flag}: {error}");
     }
-    assert!(ok(dir.path(), ["completions", "bash"]).contains("_streamhost"));
+}
+
+#[test]
+fn flags_that_contradict_or_need_each_other_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    for (args, named) in [
+        (&["--max-files-per-trigger", "1", "--max-rows-per-trigger", "1"][..], "--max-rows-per-trigger"),
+        (&["--plugin-config", "{}"], "--plugin <PATH>"),
+        (&["--on-error", "skip"], "--plugin <PATH>"),
+        (&["--on-error", "zzz", "--plugin", "a"], "skip, dead-letter"),
+        (&["--on-error", "dead-letter", "--plugin", "a"], "--dead-letter <DIR>"),
+        (&["--on-error", "fail", "--dead-letter", "d", "--plugin", "a"], "leave one of the two out"),
+        (&["--plugin-config", "{}", "--plugin", "a"], "no --plugin stands before it"),
+    ] {
+        let error = fails(2, dir.path(), ["run", "--from", "in"].iter().chain(args));
+        assert!(error.contains(named), "{args:?}: {error}");
+    }
+}
+
+#[test]
+fn completion_scripts_know_what_people_use() {
+    for shell in ["bash", "zsh", "fish"] {
+        let script = ok(".", ["completions", shell]);
+        assert!(script.contains("checkpoint") && !script.contains("compile-plugin"), "{shell}");
+    }
+}
+
+#[test]
+fn inspect_shows_what_a_plugin_does_with_given_columns() {
+    let args = ["inspect", &filter(), "--schema", SCHEMA, "--config", "{\"threshold\":1}"];
+    let about = ok(".", args);
+    let bound: Vec<&str> = about.lines().rev().take(3).collect();
+    assert_eq!(bound, [&format!("columns out: {SCHEMA}")[..], "filters", "reads value"], "{about}");
+    let normalize = plugin("normalize").display().to_string();
+    let about = ok(".", ["inspect", &normalize, "--schema", SCHEMA]);
+    assert!(about.contains("\nadds normalized_value\n"), "{about}");
+    assert!(fails(2, ".", ["inspect", &filter(), "--schema", "a INT"]).contains("`value`"));
+    assert!(fails(2, ".", ["inspect", &filter(), "--config", "{}"]).contains("--schema <DDL>"));
+}
+
+#[test]
+fn a_plugin_that_is_built_inside_its_folder_is_found_there() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path().join("my-filter/my-filter.wasm"), fs::read(filter()).unwrap());
+    events(dir.path());
+    for args in [
+        &["inspect", "my-filter.wasm"][..],
+        &["bench", "my-filter.wasm", "--input", "in/a.json"],
+        &["run", "--plugin", "my-filter.wasm", "--from", "in"],
+    ] {
+        let error = fails(2, dir.path(), args);
+        let meant = "there is no plugin my-filter.wasm; did you mean my-filter/my-filter.wasm?";
+        assert!(error.contains(meant), "{error}");
+    }
+}
+
+#[test]
+fn a_sink_that_a_source_would_read_from_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path().join("in/deep/day=1/a.json"), "{\"a\":1,\"day\":1}\n");
+    let absolute = dir.path().join("in").display().to_string();
+    let refused = [
+        ("path = 'in'", "path = 'in'"),
+        ("path = 'in'", "path = './in/../in/'"),
+        ("path = 'in'", "path = 'in/k=v'"),
+        ("path = 'in'\nrecursive = true", "path = 'in/out'"),
+        ("path = 'in/*/*'", "path = 'in/out'"),
+        ("path = 'in/*.parquet'", &format!("path = '{absolute}'")),
+        ("path = 'in/deep/day=1'", "path = 'in/deep'\npartition-by = ['day']"),
+    ];
+    let check = |source: &str, sink: &str| {
+        let text = format!(
+            "[sources.in]\nschema = 'a INT, day INT'\n[sources.in.files]\n{source}\nformat = 'json'\n[sinks.out.files]\n{sink}\n"
+        );
+        write(dir.path().join("p.toml"), text);
+        run(dir.path(), ["check", "p.toml"])
+    };
+    for (source, sink) in refused {
+        let output = check(source, sink);
+        let error = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{source}, {sink}: {error}");
+        assert!(error.contains("sink `out`: source `in`, which reads in"), "{error}");
+    }
+    for (source, sink) in [
+        ("path = 'in'", "path = 'in/out'"),
+        ("path = 'in'", "path = '.'"),
+        ("path = 'in'", "path = 'in2'"),
+        ("path = 'in'\nrecursive = true", "path = 'in/_out'"),
+        ("path = 'in/*.json'", "path = 'in'"),
+        ("path = 'in/deep'", "path = 'in'\npartition-by = ['day']"),
+    ] {
+        let output = check(source, sink);
+        assert!(output.status.success(), "{source}, {sink}: {}", text(&output.stderr));
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What a pipeline gets from the process it runs in.
 
 use connectors::files::sink::AtStep;
-use engine::{Clock, Result};
+use engine::{Clock, Error, Result};
 use plugin::{Plugin, Runtime, project};
 use std::{
     io::Write,
@@ -37,8 +37,12 @@ pub enum Unread {
 }
 
 impl World {
-    /// Loads the plugin of a `.wasm` file, or of a source folder, which is built when stale.
+    /// Loads the plugin of a `.wasm` file, or of a source folder, which is built when stale. [`engine::Kind::Invalid`] if
+    /// there is neither.
     pub async fn load(&self, path: &Path) -> Result<Plugin> {
+        if !path.exists() {
+            return Err(no_plugin(path));
+        }
         let wasm = if path.is_dir() { self.build(path)? } else { path.to_owned() };
         self.runtime.load(&wasm).await
     }
@@ -49,5 +53,37 @@ impl World {
             Some(target) => project::build_in(folder, target, &*self.note),
             None => project::build(folder, &*self.note),
         }
+    }
+}
+
+/// What a path that is not there may have meant: a build leaves the component inside the folder of its source.
+fn no_plugin(path: &Path) -> Error {
+    let folder = path.with_extension("");
+    let built = folder.file_name().map(|name| folder.join(name).with_extension("wasm"));
+    let meant = built.filter(|built| built.exists()).or_else(|| folder.is_dir().then_some(folder));
+    let remedy = match meant {
+        Some(meant) => format!("did you mean {}?", meant.display()),
+        None => "give a .wasm file, or the folder of a plugin's source".into(),
+    };
+    Error::invalid(format!("there is no plugin {}; {remedy}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn a_component_is_looked_for_in_the_folder_that_it_is_built_in() {
+        let dir = tempfile::tempdir().unwrap();
+        let remedy = |path: &str| {
+            let report = no_plugin(&dir.path().join(path)).report();
+            report.split_once("; ").unwrap().1.replace(&format!("{}/", dir.path().display()), "")
+        };
+        assert_eq!(remedy("a.wasm"), "give a .wasm file, or the folder of a plugin's source");
+        fs::create_dir(dir.path().join("a")).unwrap();
+        assert_eq!(remedy("a.wasm"), "did you mean a?");
+        fs::write(dir.path().join("a/a.wasm"), "").unwrap();
+        assert_eq!(remedy("a.wasm"), "did you mean a/a.wasm?");
     }
 }

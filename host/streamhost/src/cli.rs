@@ -1,12 +1,22 @@
 //! The command line: every command, flag and example.
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::path::PathBuf;
 
 /// Continuous jobs over streams, with your own logic in WebAssembly plugins.
 #[derive(Parser)]
-#[command(name = "streamhost", version, arg_required_else_help = true, max_term_width = 110)]
+#[command(
+    name = "streamhost",
+    version,
+    arg_required_else_help = true,
+    max_term_width = 110,
+    after_long_help = "\
+Examples:
+  streamhost run pipeline.toml
+  streamhost new plugin my-filter
+  streamhost run --plugin my-filter --from data/input --to console"
+)]
 pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -35,7 +45,7 @@ pub(crate) enum Command {
     #[command(after_long_help = "\
 Examples:
   streamhost run pipeline.toml
-  streamhost run --plugin filter.wasm --from data/input --format json --schema \"user_id INT, value DOUBLE\" --to console
+  streamhost run --plugin my-filter --from data/input --format json --schema \"user_id INT, value DOUBLE\" --to console
   streamhost run --plugin a.wasm --plugin b.wasm --plugin-config '{\"threshold\":10}' --from in/ --to out/ --to-format parquet --trigger available-now --checkpoint ckpt
   cat x.json | streamhost run --plugin filter.wasm --from - --format json --to - --to-format csv
 
@@ -55,7 +65,7 @@ Examples:
         update: bool,
     },
     /// Make the source of a new plugin
-    #[command(subcommand)]
+    #[command(subcommand, after_long_help = "Example:\n  streamhost new plugin my-filter --kind filter")]
     New(New),
     /// Build a plugin's source folder into a component
     #[command(
@@ -66,18 +76,21 @@ Examples:
         folder: PathBuf,
     },
     /// Say what a plugin is, imports and asks for
-    #[command(after_long_help = "Example:\n  streamhost inspect my-filter.wasm")]
-    Inspect {
-        /// A `.wasm` file or the folder of a plugin's source.
-        plugin: PathBuf,
-    },
+    ///
+    /// Which columns it reads and puts out follows from its input and its settings: give --schema, and --config where it needs one,
+    /// to see them.
+    #[command(after_long_help = "\
+Examples:
+  streamhost inspect my-filter
+  streamhost inspect my-filter/my-filter.wasm --schema \"user_id INT, value DOUBLE\" --config '{\"threshold\":10}'")]
+    Inspect(InspectArgs),
     /// Measure a plugin on a file of rows, beside a plugin that does nothing
     ///
     /// Both are given the same batches in turns, call by call. The empty plugin reads the columns that the plugin reads and keeps
     /// every row: what it costs is what crossing with these columns costs any plugin. The rest is the plugin's work and what follows
     /// from its answers: rows that are dropped, columns that are added.
     #[command(
-        after_long_help = "Example:\n  streamhost bench my-filter.wasm --input events.parquet --config '{\"threshold\":10}'"
+        after_long_help = "Example:\n  streamhost bench my-filter --input events.parquet --config '{\"threshold\":10}'"
     )]
     Bench(BenchArgs),
     /// Find what is wrong with a pipeline, without running it; exit code 2 if anything is
@@ -93,10 +106,16 @@ Examples:
         pipeline: PathBuf,
     },
     /// Make test data
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_long_help = "Example:\n  streamhost generate events --out data/input --format csv"
+    )]
     Generate(Generate),
     /// Look at a checkpoint, or go back in it
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_long_help = "Examples:\n  streamhost checkpoint show ckpt\n  streamhost checkpoint reset ckpt --to 7"
+    )]
     Checkpoint(Checkpoint),
     /// Print the JSON Schema of the pipeline file, for editors
     #[command(after_long_help = "Example:\n  streamhost schema > pipeline.schema.json")]
@@ -121,19 +140,20 @@ Examples:
 
 #[derive(Args, Default)]
 pub(crate) struct RunArgs {
-    /// A pipeline file; without one, flags say everything.
+    /// A pipeline file, beside which only --name, --trigger, --checkpoint, --parallelism and --progress have a meaning;
+    /// without one, flags say everything.
     pub(crate) pipeline: Option<PathBuf>,
     /// A `.wasm` file or the folder of a plugin's source; several are applied in order.
     #[arg(long, value_name = "PATH")]
     pub(crate) plugin: Vec<String>,
     /// JSON settings of the `--plugin` before it.
-    #[arg(long, value_name = "JSON")]
+    #[arg(long, value_name = "JSON", requires = "plugin")]
     pub(crate) plugin_config: Vec<String>,
     /// What happens to rows that a plugin cannot process: fail, skip, or dead-letter (then give --dead-letter).
-    #[arg(long, value_name = "POLICY")]
+    #[arg(long, value_name = "POLICY", requires = "plugin", value_parser = ["fail", "skip", "dead-letter"])]
     pub(crate) on_error: Option<String>,
     /// A directory for rows that plugins could not process; implies --on-error dead-letter.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", requires = "plugin", required_if_eq("on_error", "dead-letter"))]
     pub(crate) dead_letter: Option<String>,
     /// A directory, file or pattern; `-` for standard input; `HOST:PORT` after `socket:`; or `rate`.
     #[arg(long, value_name = "WHERE")]
@@ -150,7 +170,7 @@ pub(crate) struct RunArgs {
     /// Format of the output: parquet, json, csv or text.
     #[arg(long, value_name = "FORMAT")]
     pub(crate) to_format: Option<String>,
-    /// A setting of the source, as in a pipeline file: `header=true`, `clean=delete`.
+    /// A setting of the source, as in a pipeline file: `header=true`, `clean=delete`, `evolve=true`.
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) from_option: Vec<String>,
     /// A setting of the sink, as in a pipeline file: `header=true`, `partition-by=["day"]`.
@@ -166,16 +186,16 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) checkpoint: Option<String>,
     /// The most files that one epoch takes.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", conflicts_with_all = ["max_bytes_per_trigger", "max_rows_per_trigger"])]
     pub(crate) max_files_per_trigger: Option<u64>,
     /// The most bytes of files that one epoch takes, such as 64MiB.
-    #[arg(long, value_name = "SIZE")]
+    #[arg(long, value_name = "SIZE", conflicts_with = "max_rows_per_trigger")]
     pub(crate) max_bytes_per_trigger: Option<String>,
     /// The most rows that one epoch takes.
     #[arg(long, value_name = "N")]
     pub(crate) max_rows_per_trigger: Option<u64>,
     /// What happens to input that does not fit the schema: permissive, drop or fail.
-    #[arg(long, value_name = "POLICY")]
+    #[arg(long, value_name = "POLICY", value_parser = ["permissive", "drop", "fail"])]
     pub(crate) on_bad_data: Option<String>,
     /// The query's name.
     #[arg(long)]
@@ -224,6 +244,18 @@ pub(crate) enum Kind {
     Map,
     /// Makes new rows.
     Transform,
+}
+
+#[derive(Args)]
+pub(crate) struct InspectArgs {
+    /// A `.wasm` file or the folder of a plugin's source.
+    pub(crate) plugin: PathBuf,
+    /// Columns of its input, such as "user_id INT, value DOUBLE".
+    #[arg(long, value_name = "DDL")]
+    pub(crate) schema: Option<String>,
+    /// JSON settings of the plugin.
+    #[arg(long, value_name = "JSON", default_value = "{}", requires = "schema")]
+    pub(crate) config: String,
 }
 
 #[derive(Args)]
@@ -304,4 +336,40 @@ Examples:
         #[arg(long)]
         restored: bool,
     },
+}
+
+impl Cli {
+    /// The commands that people use, for completion: those that the host calls itself are left out.
+    pub(crate) fn shown() -> clap::Command {
+        let all = Cli::command();
+        let shown: Vec<_> = all.get_subcommands().filter(|command| !command.is_hide_set()).cloned().collect();
+        clap::Command::new("streamhost").args(all.get_arguments().cloned()).subcommands(shown)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn without_example(path: &str, command: &clap::Command) -> Vec<String> {
+        let help = command.get_after_long_help().map(ToString::to_string).unwrap_or_default();
+        let has = help.contains("Example") && help.contains(&format!("\n  {path}"));
+        let below = command.get_subcommands().filter(|below| !below.is_hide_set());
+        let below = below.flat_map(|below| without_example(&format!("{path} {}", below.get_name()), below));
+        below.chain((!has).then(|| path.to_owned())).collect()
+    }
+
+    #[test]
+    fn every_command_has_an_example_in_its_help() {
+        assert_eq!(without_example("streamhost", &Cli::command()), [""; 0]);
+    }
+
+    #[test]
+    fn completion_knows_what_people_use() {
+        let names: Vec<String> = Cli::shown().get_subcommands().map(|c| c.get_name().to_owned()).collect();
+        assert!(
+            names.contains(&"run".into()) && !names.contains(&plugin::COMPILE_COMMAND.into()),
+            "{names:?}"
+        );
+    }
 }

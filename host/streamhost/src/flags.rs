@@ -2,9 +2,16 @@
 
 use crate::cli::RunArgs;
 use engine::{Error, Result};
+use std::collections::HashMap;
 use toml::{Table, Value};
 
-/// The pipeline that these flags describe. `config_owner` says for each `--plugin-config` which `--plugin` it follows.
+/// Settings that stand beside a source's connector, not in it.
+const BESIDE_SOURCE: [&str; 5] = ["schema", "max-per-trigger", "on-bad-data", "rescue", "evolve"];
+/// Settings that stand beside a sink's connector.
+const BESIDE_SINK: [&str; 1] = ["mode"];
+
+/// The pipeline that these flags describe. `config_owner` says for each `--plugin-config` how many `--plugin` stand before
+/// it: it is the last one's.
 pub(crate) fn pipeline(args: &RunArgs, config_owner: &[usize]) -> Result<Table> {
     let mut pipeline = Table::new();
     overrides(args, &mut pipeline)?;
@@ -70,21 +77,25 @@ fn source(args: &RunArgs, from: &str) -> Result<Value> {
     if let Some(format) = &args.format {
         connector.insert("format".into(), format.as_str().into());
     }
-    options("--from-option", &args.from_option, &mut connector)?;
     let mut source = Table::new();
-    let infers =
-        matches!(kind, "files" | "stdin") && !matches!(args.format.as_deref(), Some("text" | "parquet"));
-    match &args.schema {
-        Some(schema) => source.insert("schema".into(), schema.as_str().into()),
-        None if infers => source.insert("schema".into(), "infer".into()),
-        None => None,
-    };
+    if let Some(schema) = &args.schema {
+        source.insert("schema".into(), schema.as_str().into());
+    }
     if let Some(policy) = &args.on_bad_data {
         source.insert("on-bad-data".into(), policy.as_str().into());
     }
     limit(args, &mut source);
+    let options = Options { flag: "--from-option", beside: &BESIDE_SOURCE };
+    options.add(&args.from_option, &mut source, &mut connector)?;
+    if matches!(kind, "files" | "stdin") && !has_columns_itself(&connector) {
+        source.entry("schema").or_insert_with(|| "infer".into());
+    }
     source.insert(kind.into(), Value::Table(connector));
     Ok(Value::Table(source))
+}
+
+fn has_columns_itself(connector: &Table) -> bool {
+    matches!(connector.get("format").and_then(Value::as_str), Some("text" | "parquet"))
 }
 
 fn limit(args: &RunArgs, source: &mut Table) {
@@ -101,20 +112,44 @@ fn limit(args: &RunArgs, source: &mut Table) {
 }
 
 fn steps(args: &RunArgs, config_owner: &[usize]) -> Result<Table> {
+    let mut configs = configs(args, config_owner)?;
     let mut steps = Table::new();
     for (index, plugin) in args.plugin.iter().enumerate() {
         let mut step = Table::new();
         step.insert("plugin".into(), plugin.as_str().into());
-        for (config, _) in args.plugin_config.iter().zip(config_owner).filter(|(_, owner)| **owner == index) {
-            step.insert("config".into(), json(config)?);
+        if let Some(config) = configs.remove(&index) {
+            step.insert("config".into(), config);
         }
-        let policy = args.dead_letter.as_ref().map(|_| "dead-letter").or(args.on_error.as_deref());
-        if let Some(policy) = policy {
+        if let Some(policy) = on_error(args)? {
             step.insert("on-error".into(), policy.into());
         }
         steps.insert(step_name(index), Value::Table(step));
     }
     Ok(steps)
+}
+
+/// Each plugin's configuration, by the plugin's index.
+fn configs(args: &RunArgs, owners: &[usize]) -> Result<HashMap<usize, Value>> {
+    let mut configs = HashMap::new();
+    for (text, before) in args.plugin_config.iter().zip(owners) {
+        let misplaced =
+            |why| Error::invalid(format!("--plugin-config {text}: {why}; give one behind each --plugin"));
+        let index = before.checked_sub(1).ok_or_else(|| misplaced("no --plugin stands before it"))?;
+        if configs.insert(index, json(text)?).is_some() {
+            return Err(misplaced("the --plugin before it has one already"));
+        }
+    }
+    Ok(configs)
+}
+
+fn on_error(args: &RunArgs) -> Result<Option<&str>> {
+    match (&args.dead_letter, args.on_error.as_deref()) {
+        (None, policy) => Ok(policy),
+        (Some(_), None | Some("dead-letter")) => Ok(Some("dead-letter")),
+        (Some(_), Some(other)) => Err(Error::invalid(format!(
+            "--on-error {other} leaves nothing for --dead-letter; leave one of the two out"
+        ))),
+    }
 }
 
 fn step_name(index: usize) -> String {
@@ -139,9 +174,12 @@ fn sinks(args: &RunArgs) -> Result<Table> {
         let columns = args.partition_by.iter().map(|c| Value::from(c.as_str())).collect();
         connector.insert("partition-by".into(), Value::Array(columns));
     }
-    options("--to-option", &args.to_option, &mut connector)?;
+    let mut output = Table::new();
+    let options = Options { flag: "--to-option", beside: &BESIDE_SINK };
+    options.add(&args.to_option, &mut output, &mut connector)?;
+    output.insert(kind.into(), Value::Table(connector));
     let mut sinks = Table::new();
-    sinks.insert("output".into(), one(kind, Value::Table(connector)));
+    sinks.insert("output".into(), Value::Table(output));
     if let Some(path) = &args.dead_letter {
         for index in 0..args.plugin.len() {
             let mut files = Table::new();
@@ -156,28 +194,41 @@ fn sinks(args: &RunArgs) -> Result<Table> {
     Ok(sinks)
 }
 
-/// `KEY=VALUE` pairs. A key with a dot reaches into a table; the settings that CSV has of its own need none.
-fn options(flag: &str, pairs: &[String], connector: &mut Table) -> Result<()> {
-    /// Settings of `csv = { … }`, so that `header=true` means what it says.
-    const CSV: [&str; 6] = ["header", "delimiter", "quote", "escape", "null-value", "comment"];
-    for pair in pairs {
-        let (key, value) = pair.split_once('=').ok_or_else(|| {
-            Error::invalid(format!("{flag} {pair}: write KEY=VALUE, such as {flag} header=true"))
-        })?;
-        let key = if CSV.contains(&key) { format!("csv.{key}") } else { key.to_owned() };
-        match key.split_once('.') {
-            None => {
-                connector.insert(key, scalar(value));
-            }
-            Some((table, key)) => {
-                let inner = connector.entry(table).or_insert_with(|| Value::Table(Table::new()));
-                if let Value::Table(inner) = inner {
-                    inner.insert(key.to_owned(), scalar(value));
-                }
+/// `KEY=VALUE` pairs of a flag. A key with a dot reaches into a table; the settings that CSV has of its own need none.
+struct Options<'a> {
+    flag: &'static str,
+    /// Keys that stand beside the connector; all others are the connector's.
+    beside: &'a [&'static str],
+}
+
+impl Options<'_> {
+    fn add(&self, pairs: &[String], beside: &mut Table, connector: &mut Table) -> Result<()> {
+        /// Settings of `csv = { … }`, so that `header=true` means what it says.
+        const CSV: [&str; 6] = ["header", "delimiter", "quote", "escape", "null-value", "comment"];
+        for pair in pairs {
+            let invalid = |why: &str| Error::invalid(format!("{} {pair}: {why}", self.flag));
+            let (key, value) =
+                pair.split_once('=').ok_or_else(|| invalid("write KEY=VALUE, such as header=true"))?;
+            let key = if CSV.contains(&key) { format!("csv.{key}") } else { key.to_owned() };
+            let first = key.split('.').next().unwrap_or_default();
+            let table = if self.beside.contains(&first) { &mut *beside } else { &mut *connector };
+            if !set(table, &key, scalar(value)) {
+                return Err(invalid("this is set already, by a flag or an option before it; leave one out"));
             }
         }
+        Ok(())
     }
-    Ok(())
+}
+
+/// Sets what `key` names, of a table inside if it has a dot; false if it has a value already.
+fn set(table: &mut Table, key: &str, value: Value) -> bool {
+    match key.split_once('.') {
+        None => table.insert(key.to_owned(), value).is_none(),
+        Some((outer, key)) => {
+            let inner = table.entry(outer).or_insert_with(|| Value::Table(Table::new()));
+            inner.as_table_mut().is_some_and(|inner| set(inner, key, value))
+        }
+    }
 }
 
 /// A value as TOML if it is that, otherwise as text: `true`, `10`, `["day"]`, `;`.
@@ -220,7 +271,7 @@ mod tests {
             trigger: Some("10s".into()),
             ..RunArgs::default()
         };
-        let text = text(args, &[1]);
+        let text = text(args, &[2]);
         for part in [
             "[trigger]\nprocessing-time = \"10s\"",
             "[sources.input]\nschema = \"infer\"",
@@ -241,6 +292,57 @@ mod tests {
         assert!(
             text.contains("trigger = \"available-now\"") && text.contains("[sources.input.stdin]"),
             "{text}"
+        );
+    }
+
+    #[test]
+    fn options_reach_what_stands_beside_the_connector_too() {
+        let options = ["rescue=_r", "evolve=true", "max-per-trigger.files=2", "recursive=true"];
+        let args = RunArgs {
+            from: Some("in".into()),
+            schema: Some("a INT".into()),
+            from_option: options.map(str::to_owned).to_vec(),
+            to_option: vec!["mode=update".into()],
+            ..RunArgs::default()
+        };
+        let pipeline = pipeline(&args, &[]).unwrap();
+        let expected: Table = "
+            schema = 'a INT'\nrescue = '_r'\nevolve = true\nmax-per-trigger = { files = 2 }
+            files = { path = 'in', recursive = true }"
+            .parse()
+            .unwrap();
+        assert_eq!(pipeline["sources"]["input"], Value::Table(expected));
+        assert_eq!(pipeline["sinks"]["output"]["mode"].as_str(), Some("update"));
+    }
+
+    #[test]
+    fn what_is_said_twice_or_of_nothing_is_refused() {
+        let refused = |args: RunArgs, owners: &[usize]| {
+            let args = RunArgs { from: Some("in".into()), ..args };
+            pipeline(&args, owners).unwrap_err().report()
+        };
+        let one = |config: &[&str]| RunArgs {
+            plugin: vec!["a.wasm".into()],
+            plugin_config: config.iter().map(|c| (*c).to_owned()).collect(),
+            ..RunArgs::default()
+        };
+        assert_eq!(
+            refused(one(&["{}"]), &[0]),
+            "--plugin-config {}: no --plugin stands before it; give one behind each --plugin"
+        );
+        assert_eq!(
+            refused(one(&["{}", "{\"a\":1}"]), &[1, 1]),
+            "--plugin-config {\"a\":1}: the --plugin before it has one already; give one behind each --plugin"
+        );
+        let on_error = Some("fail".to_owned());
+        assert_eq!(
+            refused(RunArgs { on_error, dead_letter: Some("bad".into()), ..one(&[]) }, &[]),
+            "--on-error fail leaves nothing for --dead-letter; leave one of the two out"
+        );
+        let from_option = vec!["schema=b INT".to_owned()];
+        assert_eq!(
+            refused(RunArgs { schema: Some("a INT".into()), from_option, ..RunArgs::default() }, &[]),
+            "--from-option schema=b INT: this is set already, by a flag or an option before it; leave one out"
         );
     }
 }

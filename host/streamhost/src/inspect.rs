@@ -1,13 +1,32 @@
 //! `inspect`: what a plugin is, imports and asks for.
 
-use crate::process;
-use engine::Result;
-use plugin::{Plugin, Role};
-use std::{fmt::Write, path::Path};
+use crate::{cli::InspectArgs, process};
+use connectors::formats::ddl;
+use engine::{Result, Step};
+use pipeline::explain::outputs;
+use plugin::{BindSettings, Plugin, Role};
+use std::{fmt::Write, sync::Arc};
 
-pub(crate) fn inspect(path: &Path) -> Result<()> {
-    let text = process::block_on(async { Ok(text(&process::world()?.load(path).await?)) })?;
+pub(crate) fn inspect(args: &InspectArgs) -> Result<()> {
+    let text = process::block_on(async {
+        let plugin = process::world()?.load(&args.plugin).await?;
+        let bound = match &args.schema {
+            Some(schema) => bound(&plugin, schema, &args.config).await?,
+            None => String::new(),
+        };
+        Ok(text(&plugin) + &bound)
+    })?;
     crate::print(&text)
+}
+
+/// What a plugin does with these columns, a line each.
+async fn bound(plugin: &Plugin, schema: &str, config: &str) -> Result<String> {
+    let input = ddl::parse(schema).map_err(|e| e.while_doing("--schema"))?;
+    let settings =
+        BindSettings { config: config.to_owned(), ..BindSettings::new("inspect", Arc::new(input)) };
+    let step = plugin.bind(settings).await?;
+    let lines = step.columns().into_iter().chain(outputs(step.ports()));
+    Ok(lines.map(|line| line + "\n").collect())
 }
 
 fn text(plugin: &Plugin) -> String {

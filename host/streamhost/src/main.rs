@@ -27,7 +27,7 @@ fn main() -> ExitCode {
         Command::Test { path, update } => test::test(&path, update),
         Command::New(cli::New::Plugin { folder, kind }) => new::plugin(&folder, kind),
         Command::Build { folder } => process::build(&folder),
-        Command::Inspect { plugin } => inspect::inspect(&plugin),
+        Command::Inspect(args) => inspect::inspect(&args),
         Command::Bench(args) => bench::bench(&args),
         Command::Check { pipeline } => run::check(&pipeline),
         Command::Explain { pipeline } => run::explain(&pipeline),
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
         Command::Checkpoint(command) => checkpoint::checkpoint(command),
         Command::Schema => run::schema(),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "streamhost", &mut std::io::stdout());
+            clap_complete::generate(shell, &mut Cli::shown(), "streamhost", &mut std::io::stdout());
             Ok(())
         }
         Command::Compile { cpu_seconds, memory } => {

@@ -5,7 +5,7 @@ use crate::{
     flags, process,
     progress::{HoldAt, JsonLines, LiveLine, Shown, Watch},
 };
-use clap::ArgMatches;
+use clap::{ArgMatches, parser::ValueSource};
 use engine::{Error, Kind, Result, ResultExt};
 use pipeline::{PipelineFile, settings::Pipeline};
 use std::{
@@ -41,11 +41,12 @@ fn pipeline(args: &RunArgs, matches: &ArgMatches) -> Result<PipelineFile> {
         let table = flags::pipeline(args, &config_owners(matches))?;
         return PipelineFile::from_table(table);
     };
-    let alone = args.from.is_none() && args.to.is_none() && args.plugin.is_empty();
-    if !alone {
+    let doubled = beside_a_file(matches);
+    if !doubled.is_empty() {
         return Err(Error::invalid(format!(
-            "{} says what to read, do and write; leave --from, --to and --plugin out, or leave the file out",
-            path.display()
+            "{} says what to read, do and write; leave {} out, or leave the file out",
+            path.display(),
+            doubled.join(", ")
         )));
     }
     let mut file = read(path)?;
@@ -69,12 +70,23 @@ fn pipeline(args: &RunArgs, matches: &ArgMatches) -> Result<PipelineFile> {
     Ok(file)
 }
 
-/// For each `--plugin-config`, the index of the `--plugin` before it.
+/// The flags given that say what only a pipeline file may say once there is one.
+fn beside_a_file(matches: &ArgMatches) -> Vec<String> {
+    /// What may be said of a file's pipeline from outside.
+    const MAY: [&str; 7] = ["pipeline", "name", "trigger", "checkpoint", "parallelism", "progress", "log"];
+    let Some((_, run)) = matches.subcommand() else { return Vec::new() };
+    let given = run.ids().map(|id| id.as_str()).filter(|id| !MAY.contains(id));
+    let given = given.filter(|id| run.value_source(id) == Some(ValueSource::CommandLine));
+    // clap lists the group of all flags among them, which no flag is called after.
+    given.filter(|id| *id != "RunArgs").map(|id| format!("--{}", id.replace('_', "-"))).collect()
+}
+
+/// For each `--plugin-config`, how many `--plugin` stand before it.
 fn config_owners(matches: &ArgMatches) -> Vec<usize> {
     let Some((_, run)) = matches.subcommand() else { return Vec::new() };
     let plugins: Vec<usize> = run.indices_of("plugin").into_iter().flatten().collect();
     let configs = run.indices_of("plugin_config").into_iter().flatten();
-    configs.map(|at| plugins.iter().filter(|plugin| **plugin < at).count().saturating_sub(1)).collect()
+    configs.map(|at| plugins.iter().filter(|plugin| **plugin < at).count()).collect()
 }
 
 fn read(path: &Path) -> Result<PipelineFile> {
