@@ -141,6 +141,46 @@ fn an_output_that_cannot_be_there_is_named() {
 }
 
 #[test]
+fn a_sink_that_a_source_would_read_from_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path().join("in/deep/day=1/a.json"), "{\"a\":1,\"day\":1}\n");
+    let absolute = dir.path().join("in").display().to_string();
+    let refused = [
+        ("path = 'in'", "path = 'in'"),
+        ("path = 'in'", "path = './in/../in/'"),
+        ("path = 'in'", "path = 'in/k=v'"),
+        ("path = 'in'\nrecursive = true", "path = 'in/out'"),
+        ("path = 'in/*/*'", "path = 'in/out'"),
+        ("path = 'in/*.parquet'", &format!("path = '{absolute}'")),
+        ("path = 'in/deep/day=1'", "path = 'in/deep'\npartition-by = ['day']"),
+    ];
+    let check = |source: &str, sink: &str| {
+        let text = format!(
+            "[sources.in]\nschema = 'a INT, day INT'\n[sources.in.files]\n{source}\nformat = 'json'\n[sinks.out.files]\n{sink}\n"
+        );
+        write(dir.path().join("p.toml"), text);
+        run(dir.path(), ["check", "p.toml"])
+    };
+    for (source, sink) in refused {
+        let output = check(source, sink);
+        let error = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{source}, {sink}: {error}");
+        assert!(error.contains("sink `out`: source `in`, which reads in"), "{error}");
+    }
+    for (source, sink) in [
+        ("path = 'in'", "path = 'in/out'"),
+        ("path = 'in'", "path = '.'"),
+        ("path = 'in'", "path = 'in2'"),
+        ("path = 'in'\nrecursive = true", "path = 'in/_out'"),
+        ("path = 'in/*.json'", "path = 'in'"),
+        ("path = 'in/deep'", "path = 'in'\npartition-by = ['day']"),
+    ] {
+        let output = check(source, sink);
+        assert!(output.status.success(), "{source}, {sink}: {}", text(&output.stderr));
+    }
+}
+
+#[test]
 fn a_checkpoint_of_another_pipeline_is_refused() {
     let dir = dir();
     write(dir.path().join("in/a.json"), "{\"a\": 1}\n");

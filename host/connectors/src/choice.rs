@@ -45,10 +45,15 @@ impl<'de, T: Choice + Deserialize<'de>> Visitor<'de> for OneOf<T> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut table: A) -> Result<T, A::Error> {
         let chosen = T::deserialize(MapAccessDeserializer::new(&mut table))
-            .map_err(|e| A::Error::custom(format!("{e}; write {}", T::WRITTEN)))?;
+            .map_err(|e| A::Error::custom(format!("{}; write {}", message(&e), T::WRITTEN)))?;
         match table.next_key::<IgnoredAny>()? {
             None => Ok(chosen),
             Some(_) => Err(A::Error::custom(format!("there are two; write one of {}", T::WRITTEN))),
         }
     }
+}
+
+/// What went wrong without where: TOML's errors print that on lines of its own.
+fn message(error: &impl fmt::Display) -> String {
+    error.to_string().lines().next().unwrap_or_default().to_owned()
 }

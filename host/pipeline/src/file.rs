@@ -51,7 +51,7 @@ impl PipelineFile {
     /// start at the working directory.
     pub fn from_table(table: toml::Table) -> Result<Self> {
         let settings = Pipeline::deserialize(table)
-            .map_err(|e| Error::invalid(format!("flags: {}", one_line(e.message()))))?;
+            .map_err(|e| Error::invalid(format!("flags: {}", in_words(e.message()))))?;
         Self::checked(None, PathBuf::from("."), settings, String::new())
     }
 
@@ -98,16 +98,26 @@ fn report(path: Option<&Path>, text: &str, problems: &[Problem]) -> Error {
     }
 }
 
-/// serde lists what it expected on several lines; an error line of ours is one line.
-fn one_line(message: &str) -> String {
-    message.split_whitespace().collect::<Vec<_>>().join(" ")
+/// The message of a parser on one line, and without the names of Rust's types.
+fn in_words(message: &str) -> String {
+    const WORDS: [(&str, &str); 7] = [
+        ("expected u64", "expected a whole number"),
+        ("expected u32", "expected a whole number"),
+        ("expected u16", "expected a whole number"),
+        ("expected usize", "expected a whole number"),
+        ("expected f64", "expected a number"),
+        ("expected unit", "expected no value"),
+        ("wanted string or table", "expected a word in quotes"),
+    ];
+    let line = message.split_whitespace().collect::<Vec<_>>().join(" ");
+    WORDS.iter().fold(line, |line, (rust, words)| line.replace(rust, words))
 }
 
 /// What is wrong, and at which byte of the text.
 type Misplaced = (usize, String);
 
 fn settings(text: &str, environment: Environment<'_>) -> Result<Pipeline, Misplaced> {
-    let misplaced = |e: toml::de::Error| (e.span().map_or(0, |span| span.start), one_line(e.message()));
+    let misplaced = |e: toml::de::Error| (e.span().map_or(0, |span| span.start), in_words(e.message()));
     let mut document = DeTable::parse(text).map_err(misplaced)?;
     for (_, value) in document.get_mut().iter_mut() {
         fill_in(value, environment)?;
@@ -251,6 +261,11 @@ mod tests {
             ),
             ("trigger = { continuous = \"soon\" }", "1:11: \"soon\" is not a length of time;"),
             (
+                "trigger = { once = true }",
+                "1:11: invalid type: boolean `true`, expected no value; write \"asap\",",
+            ),
+            ("retain-epochs = -1", "1:17: invalid value: integer `-1`, expected a whole number"),
+            (
                 "restart = 5",
                 "1:11: invalid type: integer `5`, expected a table such as { attempts = 5, backoff = \"1s..1m\" }",
             ),
@@ -275,6 +290,7 @@ mod tests {
                 "[sinks.c.console]\ntruncate = \"no\"",
                 "expected true, false or a number of characters, such as 40",
             ),
+            ("[sinks.c]\nmode = 5", "2:8: expected a word in quotes"),
             ("[sinks]\nc = 5", "expected a table with a connector, such as [sinks.table.files]"),
         ] {
             let e = error(&format!("{setting}\n"));

@@ -135,6 +135,28 @@ fn settings(pipeline: &Pipeline) -> Vec<Problem> {
     if pipeline.sinks.is_empty() {
         problems.push(Problem::at::<&str>(&[], "the pipeline has no sink; add [sinks.<name>.console]"));
     }
+    problems.extend(numbers(pipeline));
+    for name in pipeline.steps.keys().filter(|name| pipeline.sources.contains_key(*name)) {
+        problems.push(Problem::at(
+            &["steps", name],
+            format!("`{name}` is a source already; choose another name"),
+        ));
+    }
+    problems.extend(names(pipeline));
+    problems.extend(
+        pipeline
+            .sources
+            .iter()
+            .filter_map(|(name, source)| one_connector("source", name, &of_source(source))),
+    );
+    problems
+        .extend(pipeline.sinks.iter().filter_map(|(name, sink)| one_connector("sink", name, &of_sink(sink))));
+    problems
+}
+
+/// Numbers that are numbers, but let nothing through or mean nothing.
+fn numbers(pipeline: &Pipeline) -> Vec<Problem> {
+    let mut problems = Vec::new();
     if pipeline.parallelism == Some(0) {
         problems.push(Problem::at(&["parallelism"], "parallelism is at least 1"));
     }
@@ -151,12 +173,6 @@ fn settings(pipeline: &Pipeline) -> Vec<Problem> {
             "max-per-trigger is at least 1, or no epoch would take anything; leave it out for no limit",
         ));
     }
-    for name in pipeline.steps.keys().filter(|name| pipeline.sources.contains_key(*name)) {
-        problems.push(Problem::at(
-            &["steps", name],
-            format!("`{name}` is a source already; choose another name"),
-        ));
-    }
     for (name, step) in &pipeline.steps {
         if step.max_error_rate.is_some_and(|rate| !(0.0..=1.0).contains(&rate)) {
             problems.push(Problem::at(
@@ -165,15 +181,6 @@ fn settings(pipeline: &Pipeline) -> Vec<Problem> {
             ));
         }
     }
-    problems.extend(names(pipeline));
-    problems.extend(
-        pipeline
-            .sources
-            .iter()
-            .filter_map(|(name, source)| one_connector("source", name, &of_source(source))),
-    );
-    problems
-        .extend(pipeline.sinks.iter().filter_map(|(name, sink)| one_connector("sink", name, &of_sink(sink))));
     problems
 }
 

@@ -147,13 +147,13 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "PATH")]
     pub(crate) plugin: Vec<String>,
     /// JSON settings of the `--plugin` before it.
-    #[arg(long, value_name = "JSON", requires = "plugin")]
+    #[arg(long, value_name = "JSON")]
     pub(crate) plugin_config: Vec<String>,
     /// What happens to rows that a plugin cannot process: fail, skip, or dead-letter (then give --dead-letter).
-    #[arg(long, value_name = "POLICY", requires = "plugin", value_parser = ["fail", "skip", "dead-letter"])]
+    #[arg(long, value_name = "POLICY", value_parser = ["fail", "skip", "dead-letter"])]
     pub(crate) on_error: Option<String>,
     /// A directory for rows that plugins could not process; implies --on-error dead-letter.
-    #[arg(long, value_name = "DIR", requires = "plugin", required_if_eq("on_error", "dead-letter"))]
+    #[arg(long, value_name = "DIR")]
     pub(crate) dead_letter: Option<String>,
     /// A directory, file or pattern; `-` for standard input; `HOST:PORT` after `socket:`; or `rate`.
     #[arg(long, value_name = "WHERE")]

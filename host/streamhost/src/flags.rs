@@ -112,6 +112,9 @@ fn limit(args: &RunArgs, source: &mut Table) {
 }
 
 fn steps(args: &RunArgs, config_owner: &[usize]) -> Result<Table> {
+    if let Some(flag) = for_plugins(args).filter(|_| args.plugin.is_empty()) {
+        return Err(Error::invalid(format!("{flag} is for plugins; give a --plugin, or leave it out")));
+    }
     let mut configs = configs(args, config_owner)?;
     let mut steps = Table::new();
     for (index, plugin) in args.plugin.iter().enumerate() {
@@ -126,6 +129,16 @@ fn steps(args: &RunArgs, config_owner: &[usize]) -> Result<Table> {
         steps.insert(step_name(index), Value::Table(step));
     }
     Ok(steps)
+}
+
+/// A flag that means nothing without a plugin.
+fn for_plugins(args: &RunArgs) -> Option<&'static str> {
+    let given = [
+        ("--plugin-config", !args.plugin_config.is_empty()),
+        ("--on-error", args.on_error.is_some()),
+        ("--dead-letter", args.dead_letter.is_some()),
+    ];
+    given.iter().find(|(_, given)| *given).map(|(flag, _)| *flag)
 }
 
 /// Each plugin's configuration, by the plugin's index.
@@ -144,6 +157,9 @@ fn configs(args: &RunArgs, owners: &[usize]) -> Result<HashMap<usize, Value>> {
 
 fn on_error(args: &RunArgs) -> Result<Option<&str>> {
     match (&args.dead_letter, args.on_error.as_deref()) {
+        (None, Some("dead-letter")) => Err(Error::invalid(
+            "--on-error dead-letter needs --dead-letter with the directory where the rows go",
+        )),
         (None, policy) => Ok(policy),
         (Some(_), None | Some("dead-letter")) => Ok(Some("dead-letter")),
         (Some(_), Some(other)) => Err(Error::invalid(format!(
