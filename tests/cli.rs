@@ -460,3 +460,41 @@ fn a_reader_that_goes_takes_nothing_from_the_other_sinks() {
         files.filter(|f| f.is_file()).map(|f| fs::read_to_string(f).unwrap().lines().count()).sum();
     assert_eq!(rows, 3);
 }
+
+/// Runs the binary with lines on its standard input.
+fn piped(args: &[&str], lines: &str) -> std::process::Output {
+    let mut child = command(".", args);
+    let mut child =
+        child.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn a_column_of_a_pipe_can_be_missing_whatever_its_schema_says() {
+    let args = ["run", "--from", "-", "--format", "json", "--schema", "a INT NOT NULL", "--to", "-"];
+    let output = piped(&args, "{\"a\":null}\n{\"a\":1}\n");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(text(&output.stdout), "{}\n{\"a\":1}\n");
+}
+
+#[test]
+fn lines_of_a_pipe_are_counted_from_its_header() {
+    let args = ["run", "--from", "-", "--format", "csv", "--schema", "a INT", "--to", "-"];
+    let args = [&args[..], &["--from-option", "header=true", "--on-bad-data", "fail"]].concat();
+    let output = piped(&args, "a\n1\nx\n");
+    assert_eq!(output.status.code(), Some(4));
+    assert!(text(&output.stderr).contains("standard input, line 3"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn an_output_that_lasts_without_a_checkpoint_is_warned_of() {
+    let dir = tempfile::tempdir().unwrap();
+    events(dir.path());
+    let to = |sink: &str| {
+        let args = ["run", "--from", "in", "--schema", SCHEMA, "--to", sink, "--trigger", "once"];
+        text(&run(dir.path(), args).stderr)
+    };
+    assert!(to("out").contains("there is no `checkpoint`: another run stores all rows once more"));
+    assert_eq!(to("noop"), "");
+}

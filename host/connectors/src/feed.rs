@@ -57,20 +57,20 @@ pub(crate) fn read_lines(input: impl Read + Send + 'static, longest: usize) -> R
     Ok(receive)
 }
 
-/// Starts to decode lines: `first`, which were looked at already, then the others. `format` may take a header out of them;
-/// it is called on the thread, as the header may be long in coming.
+/// Starts to decode lines: `first`, which were looked at already, then the others. `format` may take a header out of them
+/// and says which number the next line has; it is called on the thread, as the header may be long in coming.
 pub(crate) fn decode(
     mut first: Vec<Raw>,
     lines: RawLines,
-    format: impl FnOnce(&mut Vec<Raw>, &RawLines) -> Result<LineFormat> + Send + 'static,
+    format: impl FnOnce(&mut Vec<Raw>, &RawLines) -> Result<(LineFormat, u64)> + Send + 'static,
     rules: RowRules,
     of: Arc<str>,
 ) -> Result<mpsc::Receiver<Result<Batch>>> {
     let (send, receive) = mpsc::channel(BATCHES);
     let work = move || {
-        let decoded = format(&mut first, &lines).and_then(|format| {
+        let decoded = format(&mut first, &lines).and_then(|(format, next)| {
             let decoder = RowDecoder::new(format, rules)?;
-            Decoding { decoder, place: LinePlace { of, next: 1 }, send: &send }.all(first, &lines)
+            Decoding { decoder, place: LinePlace { of, next }, send: &send }.all(first, &lines)
         });
         if let Err(error) = decoded {
             // Nobody listens any more: then nobody needs to know.

@@ -5,7 +5,6 @@ use crate::{
     files::FileFormat,
     formats::{
         csv::decode::{CsvInput, CsvRow},
-        ddl,
         infer::{LineSampler, Shape},
         json::decode::JsonRow,
         lines::lines,
@@ -58,7 +57,7 @@ impl LineInput {
     /// The columns; none if they have to be inferred.
     pub(crate) fn schema(&self) -> Result<Option<Schema>> {
         match (&self.options.schema, self.format) {
-            (Some(SchemaOption::Ddl(text)), _) => Ok(Some(self.options.with_rescue(ddl::parse(text)?))),
+            (Some(SchemaOption::Ddl(text)), _) => self.options.columns(text).map(Some),
             (_, FileFormat::Text) => Ok(Some(Schema::new(vec![Field::new("value", DataType::Utf8, true)]))),
             (Some(SchemaOption::Infer), _) => Ok(None),
             (None, _) => Err(Error::invalid("set `schema` to the columns, or to \"infer\"")),
@@ -109,24 +108,26 @@ impl LineInput {
         feed::decode(first, lines, format, rules, of)
     }
 
-    /// How to decode the lines `of` an input. Takes the header of CSV out of the `first` ones, blocking until there are some.
+    /// How to decode the lines `of` an input, and the number of the first. Takes the header of CSV out of the `first` ones, blocking until there are some.
     fn line_format(
         &self,
         first: &mut Vec<Raw>,
         lines: &RawLines,
         rules: &RowRules,
         of: &str,
-    ) -> Result<LineFormat> {
+    ) -> Result<(LineFormat, u64)> {
         let special = [Some(CORRUPT_RECORD), rules.rescue.as_deref()];
         let fields = rules.schema.fields();
         let own = fields.iter().enumerate().filter(|(_, f)| !special.contains(&Some(f.name().as_str())));
         let own: Vec<usize> = own.map(|(i, _)| i).collect();
         Ok(match self.format {
-            FileFormat::Text | FileFormat::Parquet => LineFormat::Text(own.first().copied()),
-            FileFormat::Json => LineFormat::Json(JsonRow::default()),
+            FileFormat::Text | FileFormat::Parquet => (LineFormat::Text(own.first().copied()), 1),
+            FileFormat::Json => (LineFormat::Json(JsonRow::default()), 1),
             FileFormat::Csv => match self.header(first, lines).map_err(|e| lost(of, e))? {
-                Some(header) => LineFormat::Csv(CsvRow::by_header(self.csv.rules()?, &header, fields, &own)?),
-                None => LineFormat::Csv(CsvRow::in_order(self.csv.rules()?, own)),
+                Some(header) => {
+                    (LineFormat::Csv(CsvRow::by_header(self.csv.rules()?, &header, fields, &own)?), 2)
+                }
+                None => (LineFormat::Csv(CsvRow::in_order(self.csv.rules()?, own)), 1),
             },
         })
     }

@@ -1,7 +1,12 @@
 //! What all sources have in common: the keys that sit beside the connector in `[sources.<name>]`.
 
-use crate::{choice::Choice, formats::infer::extended, units::ByteSize};
+use crate::{
+    choice::Choice,
+    formats::{ddl, infer::extended},
+    units::ByteSize,
+};
 use arrow::datatypes::{DataType, Field, Schema};
+use engine::Result;
 use jiff::tz::TimeZone;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -38,6 +43,13 @@ impl Default for SourceOptions {
 }
 
 impl SourceOptions {
+    /// The columns of a DDL, each of which may be missing in a row, and the rescue column.
+    pub(crate) fn columns(&self, ddl: &str) -> Result<Schema> {
+        let schema = ddl::parse(ddl)?;
+        let nullable = schema.fields().iter().map(|f| f.as_ref().clone().with_nullable(true));
+        Ok(self.with_rescue(Schema::new(nullable.collect::<Vec<_>>())))
+    }
+
     /// The schema with the rescue column, last unless it has a place already.
     pub(crate) fn with_rescue(&self, schema: Schema) -> Schema {
         let rescue =

@@ -14,7 +14,10 @@ use std::sync::Arc;
 pub fn query(file: &Arc<PipelineFile>, world: &World, observer: Arc<dyn Observer>) -> Result<Query> {
     let store: Arc<dyn CheckpointStore> = match &file.settings.checkpoint {
         Some(path) => Arc::new(LocalStore::new(file.resolve(path))),
-        None => Arc::new(MemoryStore::default()),
+        None => {
+            warn_of_what_comes_twice(&file.settings);
+            Arc::new(MemoryStore::default())
+        }
     };
     Ok(Query {
         settings: query_settings(file.name(), &file.settings),
@@ -29,6 +32,13 @@ pub fn query(file: &Arc<PipelineFile>, world: &World, observer: Arc<dyn Observer
 pub(crate) fn parallelism(pipeline: &Pipeline) -> u32 {
     let cores = || std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
     pipeline.parallelism.unwrap_or_else(cores)
+}
+
+/// Without a checkpoint every start reads from the beginning, which is no harm where nothing lasts.
+fn warn_of_what_comes_twice(pipeline: &Pipeline) {
+    if let Some((name, _)) = pipeline.sinks.iter().find(|(_, sink)| sink.files.is_some()) {
+        tracing::warn!(sink = name, "there is no `checkpoint`: another run stores all rows once more");
+    }
 }
 
 fn query_settings(name: String, pipeline: &Pipeline) -> QuerySettings {

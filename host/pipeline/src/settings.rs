@@ -40,7 +40,7 @@ pub struct Pipeline {
     /// Starting again after an error of something outside: a full disk, a refused connection.
     #[serde(default)]
     pub restart: Retry,
-    /// How many epochs' records the checkpoint keeps.
+    /// How many epochs' records the checkpoint keeps at least: a few more stay until a source has summed them up.
     #[serde(default = "hundred")]
     pub retain_epochs: u64,
     /// How long a query that was asked to stop may take to finish its epoch.

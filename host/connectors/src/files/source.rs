@@ -75,9 +75,9 @@ impl FileSource {
             .and_then(|location| settings.check(&options, &location).map(|()| location))?;
         let schema = match &options.schema {
             Some(SchemaOption::Ddl(text)) => {
-                let schema = ddl::parse(text)?;
+                let schema = options.columns(text)?;
                 settings.check_metadata(&schema)?;
-                Some(options.with_rescue(nullable(schema)))
+                Some(schema)
             }
             _ => None,
         };
@@ -345,11 +345,6 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
     tokio::task::spawn_blocking(work)
         .await
         .map_err(|e| Error::internal("a thread of a files source").caused_by(e))
-}
-
-/// All columns of files can be missing.
-fn nullable(schema: Schema) -> Schema {
-    Schema::new(schema.fields().iter().map(|f| f.as_ref().clone().with_nullable(true)).collect::<Vec<_>>())
 }
 
 /// Reads splits on a thread of their own, a few batches ahead.
