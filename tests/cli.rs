@@ -306,6 +306,7 @@ fn flags_that_contradict_or_need_each_other_are_refused() {
         (&["--plugin-config", "{}"], "--plugin-config is for plugins; give a --plugin"),
         (&["--on-error", "skip"], "--on-error is for plugins; give a --plugin"),
         (&["--dead-letter", "d"], "--dead-letter is for plugins; give a --plugin"),
+        (&["--parallelism", "0"], "--parallelism <N>"),
         (&["--on-error", "zzz", "--plugin", "a"], "skip, dead-letter"),
         (&["--on-error", "dead-letter", "--plugin", "a"], "needs --dead-letter with the directory"),
         (&["--on-error", "fail", "--dead-letter", "d", "--plugin", "a"], "leave one of the two out"),

@@ -166,7 +166,8 @@ fn numbers(pipeline: &Pipeline) -> Vec<Problem> {
             "retain-epochs is at least 1: the records of the last epoch say where the next one starts",
         ));
     }
-    for (name, _) in pipeline.sources.iter().filter(|(_, source)| source.max_per_trigger.is_some_and(is_none))
+    for (name, _) in
+        pipeline.sources.iter().filter(|(_, source)| source.max_per_trigger.is_some_and(takes_nothing))
     {
         problems.push(Problem::at(
             &["sources", name, "max-per-trigger"],
@@ -184,7 +185,7 @@ fn numbers(pipeline: &Pipeline) -> Vec<Problem> {
     problems
 }
 
-fn is_none(limit: Limit) -> bool {
+fn takes_nothing(limit: Limit) -> bool {
     matches!(limit, Limit::Files(0) | Limit::Rows(0)) || matches!(limit, Limit::Bytes(bytes) if bytes.0 == 0)
 }
 

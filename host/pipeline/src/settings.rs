@@ -212,7 +212,7 @@ pub struct Sink {
     /// Where its rows come from: a source, a step, or a side output as `step.output`. Default: the last step, or the
     /// only source.
     pub from: Option<String>,
-    /// What is stored: `append`, `update` or `complete`.
+    /// What is stored: `append` or `update`; `complete` is for the result of an aggregation, which a plugin is not.
     #[serde(default)]
     #[schemars(with = "String")]
     pub mode: OutputMode,

@@ -201,7 +201,7 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     pub(crate) name: Option<String>,
     /// Into how many partitions an epoch is divided. Default: the number of cores.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) parallelism: Option<u32>,
     /// How progress is shown on standard error. Default: live on a terminal, else none.
     #[arg(long, value_enum)]
