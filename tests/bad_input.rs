@@ -4,6 +4,7 @@ use crate::binary::{Running, command, fails, ok, plugin, run, streamhost, text, 
 use std::{
     fs::{self, File},
     io::{BufRead, BufReader, Read, Seek, SeekFrom, Write},
+    net::TcpListener,
     process::{Command, Stdio},
 };
 
@@ -301,4 +302,34 @@ fn an_append_to_a_file_that_was_read_is_warned_of() {
     query.0.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
     let warnings = stderr.lines().filter(|l| l.contains("was written to after it was read"));
     assert_eq!(warnings.filter(|l| l.contains("in/a.json")).count(), 1, "{stderr}");
+}
+
+#[test]
+fn a_connection_that_ends_is_told_of_once_and_made_again() {
+    let dir = dir();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let source = format!("[sources.in.socket]\nhost = \"127.0.0.1\"\nport = {port}\n");
+    let sink = "[sinks.out.stdout]\nformat = \"text\"\n";
+    write(
+        dir.path().join("p.toml"),
+        format!("restart = {{ attempts = 5, backoff = \"10ms\" }}\n{source}{sink}"),
+    );
+    let mut query = command(dir.path(), ["run", "p.toml"]);
+    let mut query = Running(query.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
+    let mut rows = BufReader::new(query.0.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let mut serve = |line: &str| {
+        let mut connection = listener.accept().unwrap().0;
+        writeln!(connection, "{line}").unwrap();
+        assert_eq!(rows.next().unwrap(), line);
+        connection
+    };
+    drop(serve("before"));
+    let _open = serve("after");
+    let stopped = Command::new("kill").args(["-INT", &query.0.id().to_string()]).status();
+    assert!(stopped.unwrap().success());
+    let mut stderr = String::new();
+    query.0.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+    assert_eq!(stderr.matches("again").count(), 1, "{stderr}");
+    assert_eq!(stderr.matches("source `in`").count(), 1, "{stderr}");
 }
