@@ -39,7 +39,7 @@ fn a_schema_that_cannot_be_read_is_shown_with_its_column() {
     let dir = dir();
     write(dir.path().join("in/a.json"), "{}\n");
     let error = fails(2, dir.path(), from("json", "n INT, a INTT"));
-    let expected = "source input: schema, column 10: expected a type such as INT, BIGINT, DOUBLE, STRING, BOOLEAN, TIMESTAMP or ARRAY<STRING>, found \"INTT\"";
+    let expected = "source `input`: schema, column 10: expected a type such as INT, BIGINT, DOUBLE, STRING, BOOLEAN, TIMESTAMP or ARRAY<STRING>, found \"INTT\"";
     assert_eq!(error.trim_end(), format!("error: {expected}"));
 }
 
@@ -91,7 +91,7 @@ fn bad_rows_are_nulls_left_out_or_the_end_as_asked() {
     let corrupt = ok(dir.path(), with("permissive", "a INT, _corrupt_record STRING"));
     assert!(corrupt.contains("\"_corrupt_record\":\"no json\""), "{:.300}", corrupt);
     let error = fails(4, dir.path(), with("fail", "a INT"));
-    let expected = "in/a.json, line 2, byte 1: expected an object, `{`; correct the file, or set on-bad-data to \"permissive\" or \"drop\"";
+    let expected = "in/a.json, line 2, byte 1: expected an object, `{`; set `on-bad-data` to \"permissive\" or \"drop\" to go on";
     assert_eq!(error.trim_end(), format!("error: epoch 0: source `input`: {expected}"));
 }
 
