@@ -10,6 +10,7 @@ mod hostile;
 mod kill;
 mod lifecycle;
 mod pipelines;
+mod pipes;
 mod plugin_readmes;
 mod plugins;
 mod scenarios;

@@ -1,11 +1,11 @@
 //! The command line as a user types it.
 
 use crate::binary::{command, fails, ok, plugin, run, text, write};
-use std::{fs, io::Write, path::Path, process::Stdio};
+use std::{fs, path::Path, process::Stdio};
 
-const SCHEMA: &str = "user_id INT, event STRING, value DOUBLE, event_time TIMESTAMP";
+pub(crate) const SCHEMA: &str = "user_id INT, event STRING, value DOUBLE, event_time TIMESTAMP";
 
-fn events(folder: &Path) {
+pub(crate) fn events(folder: &Path) {
     write(
         folder.join("in/a.json"),
         "{\"user_id\":1,\"event\":\"buy\",\"value\":50.5,\"event_time\":\"2025-01-01T10:00:00Z\"}\n\
@@ -85,25 +85,6 @@ fn several_plugins_with_their_settings_write_parquet_exactly_once() {
     let shown = ok(dir.path(), ["checkpoint", "show", "ckpt"]);
     assert!(shown.contains("committed") && !shown.contains("planned\n"), "{shown}");
     assert_eq!(shown.lines().count(), 5, "one epoch: {shown}");
-}
-
-#[test]
-fn a_pipe_goes_in_and_out_and_the_schema_is_inferred_and_printed() {
-    let dir = tempfile::tempdir().unwrap();
-    let filter = filter();
-    let args =
-        ["run", "--plugin", &filter, "--from", "-", "--format", "json", "--to", "-", "--to-format", "csv"];
-    let mut child = command(dir.path(), args)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(b"{\"id\":1,\"value\":5.5}\n{\"id\":2,\"value\":50.5}\n").unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "{}", text(&output.stderr));
-    assert_eq!(text(&output.stdout), "2,50.5\n");
-    assert!(text(&output.stderr).contains("id BIGINT, value DOUBLE"), "{}", text(&output.stderr));
 }
 
 #[test]
@@ -424,68 +405,6 @@ fn ctrl_c_finishes_the_epoch_and_exits_with_0() {
     assert!(killed.success());
     assert_eq!(child.wait().unwrap().code(), Some(0));
     assert!(ok(dir.path(), ["checkpoint", "show", "ckpt"]).contains("committed"));
-}
-
-/// Runs a pipeline whose standard output nobody reads from the first row on.
-fn unread(folder: &Path, pipeline: &str) -> std::process::Output {
-    events(folder);
-    write(folder.join("p.toml"), pipeline);
-    let mut child =
-        command(folder, ["run", "p.toml"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    drop(child.stdout.take());
-    child.wait_with_output().unwrap()
-}
-
-#[test]
-fn a_reader_that_goes_ends_a_query_that_only_prints() {
-    let dir = tempfile::tempdir().unwrap();
-    let source = format!("[sources.events]\nschema = \"{SCHEMA}\"\n[sources.events.files]\npath = \"in\"\n");
-    let output = unread(dir.path(), &format!("{source}[sinks.out.stdout]\n[sinks.screen.console]\n"));
-    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
-}
-
-#[test]
-fn a_reader_that_goes_takes_nothing_from_the_other_sinks() {
-    let dir = tempfile::tempdir().unwrap();
-    write(dir.path().join("in/b.json"), "{\"user_id\":3}\n");
-    let pipeline = format!(
-        "trigger = \"available-now\"\n[sources.events]\nschema = \"{SCHEMA}\"\nmax-per-trigger = {{ files = 1 }}\n\
-         [sources.events.files]\npath = \"in\"\n[sinks.out.stdout]\n[sinks.table.files]\npath = \"table\"\nformat = \"csv\"\n"
-    );
-    let output = unread(dir.path(), &pipeline);
-    let stderr = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(0), "{stderr}");
-    assert_eq!(stderr.matches("nobody reads the standard output any more").count(), 1, "{stderr}");
-    let files = fs::read_dir(dir.path().join("table")).unwrap().map(|entry| entry.unwrap().path());
-    let rows: usize =
-        files.filter(|f| f.is_file()).map(|f| fs::read_to_string(f).unwrap().lines().count()).sum();
-    assert_eq!(rows, 3);
-}
-
-/// Runs the binary with lines on its standard input.
-fn piped(args: &[&str], lines: &str) -> std::process::Output {
-    let mut child = command(".", args);
-    let mut child =
-        child.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
-    child.wait_with_output().unwrap()
-}
-
-#[test]
-fn a_column_of_a_pipe_can_be_missing_whatever_its_schema_says() {
-    let args = ["run", "--from", "-", "--format", "json", "--schema", "a INT NOT NULL", "--to", "-"];
-    let output = piped(&args, "{\"a\":null}\n{\"a\":1}\n");
-    assert!(output.status.success(), "{}", text(&output.stderr));
-    assert_eq!(text(&output.stdout), "{}\n{\"a\":1}\n");
-}
-
-#[test]
-fn lines_of_a_pipe_are_counted_from_its_header() {
-    let args = ["run", "--from", "-", "--format", "csv", "--schema", "a INT", "--to", "-"];
-    let args = [&args[..], &["--from-option", "header=true", "--on-bad-data", "fail"]].concat();
-    let output = piped(&args, "a\n1\nx\n");
-    assert_eq!(output.status.code(), Some(4));
-    assert!(text(&output.stderr).contains("standard input, line 3"), "{}", text(&output.stderr));
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::{
 use arrow::{
     array::{AsArray, RecordBatch},
     compute::concat_batches,
-    datatypes::{DataType, Field, FieldRef, Schema, SchemaRef},
+    datatypes::{DataType, Field, Schema, SchemaRef},
 };
 use engine::{Error, Result};
 use jiff::tz::TimeZone;
@@ -31,19 +31,13 @@ pub fn columns(rows: &str, options: &SourceOptions) -> Result<Schema> {
         }
         Some(SchemaOption::Infer) | None => inferred(rows),
     };
-    Ok(options.with_rescue(nullable(&schema)))
+    Ok(options.complete(&schema))
 }
 
 fn inferred(rows: &str) -> Schema {
     let (mut sampler, mut shape) = (LineSampler::json(), Shape::default());
     lines(rows.as_bytes()).for_each(|line| sampler.see(line, &mut shape));
     shape.schema()
-}
-
-/// A file may lack any value, whatever its schema says.
-fn nullable(schema: &Schema) -> Schema {
-    let nullable = |field: &FieldRef| field.as_ref().clone().with_nullable(true);
-    Schema::new(schema.fields().iter().map(nullable).collect::<Vec<_>>())
 }
 
 /// `rows` as a source with these `options` reads them: what does not fit is NULL, left out or an error of kind

@@ -43,11 +43,15 @@ impl Default for SourceOptions {
 }
 
 impl SourceOptions {
-    /// The columns of a DDL, each of which may be missing in a row, and the rescue column.
+    /// The columns of a DDL, made [`SourceOptions::complete`].
     pub(crate) fn columns(&self, ddl: &str) -> Result<Schema> {
-        let schema = ddl::parse(ddl)?;
+        ddl::parse(ddl).map(|schema| self.complete(&schema))
+    }
+
+    /// These columns, each of which may be missing in a row whatever the schema says, and the rescue column.
+    pub(crate) fn complete(&self, schema: &Schema) -> Schema {
         let nullable = schema.fields().iter().map(|f| f.as_ref().clone().with_nullable(true));
-        Ok(self.with_rescue(Schema::new(nullable.collect::<Vec<_>>())))
+        self.with_rescue(Schema::new(nullable.collect::<Vec<_>>()))
     }
 
     /// The schema with the rescue column, last unless it has a place already.
