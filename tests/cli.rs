@@ -189,15 +189,9 @@ fn bench_shows_what_a_plugin_costs_beside_one_that_does_nothing() {
     for name in ["rows/s ", "µs a call ", "µs a call at 99 %"] {
         assert!(columns(name).iter().all(|value| value.parse::<f64>().unwrap() > 0.0), "{name} in\n{table}");
     }
-    for limit in [
-        "memory",
-        "cpu-per-call",
-        "wall-per-call",
-        "output-bytes",
-        "output-rows",
-        "host-calls",
-        "log-per-call",
-    ] {
+    for limit in
+        ["memory", "cpu-per-call", "wall-per-call", "output", "output-rows", "host-calls", "log-per-call"]
+    {
         assert!(
             columns(&format!("limit {limit} ")).iter().all(|share| share.ends_with(" %)")),
             "{limit} in\n{table}"
@@ -240,7 +234,8 @@ fn explain_says_what_runs_where_and_what_is_guaranteed() {
         "source   events: FileSource[in]",
         "at most 7 files an epoch\n",
         "rows in error are left out; more than 20 % of a batch end the query; what may pass later is tried 2 times more, after 1s to 9s\n",
-        "limits: memory 64 MiB, cpu-per-call 2s, wall-per-call 10s, output 64 MiB, output-rows 1048576\n",
+        "limits: memory 64 MiB, cpu-per-call 2s, wall-per-call 10s, output 64 MiB, output-rows 1000000, table-elements 100000, \
+         instances 32, resources 1000, host-calls 10000, log-line 8 KiB, log-per-call 64 KiB, log-per-minute 1 MiB, search 60s\n",
         "step     large ← events: ",
         "reads",
         "value",

@@ -21,6 +21,7 @@ use connectors::{
     source::{SchemaOption, SourceOptions},
     stdin::StdinSource,
     stdout::StdoutSink,
+    units::{ByteSize, Interval},
 };
 use engine::{
     Error, Result,
@@ -219,12 +220,23 @@ fn bind_settings(name: &str, step: &Step, input: SchemaRef) -> Result<BindSettin
 
 fn limits(settings: &settings::Limits) -> plugin::Limits {
     let default = plugin::Limits::default();
+    let bytes = |set: Option<ByteSize>, default| set.map_or(default, |bytes| bytes.0 as usize);
+    let count = |set: Option<u64>, default| set.map_or(default, |count| count as usize);
+    let time = |set: Option<Interval>, default| set.map_or(default, |time| time.0);
     plugin::Limits {
-        memory: settings.memory.map_or(default.memory, |m| m.0 as usize),
-        cpu_per_call: settings.cpu_per_call.map_or(default.cpu_per_call, |t| t.0),
-        wall_per_call: settings.wall_per_call.map_or(default.wall_per_call, |t| t.0),
-        output_bytes: settings.output.map_or(default.output_bytes, |b| b.0 as usize),
-        output_rows: settings.output_rows.map_or(default.output_rows, |rows| rows as usize),
+        memory: bytes(settings.memory, default.memory),
+        cpu_per_call: time(settings.cpu_per_call, default.cpu_per_call),
+        wall_per_call: time(settings.wall_per_call, default.wall_per_call),
+        output_bytes: bytes(settings.output, default.output_bytes),
+        output_rows: count(settings.output_rows, default.output_rows),
+        table_elements: count(settings.table_elements, default.table_elements),
+        instances: count(settings.instances, default.instances),
+        resources: count(settings.resources, default.resources),
+        host_calls: settings.host_calls.unwrap_or(default.host_calls),
+        log_line: bytes(settings.log_line, default.log_line),
+        log_per_call: bytes(settings.log_per_call, default.log_per_call),
+        log_per_minute: bytes(settings.log_per_minute, default.log_per_minute),
+        search: time(settings.search, default.search),
         ..default
     }
 }

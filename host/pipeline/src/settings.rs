@@ -199,6 +199,22 @@ pub struct Limits {
     pub output: Option<ByteSize>,
     /// Rows that one call may answer, 1,000,000.
     pub output_rows: Option<u64>,
+    /// Elements of all tables of one instance together, 100,000.
+    pub table_elements: Option<u64>,
+    /// Core instances inside the component, 32.
+    pub instances: Option<u64>,
+    /// Handles to the host's resources that may be open at once, 1,000.
+    pub resources: Option<u64>,
+    /// Calls of the host in one call, 10,000.
+    pub host_calls: Option<u64>,
+    /// Bytes of one line of its log, 8 KiB; the rest is cut.
+    pub log_line: Option<ByteSize>,
+    /// Bytes of log in one call, 64 KiB; the rest is dropped and counted.
+    pub log_per_call: Option<ByteSize>,
+    /// Bytes of log in a minute, 1 MiB; the rest is dropped and counted.
+    pub log_per_minute: Option<ByteSize>,
+    /// Time that failing calls may take together while the bad rows of one batch are searched for, 1 minute.
+    pub search: Option<Interval>,
 }
 
 /// A sink: exactly one connector, and what is common to all of them.

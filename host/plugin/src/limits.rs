@@ -55,7 +55,7 @@ impl Default for Limits {
             output_bytes: 64 * MIB,
             output_ratio: 16,
             output_slack: MIB,
-            output_rows: 1 << 20,
+            output_rows: 1_000_000,
             resources: 1_000,
             host_calls: 10_000,
             log_line: 8 * KIB,
@@ -76,13 +76,13 @@ impl Limits {
 impl fmt::Display for Limits {
     /// Those that a pipeline can set, by their names there.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Limits { memory, cpu_per_call, wall_per_call, output_bytes, output_rows, .. } = self;
-        write!(
-            f,
-            "limits: memory {}, cpu-per-call {cpu_per_call:?}, wall-per-call {wall_per_call:?}, ",
-            size(*memory)
-        )?;
-        write!(f, "output {}, output-rows {output_rows}", size(*output_bytes))
+        let (cpu, wall, search) = (self.cpu_per_call, self.wall_per_call, self.search);
+        write!(f, "limits: memory {}, cpu-per-call {cpu:?}, wall-per-call {wall:?}, ", size(self.memory))?;
+        write!(f, "output {}, output-rows {}, ", size(self.output_bytes), self.output_rows)?;
+        write!(f, "table-elements {}, instances {}, ", self.table_elements, self.instances)?;
+        write!(f, "resources {}, host-calls {}, ", self.resources, self.host_calls)?;
+        write!(f, "log-line {}, log-per-call {}, ", size(self.log_line), size(self.log_per_call))?;
+        write!(f, "log-per-minute {}, search {search:?}", size(self.log_per_minute))
     }
 }
 

@@ -75,13 +75,18 @@ impl Project {
             .map_err(|e| e.while_doing(format!("building the plugin in {}", self.folder.display())))?;
         let made = self.made("wasm");
         let component = self.component();
-        fs::copy(&made, &component).doing(Kind::Unavailable, || {
-            format!(
-                "copying {} to {}: does Cargo.toml say `crate-type = [\"cdylib\"]` under [lib]?",
-                made.display(),
-                component.display()
-            )
-        })?;
+        // Whoever loads the plugin meanwhile finds the old component or the new one, whole.
+        let unfinished = component.with_extension(format!("{}.wasm", std::process::id()));
+        fs::copy(&made, &unfinished).and_then(|_| fs::rename(&unfinished, &component)).doing(
+            Kind::Unavailable,
+            || {
+                format!(
+                    "copying {} to {}: does Cargo.toml say `crate-type = [\"cdylib\"]` under [lib]?",
+                    made.display(),
+                    component.display()
+                )
+            },
+        )?;
         Ok(component)
     }
 

@@ -107,7 +107,7 @@ impl Tally {
             share("table-elements", "elements", &worst.table_elements, limits.table_elements as u64),
             share("cpu-per-call", "ms", &worst.cpu_ms, limits.cpu_per_call.as_millis() as u64),
             share("wall-per-call", "ms", &worst.wall_ms, limits.wall_per_call.as_millis() as u64),
-            share("output-bytes", "bytes", &worst.output_bytes, limits.output_bytes as u64),
+            share("output", "bytes", &worst.output_bytes, limits.output_bytes as u64),
             share("output-rows", "rows", &worst.output_rows, limits.output_rows as u64),
             share("host-calls", "calls", &worst.host_calls, limits.host_calls),
             share("log-per-call", "bytes", &worst.log_bytes, limits.log_per_call as u64),
