@@ -94,30 +94,21 @@ fn bytes<T: ByteArrayType<Offset = i32>>(
     keep: &BooleanBuffer,
 ) -> GenericByteArray<T> {
     let offsets = column.value_offsets();
+    let mut lengths = Vec::with_capacity(keep.len());
     let mut values = Vec::with_capacity(column.value_data().len());
     for (from, to) in keep.set_slices() {
-        if let Some([first, .., last]) = offsets.get(from..=to) {
-            let run = column.value_data().get(*first as usize..*last as usize);
-            values.extend_from_slice(run.unwrap_or_default());
+        let run = offsets.get(from..=to).unwrap_or_default();
+        lengths.extend(run.windows(2).map(|pair| match pair {
+            [start, end] => (end - start) as usize,
+            _ => 0,
+        }));
+        if let [first, .., last] = run {
+            values.extend_from_slice(
+                column.value_data().get(*first as usize..*last as usize).unwrap_or_default(),
+            );
         }
     }
-    GenericByteArray::new(OffsetBuffer::new(ends(offsets, keep).into()), values.into(), nulls(column, keep))
-}
-
-/// The offsets of the values kept, from zero on.
-fn ends(offsets: &[i32], keep: &BooleanBuffer) -> Vec<i32> {
-    let mut ends = vec![0; offsets.len()];
-    let (mut next, mut end) = (1, 0);
-    let starts_and_ends = offsets.iter().zip(offsets.iter().skip(1));
-    for ((start, stop), kept) in starts_and_ends.zip(keep) {
-        end += (stop - start) * i32::from(kept);
-        if let Some(slot) = ends.get_mut(next) {
-            *slot = end;
-        }
-        next += usize::from(kept);
-    }
-    ends.truncate(next);
-    ends
+    GenericByteArray::new(OffsetBuffer::from_lengths(lengths), values.into(), nulls(column, keep))
 }
 
 fn nulls(column: &dyn Array, keep: &BooleanBuffer) -> Option<NullBuffer> {
