@@ -240,9 +240,10 @@ impl Feed {
     /// Returns once there may be more to plan.
     pub(crate) async fn wait(&mut self) {
         let Some(incoming) = &mut self.incoming else {
-            return if self.ended {
-                std::future::pending().await
-            };
+            if self.ended {
+                std::future::pending::<()>().await;
+            }
+            return;
         };
         let batch = incoming.recv().await;
         self.take(batch);

@@ -108,7 +108,8 @@ impl LineInput {
         feed::decode(first, lines, format, rules, of)
     }
 
-    /// How to decode the lines `of` an input, and the number of the first. Takes the header of CSV out of the `first` ones, blocking until there are some.
+    /// How to decode the lines `of` an input, and the number of the first. Takes the header of CSV out of the `first` ones,
+    /// blocking until there are some.
     fn line_format(
         &self,
         first: &mut Vec<Raw>,

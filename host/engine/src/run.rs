@@ -293,19 +293,24 @@ impl<'q> Run<'q> {
         }
     }
 
-    /// Runs a planned epoch and commits it.
-    async fn epoch(&mut self, epoch: Epoch, record: OffsetRecord, attempt: u32) -> Result<()> {
-        let started = self.query.clock.monotonic();
-        self.reached(epoch, Step::Planned)?;
-        self.replan(&record.sources).await?;
-        let context = EpochContext {
+    /// What the steps may know of an epoch; its partition is filled in for each task.
+    fn context(&self, epoch: Epoch, attempt: u32, record: &OffsetRecord) -> EpochContext {
+        EpochContext {
             query: self.id.clone(),
             epoch,
             partition: Partition(0),
             attempt,
             watermark: None,
             now: record.time,
-        };
+        }
+    }
+
+    /// Runs a planned epoch and commits it.
+    async fn epoch(&mut self, epoch: Epoch, record: OffsetRecord, attempt: u32) -> Result<()> {
+        let started = self.query.clock.monotonic();
+        self.reached(epoch, Step::Planned)?;
+        self.replan(&record.sources).await?;
+        let context = self.context(epoch, attempt, &record);
         let (input, written, tokens) = self.rows_to_sinks(&context, &record, true).await?;
         let committing = self.query.clock.monotonic();
         self.write_commit(epoch, input.iter().sum(), tokens).await?;

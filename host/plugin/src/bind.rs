@@ -34,9 +34,7 @@ impl BindSettings {
             limits: Limits::default(),
         }
     }
-}
 
-impl BindSettings {
     /// What becomes of rows that the plugin cannot process, for people.
     pub(crate) fn failures(&self) -> String {
         let row = match self.on_error {

@@ -1,7 +1,7 @@
 use super::{
     clean,
     discover::schema_of_files,
-    listing::{FileEntry, Location},
+    listing::{FileEntry, Location, lexical},
     path_columns::with_metadata,
     pending::Pending,
     read::{Reading, format_of},
@@ -24,7 +24,6 @@ use futures::stream;
 use serde_json::json;
 use std::{
     collections::HashSet,
-    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -45,6 +44,8 @@ pub struct FileSource {
     settings: FilesSettings,
     options: SourceOptions,
     location: Location,
+    /// Where it reads, however the path to there is written.
+    identity: String,
     clock: Arc<dyn Clock>,
     state: Arc<Mutex<State>>,
 }
@@ -73,6 +74,7 @@ impl FileSource {
         let name = name.into();
         let location = Location::new(&settings.path, settings.recursive)
             .and_then(|location| settings.check(&options, &location).map(|()| location))?;
+        let identity = format!("FileSource[{}]", lexical(&settings.path)?.display());
         let schema = match &options.schema {
             Some(SchemaOption::Ddl(text)) => {
                 let schema = options.columns(text)?;
@@ -90,7 +92,15 @@ impl FileSource {
             cleaning: settings.clean != Clean::Off,
             schema,
         };
-        Ok(FileSource { name, settings, options, location, clock, state: Arc::new(Mutex::new(state)) })
+        Ok(FileSource {
+            name,
+            settings,
+            options,
+            location,
+            identity,
+            clock,
+            state: Arc::new(Mutex::new(state)),
+        })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -210,13 +220,9 @@ impl FileSource {
 #[async_trait]
 impl Source for FileSource {
     fn facts(&self) -> SourceFacts {
-        let path = &self.settings.path;
-        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.clone());
-        // Without a slash at the end, or one too many.
-        let identity: PathBuf = absolute.components().collect();
         SourceFacts {
-            description: format!("FileSource[{}]", path.display()),
-            identity: format!("FileSource[{}]", identity.display()),
+            description: format!("FileSource[{}]", self.settings.path.display()),
+            identity: self.identity.clone(),
             replayable: true,
             needs_history: true,
             consumes: self.settings.clean != Clean::Off,

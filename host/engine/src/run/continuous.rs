@@ -2,7 +2,7 @@
 
 use super::{Run, any_source_ready, in_time};
 use crate::{
-    Created, Epoch, EpochContext, Partition, Result,
+    Created, Epoch, Result,
     checkpoint::{OffsetRecord, Ranges},
     query::Stop,
 };
@@ -70,14 +70,7 @@ impl Run<'_> {
     async fn deliver(&mut self, epoch: Epoch, record: &OffsetRecord) -> Result<u64> {
         let started = self.query.clock.monotonic();
         self.replan(&record.sources).await?;
-        let context = EpochContext {
-            query: self.id.clone(),
-            epoch,
-            partition: Partition(0),
-            attempt: 0,
-            watermark: None,
-            now: record.time,
-        };
+        let context = self.context(epoch, 0, record);
         let (input, written, _) = self.rows_to_sinks(&context, record, false).await?;
         // The epoch is not complete yet: a snapshot may speak of part of it, never stand for all of it.
         self.release_ranges(&record.sources, epoch.0.checked_sub(1).map(Epoch)).await?;
