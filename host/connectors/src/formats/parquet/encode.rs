@@ -17,7 +17,7 @@ use std::{io::Write, sync::Arc};
 
 /// Compressed bytes held in memory until a row group is written: enough for readers to skip by, little enough that
 /// ten open files are no burden.
-const ROW_GROUP_BYTES: usize = 16 << 20;
+const ROW_GROUP_BYTES: usize = 8 << 20;
 
 /// [`Kind::Invalid`] if a column's type has no place in Parquet.
 pub(crate) fn accepts(schema: &Schema) -> Result<()> {
