@@ -209,8 +209,60 @@ mod rows {
     fn a_column_of_another_type_is_refused() {
         assert_eq!(
             refusal::<purchases>("", "user_id BIGINT, event STRING, value DOUBLE"),
-            "column `user_id` has type BIGINT, and the plugin reads INT"
+            "column `user_id` has type BIGINT, and the plugin reads INT, which not every BIGINT is; cast the column before this step"
         );
+        assert_eq!(
+            refusal::<purchases>("", "user_id INT, event STRING, value BIGINT"),
+            "column `value` has type BIGINT, and the plugin reads DOUBLE, which not every BIGINT is; cast the column before this step"
+        );
+        assert_eq!(
+            refusal::<purchases>("", "user_id INT, event STRING, value STRING"),
+            "column `value` has type STRING, and the plugin reads DOUBLE"
+        );
+    }
+
+    #[derive(Row)]
+    struct Numbers {
+        a: i64,
+        b: i32,
+        c: i16,
+        d: f64,
+        e: Option<f32>,
+    }
+
+    #[derive(Row)]
+    struct Total {
+        total: f64,
+    }
+
+    #[streamhost::map]
+    fn total(row: Numbers) -> Total {
+        let whole = row.a + i64::from(row.b) + i64::from(row.c);
+        Total { total: whole as f64 + row.d + f64::from(row.e.unwrap_or(0.5)) }
+    }
+
+    #[test]
+    fn a_field_reads_narrower_columns_and_their_nulls() -> Result<()> {
+        for (whole, double, float) in [
+            (["BIGINT", "INT", "SMALLINT"], "DOUBLE", "FLOAT"),
+            (["INT", "SMALLINT", "TINYINT"], "FLOAT", "SMALLINT"),
+            (["SMALLINT", "TINYINT", "TINYINT"], "INT", "TINYINT"),
+            (["TINYINT", "TINYINT", "TINYINT"], "SMALLINT", "TINYINT"),
+            (["TINYINT", "TINYINT", "TINYINT"], "TINYINT", "TINYINT"),
+        ] {
+            let [a, b, c] = whole;
+            let columns = format!("a {a}, b {b}, c {c}, d {double}, e {float}");
+            let rows = r#"
+                {"a": -128, "b": 127, "c": 3, "d": 4, "e": 5}
+                {"a": 1, "b": 2, "c": 3, "d": 4}
+                {"a": 1, "b": 2, "c": null, "d": 4, "e": 5}
+                "#;
+            let answer = testing::bind::<total>("", &columns)?.run(rows)?;
+            let totals: Vec<_> = answer.rows.iter().map(|row| row["total"].as_f64()).collect();
+            assert_eq!(totals, [Some(11.0), Some(10.5)], "{columns}");
+            assert_eq!(answer.errors, ["row 2: `c` is null"], "{columns}");
+        }
+        Ok(())
     }
 
     #[derive(Row)]

@@ -34,7 +34,7 @@ pub trait ReadField<'a>: FieldType + Sized {
     /// The column, as the array of its type.
     type Column: 'a;
 
-    /// None if the array has another type.
+    /// None if the array has another type, of which not every value is one of this type.
     fn open(array: &'a dyn Array) -> Option<Self::Column>;
 
     /// None if the value is null and this type has no place for that.
@@ -95,9 +95,17 @@ impl<T: WriteField> WriteField for Option<T> {
     }
 }
 
-/// A type whose column is an array of fixed-width values.
+/// The values as those of a wider type; none if they are not of type `N`. Where there is a `From`, nothing is lost.
+fn widened<N: ArrowPrimitiveType, W: ArrowPrimitiveType>(array: &dyn Array) -> Option<PrimitiveArray<W>>
+where
+    W::Native: From<N::Native>,
+{
+    array.as_any().downcast_ref::<PrimitiveArray<N>>().map(|narrow| narrow.unary(W::Native::from))
+}
+
+/// A type whose column is an array of fixed-width values, or of narrower ones.
 macro_rules! primitive {
-    ($($rust:ty, $arrow:ty, |$value:ident| $from:expr, |$this:ident| $into:expr;)*) => { $(
+    ($($rust:ty, $arrow:ty, [$($narrow:ty),*], |$value:ident| $from:expr, |$this:ident| $into:expr;)*) => { $(
         impl FieldType for $rust {
             fn data_type() -> DataType {
                 <$arrow>::DATA_TYPE
@@ -105,10 +113,13 @@ macro_rules! primitive {
         }
 
         impl<'a> ReadField<'a> for $rust {
-            type Column = &'a PrimitiveArray<$arrow>;
+            /// Widened once a batch, so that a row costs the same as without.
+            type Column = PrimitiveArray<$arrow>;
 
             fn open(array: &'a dyn Array) -> Option<Self::Column> {
-                array.as_any().downcast_ref()
+                let column = array.as_any().downcast_ref::<Self::Column>().cloned();
+                $(let column = column.or_else(|| widened::<$narrow, $arrow>(array));)*
+                column
             }
 
             fn get(column: &Self::Column, row: usize) -> Option<Self> {
@@ -137,13 +148,13 @@ macro_rules! primitive {
 }
 
 primitive! {
-    i8, Int8Type, |value| value, |this| this;
-    i16, Int16Type, |value| value, |this| this;
-    i32, Int32Type, |value| value, |this| this;
-    i64, Int64Type, |value| value, |this| this;
-    f32, Float32Type, |value| value, |this| this;
-    f64, Float64Type, |value| value, |this| this;
-    Date, Date32Type, |value| Date(value), |this| this.0;
+    i8, Int8Type, [], |value| value, |this| this;
+    i16, Int16Type, [Int8Type], |value| value, |this| this;
+    i32, Int32Type, [Int16Type, Int8Type], |value| value, |this| this;
+    i64, Int64Type, [Int32Type, Int16Type, Int8Type], |value| value, |this| this;
+    f32, Float32Type, [Int16Type, Int8Type], |value| value, |this| this;
+    f64, Float64Type, [Float32Type, Int32Type, Int16Type, Int8Type], |value| value, |this| this;
+    Date, Date32Type, [], |value| Date(value), |this| this.0;
 }
 
 /// A type whose column is an array that borrows its values.

@@ -5,14 +5,15 @@
 //! | field | column |
 //! | --- | --- |
 //! | `bool` | `BOOLEAN` |
-//! | `i8`, `i16`, `i32`, `i64` | `TINYINT`, `SMALLINT`, `INT`, `BIGINT` |
-//! | `f32`, `f64` | `FLOAT`, `DOUBLE` |
+//! | `i8`, `i16`, `i32`, `i64` | `TINYINT`, `SMALLINT`, `INT`, `BIGINT`; or, to read, narrower ones |
+//! | `f32` | `FLOAT`; or, to read, `SMALLINT`, `TINYINT` |
+//! | `f64` | `DOUBLE`; or, to read, `FLOAT`, `INT`, `SMALLINT`, `TINYINT` |
 //! | `&str`, `String` | `STRING` |
 //! | `&[u8]`, `Vec<u8>` | `BINARY` |
 //! | [`Date`], [`Timestamp`] | `DATE`, `TIMESTAMP` |
 //! | `Option` of one of them | the same, and nulls |
 //!
-//! Other columns are for functions over batches.
+//! A wider column is refused, as not each of its values has a place in the field. Other columns are for functions over batches.
 
 mod drive;
 mod field;
@@ -21,7 +22,7 @@ pub use drive::{expand, filter, filter_map, map};
 pub use field::{Date, FieldType, ReadField, Timestamp, WriteField};
 
 use arrow_array::RecordBatch;
-use arrow_schema::Field;
+use arrow_schema::{DataType, Field};
 
 use crate::{Error, Result, ddl, schema};
 
@@ -80,10 +81,16 @@ pub fn column<'a, F: ReadField<'a>>(batch: &'a RecordBatch, name: &str) -> Resul
     let Some(array) = batch.column_by_name(name) else {
         return Err(schema::missing_column(name, batch.schema_ref()));
     };
-    F::open(array.as_ref()).ok_or_else(|| {
-        let (has, wants) = (ddl::type_name(array.data_type()), ddl::type_name(&F::data_type()));
-        Error::invalid(format!("column `{name}` has type {has}, and the plugin reads {wants}"))
-    })
+    F::open(array.as_ref()).ok_or_else(|| mismatch(name, array.data_type(), &F::data_type()))
+}
+
+fn mismatch(name: &str, found: &DataType, wanted: &DataType) -> Error {
+    let (has, wants) = (ddl::type_name(found), ddl::type_name(wanted));
+    let remedy = match found.is_numeric() && wanted.is_numeric() {
+        true => format!(", which not every {has} is; cast the column before this step"),
+        false => String::new(),
+    };
+    Error::invalid(format!("column `{name}` has type {has}, and the plugin reads {wants}{remedy}"))
 }
 
 /// Reads a field of a row.
