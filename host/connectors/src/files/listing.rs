@@ -5,6 +5,7 @@ use globset::{GlobBuilder, GlobMatcher};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::HashSet,
+    error::Error as StdError,
     fs::{self, Metadata},
     io,
     path::{Component, Path, PathBuf},
@@ -250,10 +251,9 @@ pub(crate) fn unreadable(path: &Path, error: io::Error) -> Error {
     let (kind, what) = match error.kind() {
         io::ErrorKind::PermissionDenied => (Kind::Invalid, "may not be read; give this process the right to"),
         io::ErrorKind::NotFound => (Kind::Data, "is not there any more"),
-        io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => (
-            Kind::Data,
-            "is damaged or cut off; deliver it again under another name, and go on without this one by `on-bad-file = \"skip\"`",
-        ),
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
+            return damaged(path, "is", error);
+        }
         _ => (Kind::Unavailable, "cannot be read"),
     };
     Error::new(kind, format!("{} {what}", path.display())).caused_by(error)
@@ -264,6 +264,13 @@ mod tests {
     use super::*;
 
     fn touch(directory: &Path, names: &[&str]) {
+/// A file that is there, and is not what it should be; `what` stands between its name and that.
+pub(crate) fn damaged(path: &Path, what: &str, error: impl Into<Box<dyn StdError + Send + Sync>>) -> Error {
+    let remedy =
+        "deliver it again under another name, and go on without this one by `on-bad-file = \"skip\"`";
+    Error::data(format!("{} {what} damaged or cut off; {remedy}", path.display())).caused_by(error)
+}
+
         for name in names {
             let path = directory.join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();

@@ -16,5 +16,6 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use listing::damaged;
 pub use settings::{Clean, FileFormat, FilesSettings, MetadataField, OnBadFile};
 pub use source::FileSource;

@@ -1,8 +1,11 @@
 //! Reads Parquet by row groups.
 
-use crate::formats::{
-    ddl,
-    rows::{BATCH_ROWS, RowRules},
+use crate::{
+    files::damaged,
+    formats::{
+        ddl,
+        rows::{BATCH_ROWS, RowRules},
+    },
 };
 use arrow::{
     array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array},
@@ -50,16 +53,16 @@ pub(crate) fn read_row_groups(
     let mut first = 1;
     for (index, group) in metadata.metadata().row_groups().iter().enumerate() {
         if bytes.contains(&start_of(group)) {
-            let input = file.try_clone().map_err(|e| damaged(full, e))?;
+            let input = file.try_clone().map_err(|e| broken(full, e))?;
             let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(input, metadata.clone())
                 .with_row_groups(vec![index])
                 .with_projection(mask.clone())
                 .with_batch_size(BATCH_ROWS)
                 .build()
-                .map_err(|e| damaged(full, e))?;
+                .map_err(|e| broken(full, e))?;
             let mut next = first;
             for rows in reader {
-                let rows = rows.map_err(|e| damaged(full, e))?;
+                let rows = rows.map_err(|e| broken(full, e))?;
                 let place = Place::At { of: of.clone(), unit: "row", first: next };
                 let before = next;
                 next += rows.num_rows() as u64;
@@ -68,13 +71,13 @@ pub(crate) fn read_row_groups(
                 out(Batch::read(rows, place))?;
             }
         }
-        first += u64::try_from(group.num_rows()).map_err(|e| damaged(full, e))?;
+        first += u64::try_from(group.num_rows()).map_err(|e| broken(full, e))?;
     }
     Ok(())
 }
 
 fn load(file: &File, full: &Path) -> Result<ArrowReaderMetadata> {
-    ArrowReaderMetadata::load(file, ArrowReaderOptions::new()).map_err(|e| damaged(full, e))
+    ArrowReaderMetadata::load(file, ArrowReaderOptions::new()).map_err(|e| broken(full, e))
 }
 
 fn start_of(group: &RowGroupMetaData) -> u64 {
@@ -83,12 +86,8 @@ fn start_of(group: &RowGroupMetaData) -> u64 {
     columns.map(|c| start(c.dictionary_page_offset().unwrap_or(c.data_page_offset()))).min().unwrap_or(0)
 }
 
-fn damaged(full: &Path, error: impl Into<Box<dyn StdError + Send + Sync>>) -> Error {
-    Error::data(format!(
-        "{} is no Parquet file, or is damaged or cut off; deliver it again under another name, and go on without this one by `on-bad-file = \"skip\"`",
-        full.display()
-    ))
-        .caused_by(error)
+fn broken(full: &Path, error: impl Into<Box<dyn StdError + Send + Sync>>) -> Error {
+    damaged(full, "is no Parquet file, or is", error)
 }
 
 fn misfit(full: &Path, rows: Range<u64>, schema: &Schema, error: ArrowError) -> Error {
