@@ -205,7 +205,10 @@ fn check_names_file_line_and_column_and_exits_with_2() {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path().join("p.toml"), "[sources.a.files]\npath = \"in\"\n[sinks.out.consol]\n");
     let error = fails(2, dir.path(), ["check", "p.toml"]);
-    assert!(error.contains("p.toml:3:12: unknown field `consol`, expected one of"), "{error}");
+    assert!(
+        error.contains("p.toml:3:12: unknown field `consol`, did you mean `console`? expected one of"),
+        "{error}"
+    );
     write(
         dir.path().join("p.toml"),
         "[sources.a.files]\npath = \"gone\"\nformat = \"text\"\n[sinks.out.console]\n",

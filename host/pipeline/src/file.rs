@@ -110,7 +110,31 @@ fn in_words(message: &str) -> String {
         ("wanted string or table", "expected a word in quotes"),
     ];
     let line = message.split_whitespace().collect::<Vec<_>>().join(" ");
-    WORDS.iter().fold(line, |line, (rust, words)| line.replace(rust, words))
+    with_meant(WORDS.iter().fold(line, |line, (rust, words)| line.replace(rust, words)))
+}
+
+/// The message about an unknown word, with the known one that was probably meant in front of all that there are.
+fn with_meant(message: String) -> String {
+    let Some((unknown, known)) = message.split_once(", expected ") else { return message };
+    if !unknown.starts_with("unknown ") {
+        return message;
+    }
+    // Every second piece stands between backticks.
+    let written = unknown.split('`').nth(1).unwrap_or_default();
+    match meant(written, known.split('`').skip(1).step_by(2)) {
+        Some(meant) => format!("{unknown}, did you mean `{meant}`? expected {known}"),
+        None => message,
+    }
+}
+
+/// The word of `known` that differs from what is written by the fewest letters, by two at most; but not by every other one.
+fn meant<'k>(written: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+    let most = (written.chars().count() / 2).min(2);
+    let distances = known.map(|word| (strsim::osa_distance(written, word), word));
+    distances
+        .filter(|(distance, _)| *distance <= most)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, word)| word)
 }
 
 /// What is wrong, and at which byte of the text.
@@ -189,7 +213,31 @@ mod tests {
     #[test]
     fn a_misspelled_key_is_reported_with_line_and_column() {
         let e = error("[sources.a.files]\npath = \"x\"\n[sinks.out]\nform = \"a\"\n[sinks.out.noop]\n");
-        assert!(e.starts_with("4:1: unknown field `form`, expected one of"), "{e}");
+        assert!(
+            e.starts_with("4:1: unknown field `form`, did you mean `from`? expected one of `from`, `mode`"),
+            "{e}"
+        );
+    }
+
+    #[test]
+    fn the_word_that_was_meant_is_named_if_it_is_near() {
+        let source = "[sources.a.rate]\n[sinks.b.noop]\n";
+        for (line, says) in [
+            ("triger = 'once'", "unknown field `triger`, did you mean `trigger`? expected one of `name`, "),
+            ("parallelims = 2", "unknown field `parallelims`, did you mean `parallelism`? expected one of"),
+            (
+                "restart = { attempt = 5 }",
+                "unknown field `attempt`, did you mean `attempts`? expected `attempts` or `backoff`",
+            ),
+            ("sink = 1", "unknown field `sink`, did you mean `sinks`? expected one of"),
+            ("colour = 1", "unknown field `colour`, expected one of"),
+            ("x = 1", "unknown field `x`, expected one of"),
+        ] {
+            let e = error(&format!("{line}\n{source}"));
+            assert!(e.split_once(": ").unwrap().1.starts_with(says), "{line}: {e}");
+        }
+        let e = error(&format!("{source}[sources.c]\non-bad-data = 'dropp'\nrate = {{}}\n"));
+        assert!(e.contains("unknown variant `dropp`, did you mean `drop`? expected one of"), "{e}");
     }
 
     #[test]
