@@ -202,6 +202,103 @@ fn a_damaged_checkpoint_file_is_named() {
     args.extend(["--checkpoint".into(), "ckpt".into()]);
     ok(dir.path(), &args);
     fs::write(dir.path().join("ckpt/offsets/0"), "{\"version\"").unwrap();
+/// Checks a pipeline with a source of `in` and these other keys, checkpoint and sinks by their `files` settings.
+fn check_directories(source: &str, checkpoint: &str, sinks: &[&str]) -> (Option<i32>, String) {
+    let dir = dir();
+    write(dir.path().join("in/a.json"), "{\"a\":1}\n");
+    let mut pipeline = format!(
+        "checkpoint = '{checkpoint}'\n[sources.in]\nschema = 'a INT, day INT, hour INT'\n[sources.in.files]\nformat = 'json'\n{source}\n"
+    );
+    for (name, sink) in ["first", "second"].iter().zip(sinks) {
+        pipeline.push_str(&format!("[sinks.{name}.files]\n{sink}\n"));
+    }
+    write(dir.path().join("p.toml"), pipeline);
+    let output = run(dir.path(), ["check", "p.toml"]);
+    (output.status.code(), text(&output.stderr))
+}
+
+#[test]
+fn a_sink_in_a_directory_of_something_else_is_refused_with_its_place() {
+    let input = "path = 'in'";
+    let first = "path = 'out'";
+    for (source, checkpoint, sinks, says) in [
+        (
+            input,
+            "ckpt",
+            [first, "path = './x/../out/'"],
+            "10:8: sink `second` writes to ./x/../out/, and sink `first` writes to out: ",
+        ),
+        (
+            input,
+            "ckpt",
+            [first, "path = 'out/day=1'"],
+            "10:8: sink `second` writes to out/day=1, and sink `first` ",
+        ),
+        (
+            input,
+            "ckpt",
+            ["path = 'out/day=1'", "path = 'out'\npartition-by = ['day', 'hour']"],
+            "10:8: sink `second` writes to out, and ",
+        ),
+        (
+            input,
+            "ckpt/",
+            ["path = 'ckpt/out'", first],
+            "8:8: sink `first` writes to ckpt/out, but ckpt/ is the checkpoint's alone",
+        ),
+        (
+            input,
+            "out",
+            [first, "path = 'other'"],
+            "8:8: sink `first` writes to out, but out is the checkpoint's alone",
+        ),
+        (
+            "path = 'in'\nclean = { archive = 'done' }",
+            "ckpt",
+            [first, "path = 'done'"],
+            "11:8: sink `second` writes to done, and source `in` archives into done: ",
+        ),
+        (
+            "path = 'in'\nclean = { archive = 'done' }",
+            "ckpt",
+            ["path = 'done/old'", first],
+            "9:8: sink `first` writes to done/old, and source `in` archives",
+        ),
+        (
+            "path = 'in'\nclean = { archive = 'out/day=1' }",
+            "ckpt",
+            [first, "path = 'other'"],
+            "9:8: sink `first` writes to out, and source `in` archives",
+        ),
+    ] {
+        let (code, error) = check_directories(source, checkpoint, &sinks);
+        assert_eq!(code, Some(2), "{source}, {checkpoint}, {sinks:?}: {error}");
+        assert!(
+            error.starts_with(&format!("error: p.toml:{says}")),
+            "{source}, {checkpoint}, {sinks:?}: {error}"
+        );
+        assert!(error.contains("choose another directory for one of them"), "{error}");
+    }
+}
+
+#[test]
+fn a_checkpoint_that_a_source_would_read_is_refused_with_its_place() {
+    for (source, checkpoint, refused) in [
+        ("path = 'in'", "in", true),
+        ("path = 'in'", "in/k=v", true),
+        ("path = 'in'\nrecursive = true", "in/state/ckpt", true),
+        ("path = 'in/*/*/0'", "in/ckpt", true),
+        ("path = 'in'", "in/ckpt", false),
+        ("path = 'in'\nrecursive = true", "in/_ckpt", false),
+        ("path = 'in/*.json'", "in", false),
+    ] {
+        let (code, error) = check_directories(source, checkpoint, &["path = 'out'", "path = 'out/bad'"]);
+        let says = "error: p.toml:1:14: source `in`, which reads in";
+        assert_eq!(code, Some(if refused { 2 } else { 0 }), "{source}, {checkpoint}: {error}");
+        assert_eq!(error.starts_with(says), refused, "{source}, {checkpoint}: {error}");
+    }
+}
+
     let error = fails(70, dir.path(), &args);
     assert!(error.contains("ckpt/offsets/0 is damaged"), "{error}");
 }

@@ -5,6 +5,7 @@ use crate::{
     place::{self, Problem, line_column},
     settings::Pipeline,
 };
+use connectors::files::{Clean, FilesSettings};
 use engine::{Error, Kind, Result, ResultExt};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -75,6 +76,16 @@ impl PipelineFile {
     /// A path of the pipeline, from its folder on.
     pub fn resolve(&self, path: &Path) -> PathBuf {
         // `./` in front would only show up in messages and progress.
+    /// The settings of a files source with its paths from the pipeline's folder on.
+    pub(crate) fn resolved(&self, files: &FilesSettings) -> FilesSettings {
+        let mut files = files.clone();
+        files.path = self.resolve(&files.path);
+        if let Clean::Archive(folder) = &mut files.clean {
+            *folder = self.resolve(folder);
+        }
+        files
+    }
+
         if self.folder == Path::new(".") { path.to_owned() } else { self.folder.join(path) }
     }
 

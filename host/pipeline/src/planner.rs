@@ -1,6 +1,7 @@
 //! From settings to sources, steps and sinks.
 
 use crate::{
+    directories,
     file::PipelineFile,
     graph::{Graph, Upstream},
     settings::{self, OnError, Sink, Source, Step},
@@ -11,7 +12,7 @@ use async_trait::async_trait;
 use connectors::{
     console::ConsoleSink,
     files::{
-        Clean, FileSource, FilesSettings,
+        FileSource,
         sink::{FileSink, FileSinkOptions},
     },
     formats::ddl,
@@ -79,7 +80,7 @@ impl Planner {
         let options = self.options(source);
         let clock = self.world.clock.clone();
         if let Some(files) = &source.files {
-            return Ok(Arc::new(FileSource::new(name, self.resolved(files), options, clock)?));
+            return Ok(Arc::new(FileSource::new(name, self.file.resolved(files), options, clock)?));
         }
         if let Some(socket) = &source.socket {
             return Ok(Arc::new(SocketSource::new(name, socket.clone(), options, clock)?));
@@ -121,7 +122,7 @@ impl Planner {
     fn refuse_feedback(&self, path: &Path, sink: &FileSink) -> Result<()> {
         for (name, source) in &self.file.settings.sources {
             let Some(files) = &source.files else { continue };
-            let files = self.resolved(files);
+            let files = self.file.resolved(files);
             if files.read_from(sink)? {
                 return Err(Error::invalid(format!(
                     "source `{name}`, which reads {}, would read what is written to {}, again and again; choose another \
@@ -132,16 +133,6 @@ impl Planner {
             }
         }
         Ok(())
-    }
-
-    /// The settings with paths from the pipeline's folder on.
-    fn resolved(&self, files: &FilesSettings) -> FilesSettings {
-        let mut files = files.clone();
-        files.path = self.file.resolve(&files.path);
-        if let Clean::Archive(folder) = &mut files.clean {
-            *folder = self.file.resolve(folder);
-        }
-        files
     }
 
     /// What happens once nobody reads standard output.
@@ -245,12 +236,14 @@ fn limits(settings: &settings::Limits) -> plugin::Limits {
 impl engine::plan::Planner for Planner {
     async fn sources(&self) -> Result<Vec<NamedSource>> {
         let sources = self.file.settings.sources.iter();
-        sources
+        let sources = sources
             .map(|(name, settings)| {
                 let source = self.source(name, settings).map_err(|e| self.of("source", name, e))?;
                 Ok(NamedSource { name: name.clone(), source })
             })
-            .collect()
+            .collect::<Result<_>>()?;
+        directories::refuse_shared(&self.file)?;
+        Ok(sources)
     }
 
     async fn dataflow(&self, schemas: &[SchemaRef]) -> Result<Dataflow> {

@@ -77,6 +77,11 @@ impl Location {
         Ok(Self::of(directory, Choice::One(name.to_owned())))
     }
 
+    /// A directory as whoever takes it for a table reads it, whether it is there yet or not.
+    pub(crate) fn table(directory: &Path) -> Self {
+        Self::of(directory, Choice::Directory)
+    }
+
     fn of(directory: &Path, choice: Choice) -> Self {
         Location { directory: directory.to_path_buf(), choice, nameless: Arc::default() }
     }
@@ -259,11 +264,6 @@ pub(crate) fn unreadable(path: &Path, error: io::Error) -> Error {
     Error::new(kind, format!("{} {what}", path.display())).caused_by(error)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn touch(directory: &Path, names: &[&str]) {
 /// A file that is there, and is not what it should be; `what` stands between its name and that.
 pub(crate) fn damaged(path: &Path, what: &str, error: impl Into<Box<dyn StdError + Send + Sync>>) -> Error {
     let remedy =
@@ -271,6 +271,11 @@ pub(crate) fn damaged(path: &Path, what: &str, error: impl Into<Box<dyn StdError
     Error::data(format!("{} {what} damaged or cut off; {remedy}", path.display())).caused_by(error)
 }
 
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn touch(directory: &Path, names: &[&str]) {
         for name in names {
             let path = directory.join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();

@@ -153,9 +153,7 @@ impl FilesSettings {
             max_line_bytes: default_max_line_bytes(),
         }
     }
-}
 
-impl FilesSettings {
     /// Whether a file with this error is left out.
     pub(super) fn skips(&self, error: &Error) -> bool {
         self.on_bad_file == OnBadFile::Skip && error.kind() == Kind::Data
@@ -166,6 +164,11 @@ impl FilesSettings {
     pub fn read_from(&self, sink: &FileSink) -> Result<bool> {
         let location = Location::new(&self.path, self.recursive)?;
         location.covers(&lexical(&sink.example(&location.directory)?)?)
+    }
+
+    /// Whether a source with these settings would read a file of this path. [`engine::Kind::Invalid`] if `path` is not there.
+    pub fn reads(&self, file: &Path) -> Result<bool> {
+        Location::new(&self.path, self.recursive)?.covers(&lexical(file)?)
     }
 
     /// [`engine::Kind::Invalid`] if settings contradict each other.

@@ -21,7 +21,10 @@ use self::{
     ledger::Ledger,
     names::Ticket,
 };
-use super::{FileFormat, listing::lexical};
+use super::{
+    FileFormat,
+    listing::{Location, lexical},
+};
 use crate::{
     formats::encode::{Codec, CsvOutput, Encoding, JsonOutput},
     units::ByteSize,
@@ -46,7 +49,7 @@ use std::{
     expecting = "a table such as { path = \"out\", format = \"parquet\" }"
 )]
 pub struct FileSinkSettings {
-    /// The directory. It is created if it is not there.
+    /// The directory. It is created if it is not there. No other sink of the pipeline may write to it, and no source read it.
     pub path: PathBuf,
     /// What the files hold. Default: what the extension of `path` says, else parquet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -114,6 +117,31 @@ impl FileSink {
         let encoding = settings.encoding()?;
         let codec = settings.compression.unwrap_or(encoding.default_codec());
         Ok(FileSink { settings, options, encoding, codec })
+    }
+
+    /// Whether whoever reads one of the two sinks' directories as a table gets files of the other too: the directory is the
+    /// same, or one lies where the other has, or seems to have, its partitions.
+    pub fn mixes_with(&self, other: &FileSink) -> Result<bool> {
+        Ok(self.reads_from(other)? || other.reads_from(self)?)
+    }
+
+    /// Whether a directory that files are archived in holds files of this sink, or lies where they do.
+    pub fn mixes_with_archive(&self, archive: &Path) -> Result<bool> {
+        // Whatever is archived keeps its path, so what lies below the archive may be among it.
+        let below = self.is_below(archive)?;
+        let archive = FileSink::new(FileSinkSettings::new(archive), FileSinkOptions::default())?;
+        Ok(below || self.mixes_with(&archive)?)
+    }
+
+    /// Whether its directory is `directory`, or lies in it.
+    pub fn is_below(&self, directory: &Path) -> Result<bool> {
+        Ok(lexical(&self.settings.path)?.starts_with(lexical(directory)?))
+    }
+
+    /// Whether a reader of this sink's directory gets files of the other.
+    fn reads_from(&self, other: &FileSink) -> Result<bool> {
+        let table = Location::table(&self.settings.path);
+        table.covers(&other.example(&table.directory)?)
     }
 
     fn layout(&self, schema: &Schema) -> Result<(Layout, SchemaRef)> {
