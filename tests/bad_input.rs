@@ -96,6 +96,27 @@ fn bad_rows_are_nulls_left_out_or_the_end_as_asked() {
 }
 
 #[test]
+fn bad_rows_are_counted_by_source_and_warned_of_once_an_epoch() {
+    let dir = dir();
+    write(dir.path().join("in/a.json"), "{\"a\": 1}\nno json\n{\"a\": \"x\"}\n");
+    write(dir.path().join("in/b.json"), "neither\n");
+    for (policy, rows) in [("drop", 1), ("permissive", 4)] {
+        let mut args = from("json", "a INT");
+        args.extend(["--on-bad-data", policy, "--progress", "json"].map(str::to_owned));
+        let output = run(dir.path(), args);
+        let said = text(&output.stderr);
+        let progress = said.lines().find(|line| line.starts_with('{')).expect(&said);
+        let source = &serde_json::from_str::<serde_json::Value>(progress).unwrap()["sources"][0];
+        assert_eq!((&source["numBadRows"], &source["numInputRows"]), (&3.into(), &rows.into()));
+        let warnings: Vec<&str> =
+            said.lines().filter(|line| line.contains("do not fit the schema")).collect();
+        assert_eq!(warnings.len(), 1, "{said}");
+        let says = "source=\"input\" epoch=0 rows=3 first=\"in/a.json, line 2\"";
+        assert!(warnings[0].contains(says), "{said}");
+    }
+}
+
+#[test]
 fn a_line_of_a_gibibyte_is_a_bad_row_in_bounded_memory() {
     let dir = dir();
     fs::create_dir(dir.path().join("in")).unwrap();
@@ -181,27 +202,6 @@ fn a_sink_that_a_source_would_read_from_is_refused() {
     }
 }
 
-#[test]
-fn a_checkpoint_of_another_pipeline_is_refused() {
-    let dir = dir();
-    write(dir.path().join("in/a.json"), "{\"a\": 1}\n");
-    write(dir.path().join("other/a.json"), "{\"a\": 1}\n");
-    let mut args = from("json", "a INT");
-    args.extend(["--checkpoint".into(), "ckpt".into()]);
-    ok(dir.path(), &args);
-    args[2] = "other".into();
-    let error = fails(2, dir.path(), &args);
-    assert!(error.contains("checkpoint ckpt belongs to") && error.contains("other"), "{error}");
-}
-
-#[test]
-fn a_damaged_checkpoint_file_is_named() {
-    let dir = dir();
-    write(dir.path().join("in/a.json"), "{\"a\": 1}\n");
-    let mut args = from("json", "a INT");
-    args.extend(["--checkpoint".into(), "ckpt".into()]);
-    ok(dir.path(), &args);
-    fs::write(dir.path().join("ckpt/offsets/0"), "{\"version\"").unwrap();
 /// Checks a pipeline with a source of `in` and these other keys, checkpoint and sinks by their `files` settings.
 fn check_directories(source: &str, checkpoint: &str, sinks: &[&str]) -> (Option<i32>, String) {
     let dir = dir();
@@ -299,6 +299,27 @@ fn a_checkpoint_that_a_source_would_read_is_refused_with_its_place() {
     }
 }
 
+#[test]
+fn a_checkpoint_of_another_pipeline_is_refused() {
+    let dir = dir();
+    write(dir.path().join("in/a.json"), "{\"a\": 1}\n");
+    write(dir.path().join("other/a.json"), "{\"a\": 1}\n");
+    let mut args = from("json", "a INT");
+    args.extend(["--checkpoint".into(), "ckpt".into()]);
+    ok(dir.path(), &args);
+    args[2] = "other".into();
+    let error = fails(2, dir.path(), &args);
+    assert!(error.contains("checkpoint ckpt belongs to") && error.contains("other"), "{error}");
+}
+
+#[test]
+fn a_damaged_checkpoint_file_is_named() {
+    let dir = dir();
+    write(dir.path().join("in/a.json"), "{\"a\": 1}\n");
+    let mut args = from("json", "a INT");
+    args.extend(["--checkpoint".into(), "ckpt".into()]);
+    ok(dir.path(), &args);
+    fs::write(dir.path().join("ckpt/offsets/0"), "{\"version\"").unwrap();
     let error = fails(70, dir.path(), &args);
     assert!(error.contains("ckpt/offsets/0 is damaged"), "{error}");
 }

@@ -1,10 +1,15 @@
 //! Standard input and output as source and sink.
 
 use crate::{
-    binary::{command, plugin, text, write},
+    binary::{Running, command, plugin, text, write},
     cli::{SCHEMA, events},
 };
-use std::{fs, io::Write, path::Path, process::Stdio};
+use std::{
+    fs,
+    io::{BufRead, BufReader, Write},
+    path::Path,
+    process::Stdio,
+};
 
 /// Runs the binary with lines on its standard input.
 fn piped(args: &[&str], lines: &str) -> std::process::Output {
@@ -41,6 +46,52 @@ fn lines_of_a_pipe_are_counted_from_its_header() {
     let output = piped(&args, "a\n1\nx\n");
     assert_eq!(output.status.code(), Some(4));
     assert!(text(&output.stderr).contains("standard input, line 3"), "{}", text(&output.stderr));
+}
+
+/// A pipeline of the lines of standard input, and perhaps of another source.
+fn lines_of_stdin(folder: &Path, head: &str, other: &str) {
+    let sources = format!(
+        "{head}\n[sources.lines]\non-bad-data = \"drop\"\nschema = \"a INT\"\n[sources.lines.stdin]\nformat = \"json\"\n{other}"
+    );
+    write(folder.join("p.toml"), format!("{sources}[sinks.out]\nfrom = \"lines\"\n[sinks.out.stdout]\n"));
+}
+
+#[test]
+fn a_query_ends_with_its_standard_input_whatever_its_trigger() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("p.toml").display().to_string();
+    for trigger in ["\"asap\"", "{ processing-time = \"10ms\" }", "{ continuous = \"10ms\" }"] {
+        lines_of_stdin(dir.path(), &format!("trigger = {trigger}"), "");
+        let output = piped(&["run", &path], "{\"a\":1}\n{\"a\":2}\n");
+        assert!(output.status.success(), "{trigger}: {}", text(&output.stderr));
+        assert_eq!(text(&output.stdout), "{\"a\":1}\n{\"a\":2}\n", "{trigger}");
+    }
+}
+
+#[test]
+fn a_query_goes_on_without_its_standard_input_while_another_source_may_have_more() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path().join("in/a.json"), "{\"a\":1}\n");
+    let files = "[sources.files]\nschema = \"a INT\"\n[sources.files.files]\npath = \"in\"\n";
+    lines_of_stdin(dir.path(), "", &format!("{files}[sinks.more]\nfrom = \"files\"\n[sinks.more.stdout]\n"));
+    // Its standard input is over from the start.
+    let mut query = command(dir.path(), ["run", "p.toml"]);
+    let mut query = Running(query.stdout(Stdio::piped()).spawn().unwrap());
+    let mut rows = BufReader::new(query.0.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert_eq!(rows.next().unwrap(), "{\"a\":1}");
+    write(dir.path().join("in/b.json"), "{\"a\":2}\n");
+    assert_eq!(rows.next().unwrap(), "{\"a\":2}");
+}
+
+#[test]
+fn bad_rows_that_no_epoch_has_are_warned_of_at_the_end() {
+    let dir = tempfile::tempdir().unwrap();
+    lines_of_stdin(dir.path(), "", "");
+    let path = dir.path().join("p.toml").display().to_string();
+    let output = piped(&["run", &path], "no json\n");
+    let said = text(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("source=\"lines\" rows=1 first=\"standard input, line 1\""), "{said}");
 }
 
 /// Runs a pipeline whose standard output nobody reads from the first row on.

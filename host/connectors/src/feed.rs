@@ -222,6 +222,11 @@ impl Feed {
         }
     }
 
+    /// Whether the input has ended and all of it is released.
+    pub(crate) fn is_over(&self) -> bool {
+        self.ended && self.batches.is_empty()
+    }
+
     /// Whether there is nothing that rows could still come from, and nothing to say about why.
     pub(crate) fn is_unconnected(&self) -> bool {
         self.incoming.is_none() && self.failed.is_none() && !self.ended

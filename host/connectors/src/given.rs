@@ -7,7 +7,7 @@ use crate::{
         infer::{LineSampler, Shape, extended},
         json::decode::JsonRow,
         lines::lines,
-        rows::{LineFormat, LinePlace, RowDecoder, RowRules},
+        rows::{LineFormat, LinePlace, RowDecoder, RowRules, Tally},
     },
     source::{OnBadData, SchemaOption, SourceOptions},
 };
@@ -50,6 +50,7 @@ pub fn read(rows: &str, schema: &SchemaRef, options: &SourceOptions) -> Result<R
             on_bad_data: options.on_bad_data,
             rescue: options.rescue.clone(),
             time_zone: options.time_zone.clone(),
+            tally: Tally::default(),
         },
     )
 }
@@ -64,6 +65,7 @@ pub fn exact(rows: &str, schema: &SchemaRef, zone: &TimeZone) -> Result<RecordBa
         on_bad_data: OnBadData::Fail,
         rescue: Some(UNFIT.into()),
         time_zone: zone.clone(),
+        tally: Tally::default(),
     };
     let read = decode(rows, rules)?;
     refuse_unfit(&read, UNFIT)?;

@@ -8,13 +8,13 @@ use crate::{
         infer::{LineSampler, Shape},
         json::decode::JsonRow,
         lines::lines,
-        rows::{CORRUPT_RECORD, LineFormat, RowRules},
+        rows::{CORRUPT_RECORD, LineFormat, RowRules, Tally},
     },
     source::{Limit, SchemaOption, SourceOptions},
     units::ByteSize,
 };
 use arrow::datatypes::{DataType, Field, Schema};
-use engine::{Batch, Error, Result};
+use engine::{BadRows, Batch, Error, Result};
 use std::{io, sync::Arc};
 use tokio::sync::mpsc;
 
@@ -28,6 +28,7 @@ pub(crate) struct LineInput {
     csv: CsvInput,
     longest: ByteSize,
     options: SourceOptions,
+    tally: Tally,
 }
 
 impl LineInput {
@@ -51,7 +52,13 @@ impl LineInput {
         }
         let csv = csv.unwrap_or_default();
         csv.rules()?;
-        Ok(LineInput { format, csv, longest: longest.unwrap_or(MAX_LINE_BYTES), options })
+        Ok(LineInput {
+            format,
+            csv,
+            longest: longest.unwrap_or(MAX_LINE_BYTES),
+            options,
+            tally: Tally::default(),
+        })
     }
 
     /// The columns; none if they have to be inferred.
@@ -88,7 +95,13 @@ impl LineInput {
             on_bad_data: self.options.on_bad_data,
             rescue: self.options.rescue.clone(),
             time_zone: self.options.time_zone.clone(),
+            tally: self.tally.clone(),
         }
+    }
+
+    /// The bad rows decoded since the last call: those of an epoch, and of what has come in meanwhile.
+    pub(crate) fn bad_rows(&self) -> BadRows {
+        self.tally.take()
     }
 
     /// Starts to decode lines `of` an input: `first`, which were looked at already, then the others.

@@ -104,7 +104,8 @@ impl Choice for Limit {
     const WRITTEN: &'static str = "{ files = 10 }, { bytes = \"64MiB\" } or { rows = 1000 }";
 }
 
-/// What happens to input that does not fit the schema.
+/// What happens to input that does not fit the schema. What is let through or left out is counted in the progress, and warned
+/// of once an epoch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnBadData {

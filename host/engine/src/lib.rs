@@ -38,6 +38,6 @@ pub use ids::{Epoch, Partition, QueryId};
 pub use progress::{Phases, Progress, SinkProgress, SourceProgress};
 pub use query::{Observer, Query, QuerySettings, Restart, Step as CommitStep, Stop};
 pub use sink::{Begin, Begun, EpochWriter, Guarantee, OutputMode, Sink, Token};
-pub use source::{BatchStream, History, Offset, Planned, Range, Reach, Source, SourceFacts};
+pub use source::{BadRows, BatchStream, History, Offset, Planned, Range, Reach, Source, SourceFacts};
 pub use step::{Batching, EpochContext, Port, Step, StepFacts, StepProgress, Worker};
 pub use trigger::Trigger;

@@ -75,6 +75,8 @@ pub struct SourceProgress {
     pub backlog: u64,
     /// Rows read.
     pub num_input_rows: u64,
+    /// Rows that did not fit the columns: left out, or read with NULLs and then among the rows read too.
+    pub num_bad_rows: u64,
     /// Rows read per second since the last epoch was triggered.
     pub input_rows_per_second: f64,
     /// Rows read per second of work on them.

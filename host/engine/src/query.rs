@@ -160,9 +160,14 @@ impl Query {
         };
         self.observer.started(run.id(), resume);
         let next = run.catch_up(resume, stop).await?;
-        match self.settings.trigger {
+        let ended = match self.settings.trigger {
             Trigger::Continuous(interval) => run.continuous(next, interval, stop).await,
             trigger => run.epochs(next, trigger, stop).await,
+        };
+        if ended.is_ok() {
+            // Behind the last epoch there may have been nothing but rows that do not fit.
+            run.warn_of_bad_rows(None);
         }
+        ended
     }
 }

@@ -4,8 +4,8 @@ mod continuous;
 mod report;
 
 use crate::{
-    Begin, Begun, Created, Epoch, EpochContext, Error, Kind, Offset, Partition, Planned, QueryId, Result,
-    Timestamp, Token,
+    BadRows, Begin, Begun, Created, Epoch, EpochContext, Error, Kind, Offset, Partition, Planned, QueryId,
+    Result, Timestamp, Token,
     checkpoint::{Checkpoint, CommitRecord, FORMAT_VERSION, OffsetRecord, Ranges, Resume},
     dataflow::{EpochRun, Lanes, Writing},
     plan::{Dataflow, NamedSource},
@@ -44,6 +44,8 @@ pub(crate) struct Run<'q> {
     reported: Option<Timestamp>,
     phases: Phases,
     backlog: BTreeMap<String, u64>,
+    /// By source, those that nobody was warned of.
+    bad_rows: BTreeMap<String, BadRows>,
     advanced: &'q AtomicBool,
 }
 
@@ -83,6 +85,7 @@ impl<'q> Run<'q> {
             reported: None,
             phases: Phases::default(),
             backlog: BTreeMap::new(),
+            bad_rows: BTreeMap::new(),
             advanced,
         };
         run.replan(&Ranges::new()).await?;
@@ -180,7 +183,7 @@ impl<'q> Run<'q> {
             };
             self.phases = Phases { latest_offset: self.millis_since(started), ..Phases::default() };
             if ranges.is_empty() {
-                if trigger.ends() || self.wait_for_data(trigger, stop).await {
+                if trigger.ends() || self.have_ended().await || self.wait_for_data(trigger, stop).await {
                     return Ok(());
                 }
                 continue;
@@ -232,6 +235,16 @@ impl<'q> Run<'q> {
             () = stop.requested() => true,
             () = any_source_ready(&self.sources) => false,
         }
+    }
+
+    /// Whether no source can ever have anything new again.
+    async fn have_ended(&self) -> bool {
+        for named in &self.sources {
+            if !named.source.has_ended().await {
+                return false;
+            }
+        }
+        true
     }
 
     /// What the next epoch reads; empty if nothing is new.
@@ -319,6 +332,7 @@ impl<'q> Run<'q> {
         self.phases.commit_offsets += self.millis_since(committing);
         self.reached(epoch, Step::Released)?;
         self.report(&context, &record, &input, &written, started);
+        self.warn_of_bad_rows(Some(epoch));
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use crate::{
     EpochContext, EpochWriter, Error, Guarantee, History, Kind, ManualClock, Observer, Offset, OutputMode,
     Partition, Place, Planned, Port, Progress, Query, QueryId, QuerySettings, Range, Reach, Restart, Result,
     Sink, Source, SourceFacts, Step, StepFacts, StepProgress, Stop, Timestamp, Token, Trigger, Worker,
-    checkpoint::{Checkpoint, MemoryStore},
+    checkpoint::{Checkpoint, MemoryStore, Resume},
     plan::{Dataflow, Input, NamedSink, NamedSource, NamedStep, Planner},
 };
 use arrow::{
@@ -40,6 +40,8 @@ struct Numbers {
     consumes: bool,
     /// All of a range comes in one stream, however many are asked for.
     whole: bool,
+    /// No number comes behind the last.
+    ends: bool,
     released: Arc<AtomicU64>,
 }
 
@@ -92,6 +94,10 @@ impl Source for Numbers {
     async fn release(&self, range: &Range) -> Result<Option<bytes::Bytes>> {
         self.released.fetch_max(range.end.0.as_u64().unwrap(), Relaxed);
         Ok(None)
+    }
+
+    async fn has_ended(&self) -> bool {
+        self.ends && self.released.load(Relaxed) >= self.total
     }
 }
 
@@ -231,9 +237,9 @@ struct Plan {
 #[async_trait]
 impl Planner for Plan {
     async fn sources(&self) -> Result<Vec<NamedSource>> {
-        let Start { total, renewed, consumes, whole, .. } = self.start;
+        let Start { total, renewed, consumes, whole, ends, .. } = self.start;
         let released = self.world.released.clone();
-        let source = Numbers { total, limit: 10, renewed, consumes, whole, released };
+        let source = Numbers { total, limit: 10, renewed, consumes, whole, ends, released };
         Ok(vec![NamedSource { name: "in".into(), source: Arc::new(source) }])
     }
 
@@ -280,6 +286,7 @@ struct Start {
     renewed: u64,
     consumes: bool,
     whole: bool,
+    ends: bool,
     parallelism: u32,
     trigger: Trigger,
     crash: Option<u64>,
@@ -292,6 +299,7 @@ const START: Start = Start {
     renewed: u64::MAX,
     consumes: false,
     whole: false,
+    ends: false,
     parallelism: 1,
     trigger: Trigger::AvailableNow,
     crash: None,

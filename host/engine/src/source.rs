@@ -1,4 +1,4 @@
-use crate::{Batch, Result};
+use crate::{Batch, Position, Result};
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -50,6 +50,40 @@ pub trait Source: Send + Sync {
     /// Now and then, when it is worth it, answers everything that [`History::snapshot`] needs to hold; the engine
     /// keeps it, and drops the ranges before it.
     async fn release(&self, range: &Range) -> Result<Option<Bytes>>;
+
+    /// The rows read since the last call that did not fit and were let through or left out, as the pipeline says; the
+    /// engine asks once an epoch.
+    fn bad_rows(&self) -> BadRows {
+        BadRows::default()
+    }
+
+    /// Whether nothing can ever come behind what has been released: a query ends once this is so of all its sources.
+    async fn has_ended(&self) -> bool {
+        false
+    }
+}
+
+/// Rows that did not fit the columns of their source.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BadRows {
+    /// How many.
+    pub count: u64,
+    /// Where the first of them was, by file and position.
+    pub first: Option<Position>,
+}
+
+impl BadRows {
+    /// One of them, and where it was.
+    pub fn one(at: Position) -> Self {
+        BadRows { count: 1, first: Some(at) }
+    }
+
+    /// These and others. Partitions are read at the same time, so the first is the one that sorts first.
+    pub fn add(&mut self, other: BadRows) {
+        self.count += other.count;
+        let both = self.first.take().into_iter().chain(other.first);
+        self.first = both.min_by(|a, b| (&a.of, a.first).cmp(&(&b.of, b.first)));
+    }
 }
 
 /// What a plan needs to know of a source.
@@ -115,4 +149,20 @@ pub enum Reach {
     AvailableNow,
     /// What is there when the query starts, in one range: `once`.
     Once,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_bad_row_is_the_first_by_file_and_line_whoever_met_it_first() {
+        let at = |of: &str, line| Position { of: Some(of.into()), unit: "line", first: line, last: line };
+        let mut all = BadRows::default();
+        for (of, line) in [("b.json", 1), ("a.json", 30), ("a.json", 4), ("c.json", 2)] {
+            all.add(BadRows::one(at(of, line)));
+        }
+        all.add(BadRows::default());
+        assert_eq!(all, BadRows { count: 4, first: Some(at("a.json", 4)) });
+    }
 }

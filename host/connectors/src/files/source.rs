@@ -11,14 +11,19 @@ use super::{
     watch::Watch,
 };
 use crate::{
-    formats::{ddl, infer::extended, rows::RowRules},
+    formats::{
+        ddl,
+        infer::extended,
+        rows::{RowRules, Tally},
+    },
     source::{SchemaOption, SourceOptions},
 };
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use bytes::Bytes;
 use engine::{
-    Batch, BatchStream, Clock, Error, History, Offset, Planned, Range, Reach, Result, Source, SourceFacts,
+    BadRows, Batch, BatchStream, Clock, Error, History, Offset, Planned, Range, Reach, Result, Source,
+    SourceFacts,
 };
 use futures::stream;
 use serde_json::json;
@@ -47,6 +52,7 @@ pub struct FileSource {
     /// Where it reads, however the path to there is written.
     identity: String,
     clock: Arc<dyn Clock>,
+    tally: Tally,
     state: Arc<Mutex<State>>,
 }
 
@@ -99,6 +105,7 @@ impl FileSource {
             location,
             identity,
             clock,
+            tally: Tally::default(),
             state: Arc::new(Mutex::new(state)),
         })
     }
@@ -212,6 +219,7 @@ impl FileSource {
                 on_bad_data: self.options.on_bad_data,
                 rescue: self.options.rescue.clone(),
                 time_zone: self.options.time_zone.clone(),
+                tally: self.tally.clone(),
             },
         })
     }
@@ -294,6 +302,10 @@ impl Source for FileSource {
         }
         state.pending.remove(&detail.files);
         state.seen.snapshot()
+    }
+
+    fn bad_rows(&self) -> BadRows {
+        self.tally.take()
     }
 }
 

@@ -3,9 +3,12 @@
 use super::{columns::Columns, csv::decode::CsvRow, json::decode::JsonRow, lines};
 use crate::source::OnBadData;
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
-use engine::{Batch, Origin, Place, Result};
+use engine::{BadRows, Batch, Origin, Place, Position, Result};
 use jiff::tz::TimeZone;
-use std::{mem, sync::Arc};
+use std::{
+    mem,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 /// The column that gets the text of a row that could not be read, if the schema has it.
 pub const CORRUPT_RECORD: &str = "_corrupt_record";
@@ -53,6 +56,22 @@ pub(crate) struct RowRules {
     pub(crate) on_bad_data: OnBadData,
     pub(crate) rescue: Option<String>,
     pub(crate) time_zone: TimeZone,
+    pub(crate) tally: Tally,
+}
+
+/// The bad rows of a source, counted by all that decode for it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tally(Arc<Mutex<BadRows>>);
+
+impl Tally {
+    fn add(&self, bad: BadRows) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).add(bad);
+    }
+
+    /// What was counted since the last call.
+    pub(crate) fn take(&self) -> BadRows {
+        mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// Collects rows from lines into batches.
@@ -63,6 +82,8 @@ pub(crate) struct RowDecoder {
     corrupt: Option<usize>,
     lines: LinesSeen,
     bytes: usize,
+    /// Those since the last batch; the tally, which others add to too, gets them with it.
+    bad_rows: BadRows,
 }
 
 /// Where the values of a row go.
@@ -111,7 +132,8 @@ impl RowDecoder {
         let corrupt = columns.reserve(CORRUPT_RECORD);
         let rescue = rules.rescue.as_deref().and_then(|name| columns.reserve(name));
         let cells = Cells { columns, time_zone: rules.time_zone.clone(), rescue, rescued: Vec::new() };
-        Ok(RowDecoder { format, rules, cells, corrupt, lines: LinesSeen::default(), bytes: 0 })
+        let (lines, bad_rows) = (LinesSeen::default(), BadRows::default());
+        Ok(RowDecoder { format, rules, cells, corrupt, lines, bytes: 0, bad_rows })
     }
 
     /// Decodes the lines of a block, handing out batches as they get full.
@@ -148,6 +170,9 @@ impl RowDecoder {
     /// The rows collected so far; none if there are none.
     pub(crate) fn flush(&mut self, place: &mut LinePlace) -> Result<Option<Batch>> {
         self.bytes = 0;
+        if self.bad_rows.count > 0 {
+            self.rules.tally.add(mem::take(&mut self.bad_rows));
+        }
         let origin = mem::take(&mut self.lines).origin(place);
         if self.cells.columns.rows() == 0 {
             return Ok(None);
@@ -203,10 +228,12 @@ impl RowDecoder {
         match self.rules.on_bad_data {
             OnBadData::Fail => return Err(self.failure(fault, place)),
             OnBadData::Drop => {
+                self.count_bad(place);
                 self.cells.abandon_row();
                 self.lines.skipped();
             }
             OnBadData::Permissive => {
+                self.count_bad(place);
                 if fault.column.is_none() {
                     self.cells.abandon_row();
                 }
@@ -217,6 +244,17 @@ impl RowDecoder {
             }
         }
         Ok(())
+    }
+
+    fn count_bad(&mut self, place: &LinePlace) {
+        let line = self.line(place);
+        let at = Position { of: Some(place.of.clone()), unit: "line", first: line, last: line };
+        self.bad_rows.add(BadRows::one(at));
+    }
+
+    /// The number of the line that is being decoded.
+    fn line(&self, place: &LinePlace) -> u64 {
+        place.next + self.lines.count as u64
     }
 
     fn failure(&self, fault: Fault, place: &LinePlace) -> engine::Error {
@@ -230,7 +268,7 @@ impl RowDecoder {
             ),
             None => fault.what.to_owned(),
         };
-        let line = place.next + self.lines.count as u64;
+        let line = self.line(place);
         engine::Error::data(format!(
             "{}, line {line}, byte {}: {what}; set `on-bad-data` to \"permissive\" or \"drop\" to go on",
             place.of,

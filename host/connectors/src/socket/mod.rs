@@ -15,7 +15,7 @@ use arrow::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use engine::{
-    Batch, BatchStream, Clock, Error, History, Kind, Offset, Planned, Range, Reach, Result, Source,
+    BadRows, Batch, BatchStream, Clock, Error, History, Kind, Offset, Planned, Range, Reach, Result, Source,
     SourceFacts,
 };
 use futures::StreamExt;
@@ -220,6 +220,10 @@ impl Source for SocketSource {
     async fn release(&self, range: &Range) -> Result<Option<Bytes>> {
         self.state.lock().await.feed.release(range);
         Ok(None)
+    }
+
+    fn bad_rows(&self) -> BadRows {
+        self.input.bad_rows()
     }
 }
 

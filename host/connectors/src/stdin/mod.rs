@@ -12,7 +12,7 @@ use arrow::datatypes::{Schema, SchemaRef};
 use async_trait::async_trait;
 use bytes::Bytes;
 use engine::{
-    BatchStream, Clock, Error, History, Offset, Planned, Range, Reach, Result, Source, SourceFacts,
+    BadRows, BatchStream, Clock, Error, History, Offset, Planned, Range, Reach, Result, Source, SourceFacts,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -22,8 +22,8 @@ use std::{
 };
 use tokio::sync::Mutex;
 
-/// Lines of standard input. They come once and cannot be replayed. With the trigger `available-now` or `once` the query
-/// ends when the input does.
+/// Lines of standard input. They come once and cannot be replayed. The query ends when the input does, unless another source
+/// may have more.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(
     rename_all = "kebab-case",
@@ -176,6 +176,14 @@ impl Source for StdinSource {
     async fn release(&self, range: &Range) -> Result<Option<Bytes>> {
         self.feed.lock().await.0.release(range);
         Ok(None)
+    }
+
+    fn bad_rows(&self) -> BadRows {
+        self.input.bad_rows()
+    }
+
+    async fn has_ended(&self) -> bool {
+        self.feed.lock().await.0.is_over()
     }
 }
 

@@ -20,7 +20,11 @@ impl Run<'_> {
                     return Err(self.checkpoint.fenced(&format!("it closed epoch {epoch} first")));
                 }
                 self.write_commit(epoch, rows, BTreeMap::new()).await?;
+                self.warn_of_bad_rows(Some(epoch));
                 epoch = epoch.next();
+            }
+            if self.have_ended().await {
+                return Ok(());
             }
         }
         Ok(())
@@ -44,6 +48,9 @@ impl Run<'_> {
                 ranges = self.plan() => ranges?,
                 () = stop.requested() => break,
             };
+            if ranges.is_empty() && self.have_ended().await {
+                break;
+            }
             if ranges.is_empty() {
                 tokio::select! {
                     () = stop.requested() => {}

@@ -2,7 +2,7 @@
 
 use super::Run;
 use crate::{
-    EpochContext,
+    Epoch, EpochContext,
     checkpoint::OffsetRecord,
     plan::NamedSource,
     progress::{Progress, SinkProgress, SourceProgress, per_second},
@@ -25,6 +25,7 @@ impl Run<'_> {
             + self.phases.wal_commit
             + took.as_millis() as u64;
         let rows = input.iter().sum();
+        let bad = self.take_bad_rows();
         let last = self.reported.replace(record.time);
         let since_last = Duration::from_micros(last.map_or(0, |last| (record.time.0 - last.0).max(0) as u64));
         let sinks: Vec<SinkProgress> = self
@@ -52,8 +53,11 @@ impl Run<'_> {
             sources: self
                 .sources
                 .iter()
-                .zip(input)
-                .map(|(s, rows)| self.source_progress(s, record, *rows, (since_last, took)))
+                .zip(input.iter().zip(bad))
+                .map(|(s, (rows, bad))| SourceProgress {
+                    num_bad_rows: bad,
+                    ..self.source_progress(s, record, *rows, (since_last, took))
+                })
                 .collect(),
             sink: sinks.first().cloned().unwrap_or_default(),
             sinks,
@@ -78,8 +82,36 @@ impl Run<'_> {
             latest_offset: None,
             backlog: self.backlog.get(&named.name).copied().unwrap_or(0),
             num_input_rows: rows,
+            num_bad_rows: 0,
             input_rows_per_second: per_second(rows, since_last),
             processed_rows_per_second: per_second(rows, took),
+        }
+    }
+
+    /// How many bad rows each source has met since the last call; they are kept to be warned of.
+    fn take_bad_rows(&mut self) -> Vec<u64> {
+        let mut counts = Vec::with_capacity(self.sources.len());
+        for NamedSource { name, source } in &self.sources {
+            let bad = source.bad_rows();
+            counts.push(bad.count);
+            if bad.count > 0 {
+                self.bad_rows.entry(name.clone()).or_default().add(bad);
+            }
+        }
+        counts
+    }
+
+    /// Warns of the bad rows since the last warning: of an epoch, or of what came behind the last one.
+    pub(crate) fn warn_of_bad_rows(&mut self, epoch: Option<Epoch>) {
+        self.take_bad_rows();
+        for (source, bad) in std::mem::take(&mut self.bad_rows) {
+            tracing::warn!(
+                source,
+                epoch = epoch.map(|epoch| epoch.0),
+                rows = bad.count,
+                first = bad.first.map(|at| at.to_string()),
+                "rows do not fit the schema: `on-bad-data` leaves them out, or puts NULL for what does not fit"
+            );
         }
     }
 }

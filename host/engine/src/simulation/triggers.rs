@@ -29,6 +29,20 @@ async fn continuous_delivers_and_records_what_it_read() {
 }
 
 #[tokio::test]
+async fn a_query_ends_by_itself_once_its_sources_have() {
+    let tick = Duration::from_secs(10);
+    for trigger in [Trigger::Asap, Trigger::ProcessingTime(tick), Trigger::Continuous(tick)] {
+        let world = World::default();
+        let (mut query, _) = query(&world, Start { ends: true, trigger, ..START });
+        query.clock = Arc::new(Impatient::default());
+        query.run(&Stop::channel().1).await.unwrap();
+        assert_eq!(published(&world.sinks[0]).concat(), epochs_of_ten(45, 2).concat(), "{trigger:?}");
+        let checkpoint = Checkpoint::new(world.store.clone());
+        assert!(matches!(checkpoint.resume().await.unwrap(), Resume::Continue(_)), "{trigger:?}");
+    }
+}
+
+#[tokio::test]
 async fn progress_has_the_shape_of_sparks() {
     let world = World::default();
     let (query, observer) = query(&world, START);
@@ -57,6 +71,7 @@ async fn progress_has_the_shape_of_sparks() {
         "latestOffset",
         "backlog",
         "numInputRows",
+        "numBadRows",
         "inputRowsPerSecond",
         "processedRowsPerSecond",
     ];
