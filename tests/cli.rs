@@ -201,6 +201,25 @@ fn bench_shows_what_a_plugin_costs_beside_one_that_does_nothing() {
 }
 
 #[test]
+fn a_query_that_is_shown_ends_with_a_line_of_what_it_did() {
+    let dir = tempfile::tempdir().unwrap();
+    events(dir.path());
+    write(dir.path().join("in/b.json"), "{\"user_id\":3}\n");
+    let run_with = |progress: &[&str]| {
+        let args = ["run", "--from", "in", "--schema", SCHEMA, "--to", "noop", "--trigger", "available-now"];
+        let output = run(dir.path(), args.iter().chain(&["--max-files-per-trigger", "1"]).chain(progress));
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stderr)
+    };
+    let shown = run_with(&["--progress", "live"]);
+    let last = shown.lines().last().unwrap();
+    assert!(last.starts_with("2 epochs, 3 rows in, 3 rows out, ") && last.ends_with(" s"), "{shown}");
+    assert_eq!(run_with(&["--progress", "none"]), "");
+    assert_eq!(run_with(&[]), "", "standard error is no terminal");
+    assert!(run_with(&["--progress", "json"]).lines().all(|line| line.starts_with('{')));
+}
+
+#[test]
 fn check_names_file_line_and_column_and_exits_with_2() {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path().join("p.toml"), "[sources.a.files]\npath = \"in\"\n[sinks.out.consol]\n");

@@ -213,7 +213,7 @@ pub(crate) struct RunArgs {
 pub(crate) enum ProgressStyle {
     /// One JSON object an epoch, in the shape of Spark's progress.
     Json,
-    /// A line that is drawn again and again.
+    /// A line that is drawn again and again, and at the end one of what there was in all.
     Live,
     /// Not at all.
     None,

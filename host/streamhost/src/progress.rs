@@ -2,15 +2,21 @@
 
 use engine::{CommitStep, Epoch, Observer, Progress, QueryId, Result, checkpoint::Resume};
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering::Relaxed},
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
 };
 
 /// Shows what a query does.
 pub(crate) trait Watch: Send + Sync {
     /// An epoch is committed.
     fn progress(&self, progress: &Progress);
+
+    /// The query has ended well, so long after its start.
+    fn ended(&self, _took: Duration) {}
 }
 
 /// Shows nothing.
@@ -30,22 +36,58 @@ impl Watch for JsonLines {
     }
 }
 
-/// A line on the terminal: epoch, speed, backlog, time in plugins.
-pub(crate) struct LiveLine(ProgressBar);
+/// A line on the terminal: epoch, speed, backlog, time in plugins; at the end, what there was in all.
+pub(crate) struct LiveLine {
+    bar: ProgressBar,
+    totals: Mutex<Totals>,
+}
+
+/// What a query has done since its start.
+#[derive(Default)]
+struct Totals {
+    epochs: u64,
+    newest: Option<Epoch>,
+    rows_in: u64,
+    /// Of all sinks together.
+    rows_out: u64,
+}
+
+impl Totals {
+    fn add(&mut self, progress: &Progress) {
+        // Under the continuous trigger an epoch is told of more than once.
+        self.epochs += u64::from(self.newest.replace(progress.batch_id) != Some(progress.batch_id));
+        self.rows_in += progress.num_input_rows;
+        self.rows_out += progress.sinks.iter().map(|sink| sink.num_output_rows).sum::<u64>();
+    }
+
+    fn text(&self, took: Duration) -> String {
+        let count = |count: u64, one: &str| {
+            format!("{} {one}{}", HumanCount(count), if count == 1 { "" } else { "s" })
+        };
+        let (rows_in, rows_out) = (count(self.rows_in, "row"), count(self.rows_out, "row"));
+        format!("{}, {rows_in} in, {rows_out} out, {:.1} s", count(self.epochs, "epoch"), took.as_secs_f64())
+    }
+}
 
 impl LiveLine {
     pub(crate) fn new() -> Self {
         let bar = ProgressBar::new_spinner();
         bar.set_style(ProgressStyle::default_spinner());
         bar.set_message("waiting for data");
-        LiveLine(bar)
+        LiveLine { bar, totals: Mutex::default() }
     }
 }
 
 impl Watch for LiveLine {
     fn progress(&self, progress: &Progress) {
-        self.0.set_message(live_text(progress));
-        self.0.tick();
+        self.totals.lock().unwrap_or_else(PoisonError::into_inner).add(progress);
+        self.bar.set_message(live_text(progress));
+        self.bar.tick();
+    }
+
+    fn ended(&self, took: Duration) {
+        self.bar.finish_and_clear();
+        eprintln!("{}", self.totals.lock().unwrap_or_else(PoisonError::into_inner).text(took));
     }
 }
 
@@ -117,5 +159,18 @@ impl Observer for Shown {
             CommitStep::Released => "released",
         });
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_summary_counts_words_as_people_do() {
+        let took = Duration::from_millis(2345);
+        let totals = Totals { epochs: 1, newest: None, rows_in: 1234, rows_out: 1 };
+        assert_eq!(totals.text(took), "1 epoch, 1,234 rows in, 1 row out, 2.3 s");
+        assert_eq!(Totals::default().text(Duration::ZERO), "0 epochs, 0 rows in, 0 rows out, 0.0 s");
     }
 }

@@ -31,8 +31,12 @@ pub(crate) fn run(args: RunArgs, matches: &ArgMatches) -> Result<()> {
             ProgressStyle::Live => Box::new(LiveLine::new()),
             ProgressStyle::None => Box::new(()),
         };
-        let query = pipeline::query(&file, &world, Arc::new(Shown { watch, hold }))?;
-        query.run(&process::stop_on_signal()?).await
+        let shown = Arc::new(Shown { watch, hold });
+        let started = world.clock.monotonic();
+        let query = pipeline::query(&file, &world, shown.clone())?;
+        query.run(&process::stop_on_signal()?).await?;
+        shown.watch.ended(world.clock.monotonic() - started);
+        Ok(())
     })
 }
 
