@@ -115,6 +115,27 @@ fn a_fixture_tests_side_outputs_and_none_is_overlooked() {
 }
 
 #[test]
+fn a_fixture_that_cannot_be_read_keeps_none_of_the_others_from_running() {
+    let case = |value: u32| {
+        format!("schema = \"value DOUBLE\"\ninput = '{{\"value\": 50}}'\nexpect = '{{\"value\": {value}}}'\n")
+    };
+    let dir = folder(&plugin("filter-threshold"), &case(50));
+    write(dir.path().join("tests/a-typo.toml"), case(50).replace("expect", "expct"));
+    write(dir.path().join("tests/a-type.toml"), case(50).replace("DOUBLE", "DOUBEL"));
+    write(dir.path().join("tests/wrong.toml"), case(51));
+    let (code, said) = test(&dir, &[]);
+    assert_eq!(code, Some(2), "{said}");
+    for words in [
+        "test a type ... ERROR\ntest a typo ... ERROR\ntest case ... ok\ntest wrong ... FAILED\n",
+        "1 passed, 1 failed, 2 in error\n",
+        "fixture ./tests/a-type.toml: schema, column 7: expected a type",
+        "\n./tests/a-typo.toml:3:1: unknown field `expct`, did you mean `expect`? expected one of",
+    ] {
+        assert!(said.contains(words), "{words} in\n{said}");
+    }
+}
+
+#[test]
 fn update_writes_side_outputs_too() {
     let wrong = SPLIT.split_once("[outputs]").unwrap().0;
     let dir = folder(&split(), wrong);

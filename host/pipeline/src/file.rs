@@ -7,7 +7,7 @@ use crate::{
 };
 use connectors::files::{Clean, FilesSettings};
 use engine::{Error, Kind, Result, ResultExt};
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use std::path::{Path, PathBuf};
 use toml::{
     Spanned,
@@ -66,16 +66,16 @@ impl PipelineFile {
     pub fn locate<K: AsRef<str>>(&self, key: &[K], error: Error) -> Error {
         match &self.path {
             None => error,
-            Some(path) => {
-                let key: Vec<String> = key.iter().map(|k| k.as_ref().to_owned()).collect();
-                error.while_doing(format!("{}:{}", path.display(), place::locate(&self.text, &key)))
-            }
+            Some(path) => locate(path, &self.text, key, error),
         }
     }
 
     /// A path of the pipeline, from its folder on.
     pub fn resolve(&self, path: &Path) -> PathBuf {
         // `./` in front would only show up in messages and progress.
+        if self.folder == Path::new(".") { path.to_owned() } else { self.folder.join(path) }
+    }
+
     /// The settings of a files source with its paths from the pipeline's folder on.
     pub(crate) fn resolved(&self, files: &FilesSettings) -> FilesSettings {
         let mut files = files.clone();
@@ -86,9 +86,6 @@ impl PipelineFile {
         files
     }
 
-        if self.folder == Path::new(".") { path.to_owned() } else { self.folder.join(path) }
-    }
-
     /// The query's name: as set, or the name of the folder that the file is in.
     pub fn name(&self) -> String {
         let folder = || {
@@ -97,6 +94,20 @@ impl PipelineFile {
         };
         self.settings.name.clone().or_else(folder).unwrap_or_else(|| "query".into())
     }
+}
+
+/// The error, with the place of `key` in the TOML `text` of the file in front.
+pub(crate) fn locate<K: AsRef<str>>(path: &Path, text: &str, key: &[K], error: Error) -> Error {
+    let key: Vec<String> = key.iter().map(|k| k.as_ref().to_owned()).collect();
+    error.while_doing(format!("{}:{}", path.display(), place::locate(text, &key)))
+}
+
+/// What a file says that is no pipeline, but belongs to one. [`Kind::Invalid`], with file, line and column, if it cannot.
+pub(crate) fn parse<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T> {
+    toml::from_str(text).map_err(|e| {
+        let at = line_column(text, e.span().map_or(0, |span| span.start));
+        Error::invalid(format!("{}:{at}: {}", path.display(), in_words(e.message())))
+    })
 }
 
 fn report(path: Option<&Path>, text: &str, problems: &[Problem]) -> Error {

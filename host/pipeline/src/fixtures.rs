@@ -1,6 +1,7 @@
 //! The fixtures of a plugin: `tests/<what it shows>.toml` in its folder, run on the built component.
 
 use crate::{
+    file,
     testing::{Outcome, compare, lines},
     world::World,
 };
@@ -44,14 +45,13 @@ struct Answer {
     outputs: IndexMap<String, Vec<RecordBatch>>,
 }
 
-/// Builds the plugin in `folder` and runs its fixtures; with `update`, writes what came into the files instead.
+/// Builds the plugin in `folder` and runs its fixtures, each whatever became of the others; with `update`, writes what came into the files instead.
 pub async fn run(folder: &Path, update: bool, world: &World) -> Result<Vec<Outcome>> {
     let plugin = world.load(folder).await?;
     let mut outcomes = Vec::new();
     for file in files(folder)? {
         let name = file.file_stem().map_or_else(String::new, |n| n.to_string_lossy().replace('-', " "));
-        let doing = || format!("fixture {}", file.display());
-        let differences = one(&plugin, &file, update).await.map_err(|e| e.while_doing(doing()))?;
+        let differences = one(&plugin, &file, update).await;
         outcomes.push(Outcome { name, differences });
     }
     Ok(outcomes)
@@ -72,11 +72,24 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 async fn one(plugin: &Plugin, file: &Path, update: bool) -> Result<Vec<String>> {
-    let text = fs::read_to_string(file).doing(Kind::Invalid, || "cannot be read")?;
-    let case: Case = toml::from_str(&text).doing(Kind::Invalid, || "is no fixture")?;
-    match (answer(plugin, &case).await, &case.failure) {
-        (Ok(answer), _) if update => write(file, &text, &case, &answer),
-        (Ok(answer), None) => differences(&case, &answer),
+    let text = fs::read_to_string(file)
+        .doing(Kind::Invalid, || format!("cannot read the fixture {}", file.display()))?;
+    let case: Case = file::parse(file, &text)?;
+    run_case(plugin, file, &text, &case, update)
+        .await
+        .map_err(|e| e.while_doing(format!("fixture {}", file.display())))
+}
+
+async fn run_case(
+    plugin: &Plugin,
+    file: &Path,
+    text: &str,
+    case: &Case,
+    update: bool,
+) -> Result<Vec<String>> {
+    match (answer(plugin, case).await, &case.failure) {
+        (Ok(answer), _) if update => write(file, text, case, &answer),
+        (Ok(answer), None) => differences(case, &answer),
         (Ok(_), Some(failure)) => Ok(vec![format!("expected the failure {failure:?}, got rows")]),
         (Err(error), Some(failure)) => {
             let message = failure.split_once(": ").map_or(failure.as_str(), |(_, message)| message);

@@ -1,8 +1,8 @@
 //! Where in a pipeline file a key or value stands.
 
 use engine::{Error, Kind};
-use std::{fmt, ops::Range, path::Path};
-use toml::de::{DeTable, DeValue};
+use std::{fmt, path::Path};
+use toml::de::{DeArray, DeTable, DeValue};
 
 /// A problem of a pipeline: what is wrong, at which key, and what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,29 +45,31 @@ pub(crate) fn line_column(text: &str, offset: usize) -> LineColumn {
     }
 }
 
-/// Where `key` stands in the TOML `text`; if it is not written, the innermost table of it that is.
+/// Where `key` stands in the TOML `text`; if it is not written, the innermost table of it that is. The key of a table of an
+/// array is its number, from 0.
 pub(crate) fn locate(text: &str, key: &[String]) -> LineColumn {
     let Ok(document) = DeTable::parse(text) else { return LineColumn { line: 1, column: 1 } };
-    let mut table = document.get_ref();
-    let mut at = document.span().start;
-    for part in key {
-        let Some((name, value)) = table.iter().find(|(name, _)| name.get_ref().as_ref() == part) else {
-            break;
-        };
-        at = name.span().start;
-        match value.get_ref() {
-            DeValue::Table(inner) => table = inner,
-            other => {
-                at = start_of(other, value.span());
-                break;
-            }
-        }
-    }
-    line_column(text, at)
+    line_column(text, start_of(key, document.get_ref(), document.span().start))
 }
 
-fn start_of(_value: &DeValue<'_>, span: Range<usize>) -> usize {
-    span.start
+/// Where `key` of a table stands, which itself stands `at`.
+fn start_of(key: &[String], table: &DeTable<'_>, at: usize) -> usize {
+    let Some((part, rest)) = key.split_first() else { return at };
+    let Some((name, value)) = table.iter().find(|(name, _)| name.get_ref().as_ref() == part) else {
+        return at;
+    };
+    match value.get_ref() {
+        DeValue::Table(inner) => start_of(rest, inner, name.span().start),
+        DeValue::Array(items) => start_of_item(rest, items).unwrap_or(value.span().start),
+        _ => value.span().start,
+    }
+}
+
+fn start_of_item(key: &[String], items: &DeArray<'_>) -> Option<usize> {
+    let (index, rest) = key.split_first()?;
+    let item = items.get(index.parse::<usize>().ok()?)?;
+    let at = item.span().start;
+    Some(item.get_ref().as_table().map_or(at, |table| start_of(rest, table, at)))
 }
 
 /// Problems as one error, a line each: `pipeline.toml:12:3: what is wrong`.
@@ -96,5 +98,15 @@ mod tests {
         assert_eq!(at("sources.events"), "2:10");
         assert_eq!(at("sources.events.files.format"), "4:17");
         assert_eq!(at("sinks"), "1:1");
+    }
+
+    #[test]
+    fn a_table_of_an_array_is_found_by_its_number() {
+        let text = "name = \"x\"\n[[tests]]\nname = \"a\"\n\n[[tests]]\nname = \"b\"\nexpect = { s = '' }\n";
+        let at = |key: &str| locate(text, &key.split('.').map(str::to_owned).collect::<Vec<_>>()).to_string();
+        assert_eq!(at("tests.0"), "2:1");
+        assert_eq!(at("tests.1"), "5:1");
+        assert_eq!(at("tests.1.name"), "6:8");
+        assert_eq!(at("tests.1.expect.s"), "7:16");
     }
 }

@@ -4,7 +4,7 @@
 //! and its place looked at, if neither the pipeline nor the test tells its columns.
 
 use crate::{
-    file::PipelineFile,
+    file::{self, PipelineFile},
     graph::Upstream,
     planner::Planner,
     settings::{self, Test},
@@ -32,44 +32,79 @@ use futures::{StreamExt, stream};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::{
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-/// How one test went: nothing, or a line for each difference.
+/// How one test went.
 pub struct Outcome {
     /// The test's sentence.
     pub name: String,
-    /// What differs: empty if it passed.
-    pub differences: Vec<String>,
+    /// A line for each difference, none if it passed; or why it could not run.
+    pub differences: Result<Vec<String>>,
 }
 
 /// Runs every test of a pipeline: those of its file, then those of `<file>.tests.toml` beside it, if there is one.
 pub async fn run(file: Arc<PipelineFile>, world: &World) -> Result<Vec<Outcome>> {
     let mut outcomes = Vec::new();
-    for test in &all(&file)? {
-        let doing = || format!("test `{}`", test.name);
-        let differences = one(&file, test, world).await.map_err(|e| e.while_doing(doing()))?;
-        outcomes.push(Outcome { name: test.name.clone(), differences });
+    for written in all(&file)? {
+        let differences = one(&file, &written.test, world).await.map_err(|e| written.locate(&file, e));
+        outcomes.push(Outcome { name: written.test.name, differences });
     }
     Ok(outcomes)
 }
 
-fn all(file: &PipelineFile) -> Result<Vec<Test>> {
+/// Finds what would keep the tests of a pipeline from running, without running them: parts that are not there, rows that
+/// cannot be read. The error, of kind [`Kind::Invalid`], has a line for each test in which something is wrong.
+pub async fn check(file: &Arc<PipelineFile>, world: &World) -> Result<()> {
+    let mut problems = Vec::new();
+    for written in all(file)? {
+        if let Err(error) = could_run(file, &written.test, world).await {
+            problems.push(written.locate(file, error).report());
+        }
+    }
+    if problems.is_empty() { Ok(()) } else { Err(Error::invalid(problems.join("\n"))) }
+}
+
+/// A test, and where it stands.
+struct Written {
+    test: Test,
+    /// Its number in the file that it is in.
+    number: usize,
+    /// The file beside the pipeline's, and what it says; none for the pipeline's own.
+    beside: Option<(PathBuf, Arc<str>)>,
+}
+
+impl Written {
+    fn locate(&self, file: &PipelineFile, error: Error) -> Error {
+        let error = error.while_doing(format!("test `{}`", self.test.name));
+        let key = ["tests", &self.number.to_string()];
+        match &self.beside {
+            Some((path, text)) => file::locate(path, text, &key, error),
+            None => file.locate(&key, error),
+        }
+    }
+}
+
+fn all(file: &PipelineFile) -> Result<Vec<Written>> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Beside {
         tests: Vec<Test>,
     }
-    let mut tests = file.settings.tests.clone();
+    let own = file.settings.tests.iter().cloned().enumerate();
+    let mut tests: Vec<Written> = own.map(|(number, test)| Written { test, number, beside: None }).collect();
     let beside =
         file.path.as_ref().map(|path| path.with_extension("tests.toml")).filter(|path| path.exists());
     if let Some(path) = beside {
         let doing = || format!("reading the tests in {}", path.display());
-        let text = std::fs::read_to_string(&path).doing(Kind::Invalid, doing)?;
-        tests.extend(toml::from_str::<Beside>(&text).doing(Kind::Invalid, doing)?.tests);
+        let text: Arc<str> = std::fs::read_to_string(&path).doing(Kind::Invalid, doing)?.into();
+        let Beside { tests: more } = file::parse(&path, &text)?;
+        let beside = Some((path, text));
+        let more = more.into_iter().enumerate();
+        tests.extend(more.map(|(number, test)| Written { test, number, beside: beside.clone() }));
     }
-    tests.iter().try_for_each(expects_something)?;
     Ok(tests)
 }
 
@@ -78,13 +113,24 @@ fn expects_something(test: &Test) -> Result<()> {
     if !test.expect.is_empty() {
         return Ok(());
     }
-    Err(Error::invalid(format!(
-        "test `{}` expects nothing; name a step, source or side output under `expect`, with its rows, or with '' for none",
-        test.name
-    )))
+    Err(Error::invalid(
+        "it expects nothing; name a step, source or side output under `expect`, with its rows, or with '' for none",
+    ))
+}
+
+async fn could_run(file: &Arc<PipelineFile>, test: &Test, world: &World) -> Result<()> {
+    expects_something(test)?;
+    let planner = Planner::new(file.clone(), world.clone())?;
+    Scene::new(file, test, planner).await?.dataflow(&[]).await?;
+    for (name, rows) in &test.expect {
+        let rows = expected(rows).into_iter().try_for_each(|row| value(row).map(drop));
+        rows.map_err(|e| e.while_doing(format!("rows expected of `{name}`")))?;
+    }
+    Ok(())
 }
 
 async fn one(file: &Arc<PipelineFile>, test: &Test, world: &World) -> Result<Vec<String>> {
+    expects_something(test)?;
     let planner = Planner::new(file.clone(), world.clone())?;
     let scene = Scene::new(file, test, planner).await?;
     let collected = scene.collected.clone();
@@ -230,7 +276,7 @@ fn watched(file: &PipelineFile, name: &str) -> Result<Upstream> {
         None => (name, None),
     };
     let step = file.settings.steps.get_index_of(part).map(|step| Upstream::Step(step, output));
-    step.or_else(|| file.settings.sources.get_index_of(part).map(Upstream::Source))
+    step.or_else(|| file.settings.sources.get_index_of(name).map(Upstream::Source))
         .ok_or_else(|| unknown(file, name))
 }
 
@@ -271,7 +317,7 @@ impl plan::Planner for Scene {
 /// Differences between expected rows and what came, by row. A column that an expected row does not mention is NULL.
 pub(crate) fn compare(name: &str, expected: &str, rows: &[RecordBatch]) -> Result<Vec<String>> {
     let actual = lines(rows)?;
-    let expected: Vec<&str> = expected.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
+    let expected = self::expected(expected);
     let mut differences = Vec::new();
     for row in 0..expected.len().max(actual.len()) {
         let (want, have) = (expected.get(row), actual.get(row));
@@ -291,6 +337,11 @@ pub(crate) fn compare(name: &str, expected: &str, rows: &[RecordBatch]) -> Resul
     Ok(differences)
 }
 
+/// The expected rows, one a line.
+fn expected(rows: &str) -> Vec<&str> {
+    rows.lines().map(str::trim).filter(|line| !line.is_empty()).collect()
+}
+
 /// Rows as JSON, one a line.
 pub(crate) fn lines(rows: &[RecordBatch]) -> Result<Vec<String>> {
     let doing = || "printing rows as JSON";
@@ -304,15 +355,15 @@ pub(crate) fn lines(rows: &[RecordBatch]) -> Result<Vec<String>> {
 }
 
 fn same(expected: &str, actual: &str) -> Result<bool> {
-    let value = |text: &str| -> Result<Value> {
-        let mut value: Value =
-            serde_json::from_str(text).doing(Kind::Invalid, || format!("expected row {text}"))?;
-        if let Value::Object(fields) = &mut value {
-            fields.retain(|_, v| !v.is_null());
-        }
-        Ok(value)
-    };
     Ok(equal(&value(expected)?, &value(actual)?))
+}
+
+/// A row without what is NULL.
+fn value(row: &str) -> Result<Value> {
+    let doing = || format!("expected row {row}; write a JSON object a line");
+    let mut fields: serde_json::Map<String, Value> = serde_json::from_str(row).doing(Kind::Invalid, doing)?;
+    fields.retain(|_, value| !value.is_null());
+    Ok(Value::Object(fields))
 }
 
 /// JSON equality where 5 is 5.0.

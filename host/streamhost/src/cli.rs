@@ -56,7 +56,9 @@ Exit codes: 0 done, 2 invalid pipeline, 3 plugin, 4 data, 5 something outside is
 Examples:
   streamhost test pipeline.toml
   streamhost test my-filter
-  streamhost test my-filter --update      # write what came as what is expected")]
+  streamhost test my-filter --update      # write what came as what is expected
+
+Exit codes: 0 all passed, 4 a test failed; if one could not run, 2 for what it says itself, 3 for the plugin.")]
     Test {
         /// A pipeline file with tests, or the folder of a plugin with fixtures in tests/.
         path: PathBuf,
@@ -93,7 +95,7 @@ Examples:
         after_long_help = "Example:\n  streamhost bench my-filter --input events.parquet --config '{\"threshold\":10}'"
     )]
     Bench(BenchArgs),
-    /// Find what is wrong with a pipeline, without running it; exit code 2 if anything is
+    /// Find what is wrong with a pipeline and its tests, without running them; exit code 2 if anything is
     #[command(after_long_help = "Example:\n  streamhost check pipeline.toml")]
     Check {
         /// The pipeline file.

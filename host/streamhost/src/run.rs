@@ -101,7 +101,11 @@ fn read(path: &Path) -> Result<PipelineFile> {
 /// `streamhost check`.
 pub(crate) fn check(path: &Path) -> Result<()> {
     let file = Arc::new(read(path)?);
-    process::block_on(async { pipeline::explain::explain(&file, &process::world()?).await })?;
+    process::block_on(async {
+        let world = process::world()?;
+        pipeline::explain::explain(&file, &world).await?;
+        pipeline::testing::check(&file, &world).await
+    })?;
     crate::print(&format!("{}: ok\n", path.display()))
 }
 

@@ -1,7 +1,7 @@
 //! `test`: a pipeline's `[[tests]]`, or the fixtures of a plugin.
 
 use crate::process;
-use engine::{Error, Result};
+use engine::{Error, Kind, Result};
 use pipeline::{PipelineFile, fixtures, testing, testing::Outcome};
 use std::{fmt::Write, path::Path, sync::Arc};
 
@@ -24,22 +24,42 @@ pub(crate) fn test(path: &Path, update: bool) -> Result<()> {
 
 fn report(path: &Path, outcomes: &[Outcome]) -> Result<()> {
     let mut text = String::new();
-    for outcome in outcomes {
-        let word = if outcome.differences.is_empty() { "ok" } else { "FAILED" };
-        let _ = writeln!(text, "test {} ... {word}", outcome.name);
-        for difference in &outcome.differences {
+    for Outcome { name, differences } in outcomes {
+        let word = match differences {
+            Ok(differences) if differences.is_empty() => "ok",
+            Ok(_) => "FAILED",
+            Err(_) => "ERROR",
+        };
+        let _ = writeln!(text, "test {name} ... {word}");
+        for difference in differences.iter().flatten() {
             let _ = writeln!(text, "  {difference}");
         }
     }
-    let failed = outcomes.iter().filter(|o| !o.differences.is_empty()).count();
-    let _ = writeln!(text, "{} passed, {failed} failed", outcomes.len() - failed);
+    let errors: Vec<&Error> = outcomes.iter().filter_map(|o| o.differences.as_ref().err()).collect();
+    let differ = |o: &&Outcome| o.differences.as_ref().is_ok_and(|differences| !differences.is_empty());
+    let failed = outcomes.iter().filter(differ).count();
+    let passed = outcomes.len() - failed - errors.len();
+    let _ = writeln!(text, "{passed} passed, {failed} failed{}", in_error(errors.len()));
     crate::print(&text)?;
-    match (outcomes.len(), failed) {
-        (0, _) => Err(Error::invalid(format!(
+    match (outcomes.len(), failed, unable(&errors)) {
+        (0, ..) => Err(Error::invalid(format!(
             "{} has no tests; add a [[tests]] section to a pipeline, or tests/<case>.toml to a plugin",
             path.display()
         ))),
-        (_, 0) => Ok(()),
-        _ => Err(Error::data(format!("{failed} of {} tests failed", outcomes.len()))),
+        (.., Some(error)) => Err(error),
+        (_, 0, None) => Ok(()),
+        (all, ..) => Err(Error::data(format!("{failed} of {all} tests failed"))),
     }
+}
+
+fn in_error(count: usize) -> String {
+    if count == 0 { String::new() } else { format!(", {count} in error") }
+}
+
+/// What kept tests from running, a line for each. Who wrote one that cannot be read has to act first.
+fn unable(errors: &[&Error]) -> Option<Error> {
+    let kinds: Vec<Kind> = errors.iter().map(|error| error.kind()).collect();
+    let kind = kinds.iter().find(|kind| **kind == Kind::Invalid).or(kinds.first())?;
+    let lines: Vec<String> = errors.iter().map(|error| error.report()).collect();
+    Some(Error::new(*kind, lines.join("\n")))
 }
