@@ -311,6 +311,21 @@ mod tests {
     }
 
     #[test]
+    fn the_form_of_a_file_does_not_change_without_its_version() {
+        let hex: String = file().iter().map(|byte| format!("{byte:02x}")).collect();
+        // Front, head up to the index, two blocks' index, its checksum, blocks.
+        let expected = [
+            "736873746174650a010000007e00000084000000000000003838e42a",
+            "03000000000000001100000000000000040006000000636f756e747302000000",
+            "0100000000000000000000020000000000000004000000000000002af93ae2",
+            "0300010c0000000000000001000000000000000200000000000000e03105ae",
+            "663653a1",
+            "66756c6c6368",
+        ];
+        assert_eq!(hex, expected.concat());
+    }
+
+    #[test]
     fn a_file_that_is_cut_short_says_so_wherever_it_is_cut() {
         let whole = file();
         for len in 0..whole.len() {

@@ -3,7 +3,7 @@ use super::{
     files::{FileRef, StateFiles},
 };
 use crate::Epoch;
-use std::{collections::BTreeMap, mem, sync::Arc};
+use std::{cmp::Reverse, collections::BTreeMap, mem, sync::Arc};
 
 /// Bytes of full content that a key group may write for each file of its chain, as a rule: what bounds how often a
 /// large group that hardly changes is written in full.
@@ -145,7 +145,7 @@ impl Ledger {
             c.full = no_more || c.is_old(self.number);
         }
         let mut overdue: Vec<_> = groups.iter_mut().filter(|c| !c.full && c.overdue().is_some()).collect();
-        overdue.sort_by_key(|c| std::cmp::Reverse(c.overdue()));
+        overdue.sort_by_key(|c| Reverse(c.overdue()));
         let mut spent = 0;
         for c in overdue {
             if spent > 0 && spent + c.amount.live > 2 * changed {

@@ -130,9 +130,11 @@ mod tests {
         for len in 0..whole.len() {
             assert_eq!(split(&whole[..len]), None, "{len} bytes");
         }
-        for claim in [[0, 0, 0x20, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0, 0, 5]] {
-            let long = [&claim[..], &vec![0; 100]].concat();
-            assert_eq!(split(&long), None);
+        let mut large = vec![0; 2 * MAX_VALUE];
+        for (key, value) in [(MAX_KEY + 1, 0), (0, MAX_VALUE + 1)] {
+            large[..4].copy_from_slice(&length(key));
+            large[4..PREFIX].copy_from_slice(&length(value));
+            assert_eq!(split(&large), None, "a key of {key} and a value of {value} bytes");
         }
     }
 

@@ -140,3 +140,62 @@ impl Wrong {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::file::Writer;
+    use super::*;
+    use crate::{Created, Epoch, checkpoint::MemoryStore};
+    use rand::{RngExt, SeedableRng, rngs::SmallRng};
+
+    /// Reads a table of one group whose only file has these bytes as its block, with checksums that are right.
+    async fn read(records: u64, block: &[u8]) -> Result<Ledger> {
+        let groups = KeyGroups::new(std::num::NonZeroU16::MIN);
+        let about = StateFile {
+            number: u64::MAX,
+            epoch: Epoch(0),
+            groups: 1,
+            operator: "counts",
+            blocks: Vec::new(),
+        };
+        let mut writer = Writer::new(&about, 1, block.len());
+        writer.block(0, BlockKind::Full, |out| {
+            out.extend_from_slice(block);
+            records
+        });
+        let store = MemoryStore::default();
+        let file = FileRef { epoch: Epoch(0), unique: "a".into() };
+        assert_eq!(store.create(&file.path("counts"), writer.finish()).await.unwrap(), Created::Won);
+        let files = StateFiles::new([file].into_iter(), [Some(Epoch(0))].into_iter());
+        replay(&store, "counts", groups, &files, |_, _| ()).await
+    }
+
+    fn block() -> Vec<u8> {
+        [record::put(b"key", b"value"), record::removal(b"gone"), record::put(b"", b"")].concat()
+    }
+
+    #[tokio::test]
+    async fn records_that_are_not_whole_or_not_as_many_as_said_are_an_error() {
+        assert!(read(3, &block()).await.is_ok());
+        for len in 0..block().len() {
+            let report = read(3, &block()[..len]).await.unwrap_err().report();
+            assert!(report.contains("0-a.state: its records of key group 0 are not whole"), "{report}");
+        }
+        assert!(read(4, &block()).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn records_that_were_made_up_panic_nobody() {
+        let mut rng = SmallRng::seed_from_u64(3);
+        let mut refused = 0;
+        for _ in 0..20_000 {
+            let mut bytes = block();
+            for _ in 0..rng.random_range(1..4) {
+                let at = rng.random_range(0..bytes.len());
+                bytes[at] = rng.random();
+            }
+            refused += u32::from(read(3, &bytes).await.is_err());
+        }
+        assert!((5_000..20_000).contains(&refused), "{refused}");
+    }
+}

@@ -2,7 +2,7 @@ use super::{
     file::{BlockKind, StateFile, Writer},
     files::{self, FileRef, StateFiles},
     group::{KeyGroup, KeyGroups, Size},
-    ledger::{Amount, Ledger},
+    ledger::{Amount, Ledger, Planned},
     replay,
 };
 use crate::{CheckpointStore, Created, Epoch, Error, Result};
@@ -144,28 +144,39 @@ impl StateTable {
         if plan.is_empty() {
             return Ok((None, disk.ledger.files()));
         }
-        let file = StateFile {
-            number: disk.ledger.number(),
-            epoch,
+        disk.unsure = Some(epoch);
+        let name = FileRef { epoch, unique: unique.into() };
+        let bytes = self.write_file(&name, plan, &mut disk.ledger, &mut groups);
+        Ok((Some((name.path(&self.operator), bytes)), disk.ledger.files()))
+    }
+
+    fn write_file(
+        &self,
+        name: &FileRef,
+        plan: Vec<Planned>,
+        ledger: &mut Ledger,
+        groups: &mut [MutexGuard<'_, KeyGroup>],
+    ) -> Bytes {
+        let about = StateFile {
+            number: ledger.number(),
+            epoch: name.epoch,
             groups: self.groups.count() as u16,
             operator: &self.operator,
             blocks: Vec::new(),
         };
         let bytes: u64 = plan.iter().map(|p| p.bytes).sum();
-        let mut writer = Writer::new(&file, plan.len(), bytes as usize);
-        let name = FileRef { epoch, unique: unique.into() };
-        disk.unsure = Some(epoch);
-        disk.ledger.add_file(epoch, file.number, name.unique.clone());
-        for planned in plan {
-            let Some(group) = groups.get_mut(usize::from(planned.group)) else { continue };
-            let full = planned.kind == BlockKind::Full;
-            let written = writer.block(planned.group, planned.kind, |out| match full {
-                true => group.write_full(out),
-                false => group.write_changes(out),
+        let mut file = Writer::new(&about, plan.len(), bytes as usize);
+        ledger.add_file(name.epoch, about.number, name.unique.clone());
+        for Planned { group, kind, .. } in plan {
+            let Some(content) = groups.get_mut(usize::from(group)) else { continue };
+            let full = kind == BlockKind::Full;
+            let written = file.block(group, kind, |out| match full {
+                true => content.write_full(out),
+                false => content.write_changes(out),
             });
-            disk.ledger.add_block(planned.group, full, written);
+            ledger.add_block(group, full, written);
         }
-        Ok((Some((name.path(&self.operator), writer.finish())), disk.ledger.files()))
+        file.finish()
     }
 
     fn refuse(&self, disk: &Disk, epoch: Epoch, unique: &str) -> Result<()> {
