@@ -27,6 +27,7 @@ mod run;
 mod simulation;
 mod sink;
 mod source;
+pub mod state;
 mod step;
 mod trigger;
 
