@@ -1,45 +1,35 @@
 //! Runs one epoch's rows through the plan.
 //!
-//! Every step has one task per partition, joined by bounded channels; a partition's batches stay in order all the
-//! way. A step's task hands batches to its lanes in turn and takes the answers back in the same order, so parallel
-//! instances do not show.
+//! Every stateless step has one task per partition, joined by bounded channels; a partition's batches stay in order all
+//! the way. A step's task hands batches to its lanes in turn and takes the answers back in the same order, so parallel
+//! instances do not show. A keyed step has a task per partition of its inputs, and one per shard.
 
+mod keyed;
+mod stateless;
+
+pub(crate) use self::stateless::Lanes;
+
+use self::keyed::Inboxes;
 use crate::{
-    Batch, BatchStream, EpochContext, EpochWriter, Kind, Partition, Result, ResultExt, Step, Worker,
+    Batch, BatchStream, EpochContext, EpochWriter, Kind, Partition, Result, ResultExt,
     checkpoint::Ranges,
-    plan::{Dataflow, Input, NamedSource},
-    rebatch::rebatch,
+    plan::{Dataflow, Input, NamedSource, Work},
+    shards::States,
 };
 use futures::{StreamExt, stream};
 use std::{
-    collections::HashMap,
+    ops::Range,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
 };
-use tokio::{
-    sync::{Mutex as AsyncMutex, mpsc},
-    task::JoinSet,
-};
-use tokio_util::task::AbortOnDropHandle;
+use tokio::{sync::mpsc, task::JoinSet};
 
 /// Batches that may wait between two tasks. With one in each task's hands, this is what bounds memory.
 const CHANNEL: usize = 2;
 
-/// A worker and whether it is there yet; empty again after it failed.
-type Lane = Arc<AsyncMutex<Option<Box<dyn Worker>>>>;
-
-/// The workers of a query, kept over epochs.
-#[derive(Default)]
-pub(crate) struct Lanes(Mutex<HashMap<(usize, Partition, usize), Lane>>);
-
-impl Lanes {
-    fn of(&self, step: usize, partition: Partition, count: usize) -> Vec<Lane> {
-        let mut lanes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        (0..count).map(|lane| lanes.entry((step, partition, lane)).or_default().clone()).collect()
-    }
-}
+type Tasks = JoinSet<Result<()>>;
 
 /// A sink's writer for one epoch, shared by its partitions, and the rows it was given.
 #[derive(Clone)]
@@ -53,6 +43,7 @@ pub(crate) struct EpochRun<'a> {
     pub(crate) sources: &'a [NamedSource],
     pub(crate) flow: &'a Dataflow,
     pub(crate) lanes: &'a Lanes,
+    pub(crate) states: &'a States,
     /// Its partition is overwritten for every task.
     pub(crate) context: EpochContext,
     pub(crate) partitions: u32,
@@ -96,6 +87,7 @@ impl EpochRun<'_> {
     /// Reads all ranges and returns, for each source, the rows read. On an error every task is stopped.
     pub(crate) async fn run(&self, ranges: &Ranges) -> Result<Vec<u64>> {
         let mut tasks = JoinSet::new();
+        let inboxes = self.start_shards(&mut tasks)?;
         let mut counts = Vec::with_capacity(self.sources.len());
         for (index, source) in self.sources.iter().enumerate() {
             let count = Arc::new(AtomicU64::new(0));
@@ -104,10 +96,13 @@ impl EpochRun<'_> {
             // Fewer streams than partitions would leave cores idle: then each step gets several lanes.
             let lanes = (self.partitions as usize).div_ceil(partitions.len().max(1));
             for (partition, rows) in partitions.into_iter().enumerate() {
-                self.feed(&mut tasks, Input::Source(index), Partition(partition as u32), lanes, rows);
+                let of = Of { input: Input::Source(index), partition: Partition(partition as u32), lanes };
+                self.feed(&mut tasks, &inboxes, of, rows)?;
             }
             counts.push(count);
         }
+        // The shards go on once no input can send any more.
+        drop(inboxes);
         while let Some(ended) = tasks.join_next().await {
             // Dropping the set on the way out stops the other tasks.
             ended.doing(Kind::Internal, || "a task of the epoch panicked")??;
@@ -131,10 +126,10 @@ impl EpochRun<'_> {
         Ok(partitions.into_iter().map(|parts| counted(parts, &source.name, count.clone())).collect())
     }
 
-    /// Starts the tasks that take the rows of `input`.
-    fn feed(&self, tasks: &mut Tasks, input: Input, partition: Partition, lanes: usize, rows: BatchStream) {
+    /// Starts the tasks that take the rows of `of`.
+    fn feed(&self, tasks: &mut Tasks, inboxes: &Inboxes, of: Of, rows: BatchStream) -> Result<()> {
         let mut direct = Some(rows);
-        let outlets = self.outlets(tasks, input, partition, lanes, &mut direct);
+        let outlets = self.outlets(tasks, inboxes, of, &mut direct)?;
         if let Some(mut rows) = direct {
             tasks.spawn(async move {
                 while let Some(batch) = rows.next().await {
@@ -145,27 +140,26 @@ impl EpochRun<'_> {
                 Ok(())
             });
         }
+        Ok(())
     }
 
-    /// Everything that takes rows of `input`. If that is one step alone, it takes `direct` itself and saves a task.
+    /// Everything that takes rows of `of`. If that is one step alone, it takes `direct` itself and saves a task.
     fn outlets(
         &self,
         tasks: &mut Tasks,
-        input: Input,
-        partition: Partition,
-        lanes: usize,
+        inboxes: &Inboxes,
+        of: Of,
         direct: &mut Option<BatchStream>,
-    ) -> Vec<Outlet> {
-        let sinks = self.flow.sinks.iter().zip(&self.writing).filter(|(sink, _)| sink.input == input);
+    ) -> Result<Vec<Outlet>> {
+        let sinks = self.flow.sinks.iter().zip(&self.writing).filter(|(sink, _)| sink.input == of.input);
         let mut outlets: Vec<Outlet> = sinks
             .filter_map(|(sink, to)| {
-                Some(Outlet::Sink { name: sink.name.clone(), partition, to: to.clone()? })
+                Some(Outlet::Sink { name: sink.name.clone(), partition: of.partition, to: to.clone()? })
             })
             .collect();
-        let steps: Vec<usize> =
-            self.flow.steps.iter().enumerate().filter(|(_, s)| s.input == input).map(|(i, _)| i).collect();
-        let alone = outlets.is_empty() && steps.len() == 1;
-        for step in steps {
+        let takers = self.takers(of.input);
+        let alone = outlets.is_empty() && takers.len() == 1;
+        for taker in takers {
             let rows = match direct.take_if(|_| alone) {
                 Some(rows) => rows,
                 None => {
@@ -174,35 +168,80 @@ impl EpochRun<'_> {
                     stream::unfold(receiver, |mut r| async { Some((Ok(r.recv().await?), r)) }).boxed()
                 }
             };
-            self.start_step(tasks, step, partition, lanes, rows);
+            self.start(tasks, inboxes, taker, of, rows)?;
         }
-        outlets
+        Ok(outlets)
     }
 
-    fn start_step(
+    /// The steps that have `input` among theirs.
+    fn takers(&self, input: Input) -> Vec<Taker> {
+        let mut takers = Vec::new();
+        for (step, named) in self.flow.steps.iter().enumerate() {
+            let mut base = 0;
+            for (place, of) in named.inputs.iter().enumerate() {
+                if *of == input {
+                    takers.push(Taker { step, place, base });
+                }
+                base += self.flow.width(*of, self.partitions);
+            }
+        }
+        takers
+    }
+
+    fn start(
         &self,
         tasks: &mut Tasks,
-        index: usize,
+        inboxes: &Inboxes,
+        taker: Taker,
+        of: Of,
+        rows: BatchStream,
+    ) -> Result<()> {
+        let Some(named) = self.flow.steps.get(taker.step) else { return Ok(()) };
+        let partition = Partition(taker.base + of.partition.0);
+        match &named.work {
+            Work::Stateless(step) => {
+                let of = Of { partition, ..of };
+                self.start_stateless(tasks, inboxes, (taker.step, &named.name, step), of, rows)
+            }
+            Work::Keyed(step) => {
+                self.start_scatter(tasks, inboxes, (taker, &named.name, step), Of { partition, ..of }, rows)
+            }
+        }
+    }
+
+    /// The outlets of these ports of a step, for one partition.
+    fn ports(
+        &self,
+        tasks: &mut Tasks,
+        inboxes: &Inboxes,
+        (step, ports): (usize, Range<usize>),
         partition: Partition,
         lanes: usize,
-        rows: BatchStream,
-    ) {
-        let Some(named) = self.flow.steps.get(index) else { return };
-        let ports = (0..named.step.ports().len())
-            .map(|port| self.outlets(tasks, Input::Step { step: index, port }, partition, lanes, &mut None))
-            .collect();
-        let task = StepTask {
-            step: named.step.clone(),
-            lanes: self.lanes.of(index, partition, lanes),
-            context: Arc::new(EpochContext { partition, ..self.context.clone() }),
-            ports,
-        };
-        let name = named.name.clone();
-        tasks.spawn(async move { task.run(rows).await.map_err(|e| e.while_doing(format!("step `{name}`"))) });
+    ) -> Result<Vec<Vec<Outlet>>> {
+        let of = |port| Of { input: Input::Step { step, port }, partition, lanes };
+        ports.map(|port| self.outlets(tasks, inboxes, of(port), &mut None)).collect()
+    }
+
+    fn context_of(&self, partition: Partition) -> EpochContext {
+        EpochContext { partition, ..self.context.clone() }
     }
 }
 
-type Tasks = JoinSet<Result<()>>;
+/// One partition of an output, and how many lanes a stateless step gets for it.
+#[derive(Clone, Copy)]
+struct Of {
+    input: Input,
+    partition: Partition,
+    lanes: usize,
+}
+
+/// A step, which of its inputs is meant, and how many partitions the inputs before that one have.
+#[derive(Clone, Copy)]
+struct Taker {
+    step: usize,
+    place: usize,
+    base: u32,
+}
 
 /// The streams one after the other; their rows are counted, their errors say which source they are from.
 fn counted(parts: Vec<BatchStream>, source: &str, count: Arc<AtomicU64>) -> BatchStream {
@@ -213,57 +252,4 @@ fn counted(parts: Vec<BatchStream>, source: &str, count: Arc<AtomicU64>) -> Batc
         Ok(batch)
     });
     rows.boxed()
-}
-
-struct StepTask {
-    step: Arc<dyn Step>,
-    lanes: Vec<Lane>,
-    context: Arc<EpochContext>,
-    /// Outlets by port.
-    ports: Vec<Vec<Outlet>>,
-}
-
-impl StepTask {
-    async fn run(self, rows: BatchStream) -> Result<()> {
-        let mut lanes = self.lanes.iter().cycle().cloned();
-        let work = rebatch(rows, self.step.batching()).map(|batch| {
-            let (step, context, lane) =
-                (self.step.clone(), self.context.clone(), lanes.next().unwrap_or_default());
-            async move {
-                let work = process(step, lane, context, batch?);
-                AbortOnDropHandle::new(tokio::spawn(work))
-                    .await
-                    .doing(Kind::Internal, || "a worker panicked")?
-            }
-        });
-        // One more than there are lanes, so that a lane works while an answer is being written.
-        let mut answers = Box::pin(work.buffered(self.lanes.len() + 1));
-        while let Some(answer) = answers.next().await {
-            for (port, batch) in answer? {
-                let outlets = self.ports.get(port).map_or(&[][..], |outlets| outlets);
-                if !send_all(outlets, batch).await? {
-                    return Ok(());
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Lets the lane's worker process a batch; a worker that fails is dropped.
-async fn process(
-    step: Arc<dyn Step>,
-    lane: Lane,
-    context: Arc<EpochContext>,
-    batch: Batch,
-) -> Result<Vec<(usize, Batch)>> {
-    let mut lane = lane.lock().await;
-    let mut worker = match lane.take() {
-        Some(worker) => worker,
-        None => step.worker().await?,
-    };
-    let mut out = Vec::with_capacity(1);
-    worker.process(&context, batch, &mut out).await?;
-    *lane = Some(worker);
-    Ok(out)
 }

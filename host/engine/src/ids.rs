@@ -11,6 +11,11 @@ impl Epoch {
     pub fn next(self) -> Epoch {
         Epoch(self.0 + 1)
     }
+
+    /// The epoch before this one.
+    pub fn before(self) -> Option<Epoch> {
+        self.0.checked_sub(1).map(Epoch)
+    }
 }
 
 impl fmt::Display for Epoch {

@@ -1,6 +1,6 @@
 //! What a query is made of.
 
-use crate::{OutputMode, Result, Sink, Source, Step};
+use crate::{Keyed, OutputMode, Port, Result, Sink, Source, Step, StepFacts, event_time::Policy};
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -25,25 +25,89 @@ pub struct NamedSource {
     pub source: Arc<dyn Source>,
 }
 
-/// Everything behind the sources: a forest, as every step and sink has one input.
+/// Everything behind the sources.
 ///
-/// Invariant: a step's input is a source or an **earlier** step.
+/// Invariant: a step's inputs are sources or **earlier** steps.
 #[derive(Default)]
 pub struct Dataflow {
     /// The steps, inputs first.
     pub steps: Vec<NamedStep>,
     /// The sinks.
     pub sinks: Vec<NamedSink>,
+    /// How several watermarks become one.
+    pub policy: Policy,
 }
 
 /// A step and where its rows come from.
 pub struct NamedStep {
-    /// Its name in the pipeline.
+    /// Its name: of a step of the pipeline, or of a part of one.
     pub name: String,
-    /// Where its rows come from.
-    pub input: Input,
-    /// The step.
-    pub step: Arc<dyn Step>,
+    /// Where its rows come from. A stateless step takes the rows of all of them alike: that is a union.
+    pub inputs: Vec<Input>,
+    /// What it does.
+    pub work: Work,
+}
+
+/// What a step does with its rows.
+#[derive(Clone)]
+pub enum Work {
+    /// One batch after the other, each for itself.
+    Stateless(Arc<dyn Step>),
+    /// By key, with state.
+    Keyed(Arc<dyn Keyed>),
+}
+
+impl NamedStep {
+    /// What leaves: the main output first.
+    pub fn ports(&self) -> &[Port] {
+        match &self.work {
+            Work::Stateless(step) => step.ports(),
+            Work::Keyed(step) => step.ports(),
+        }
+    }
+
+    /// For the plan and `explain`.
+    pub fn facts(&self) -> StepFacts {
+        match &self.work {
+            Work::Stateless(step) => step.facts(),
+            Work::Keyed(step) => step.facts(),
+        }
+    }
+}
+
+impl Dataflow {
+    /// How many partitions come from `input` in an epoch whose sources are asked for `partitions`.
+    pub fn width(&self, input: Input, partitions: u32) -> u32 {
+        let Input::Step { step, .. } = input else { return partitions };
+        let Some(named) = self.steps.get(step) else { return partitions };
+        let into = named.inputs.iter().map(|input| self.width(*input, partitions)).sum();
+        match named.work {
+            Work::Stateless(_) => into,
+            // Its shards, or what it puts aside on the way to them.
+            Work::Keyed(_) => partitions.max(into),
+        }
+    }
+
+    /// Whether any step has state.
+    pub fn remembers(&self) -> bool {
+        self.keyed().next().is_some()
+    }
+
+    /// The keyed steps with their indices and names.
+    pub fn keyed(&self) -> impl Iterator<Item = (usize, &str, &Arc<dyn Keyed>)> {
+        self.steps.iter().enumerate().filter_map(|(index, named)| match &named.work {
+            Work::Keyed(step) => Some((index, named.name.as_str(), step)),
+            Work::Stateless(_) => None,
+        })
+    }
+
+    /// The stateless steps with their names.
+    pub fn stateless(&self) -> impl Iterator<Item = (&str, &Arc<dyn Step>)> {
+        self.steps.iter().filter_map(|named| match &named.work {
+            Work::Stateless(step) => Some((named.name.as_str(), step)),
+            Work::Keyed(_) => None,
+        })
+    }
 }
 
 /// A sink and where its rows come from.
@@ -71,7 +135,7 @@ pub enum Input {
     Step {
         /// Index in [`Dataflow::steps`].
         step: usize,
-        /// Index in [`Step::ports`].
+        /// Index in [`NamedStep::ports`].
         port: usize,
     },
 }

@@ -29,7 +29,7 @@ pub struct Progress {
     /// Event-time statistics; empty for a query without a watermark.
     pub event_time: BTreeMap<String, String>,
     /// Operators with state; empty for a stateless query.
-    pub state_operators: Vec<serde_json::Value>,
+    pub state_operators: Vec<StateProgress>,
     /// Per source.
     pub sources: Vec<SourceProgress>,
     /// The first sink.
@@ -81,6 +81,20 @@ pub struct SourceProgress {
     pub input_rows_per_second: f64,
     /// Rows read per second of work on them.
     pub processed_rows_per_second: f64,
+}
+
+/// The state of one operator after an epoch.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StateProgress {
+    /// Its name.
+    pub operator_name: String,
+    /// Entries in all.
+    pub num_rows_total: u64,
+    /// Bytes of memory.
+    pub memory_used_bytes: u64,
+    /// Rows of the epoch that came too late.
+    pub num_rows_dropped_by_watermark: u64,
 }
 
 /// What one epoch wrote to a sink.

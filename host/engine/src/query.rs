@@ -59,6 +59,8 @@ pub enum Step {
     Planned,
     /// Every row is in the sinks' writers.
     Ran,
+    /// The state is durable; only a query with state comes here.
+    StateCommitted,
     /// The sink of this index has committed.
     SinkCommitted(usize),
     /// `commits/n` is durable.

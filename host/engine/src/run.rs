@@ -2,15 +2,19 @@
 
 mod continuous;
 mod report;
+mod stateful;
 
 use crate::{
     BadRows, Begin, Begun, Created, Epoch, EpochContext, Error, Kind, Offset, Partition, Planned, QueryId,
     Result, Timestamp, Token,
     checkpoint::{Checkpoint, CommitRecord, FORMAT_VERSION, OffsetRecord, Ranges, Resume},
     dataflow::{EpochRun, Lanes, Writing},
+    event_time::{InForce, Times, Watermarks},
     plan::{Dataflow, NamedSource},
     progress::Phases,
     query::{Query, Step, Stop},
+    shards::States,
+    state::KeyGroups,
     trigger::{Trigger, until_tick},
 };
 use arrow::datatypes::SchemaRef;
@@ -38,11 +42,18 @@ pub(crate) struct Run<'q> {
     schemas: Vec<SchemaRef>,
     flow: Dataflow,
     lanes: Lanes,
+    key_groups: KeyGroups,
+    states: States,
+    watermarks: Watermarks,
+    /// What the last planned epoch runs with.
+    in_force: InForce,
     /// When the last epoch was triggered.
     triggered: Option<Timestamp>,
     /// When the epoch before the last one reported was triggered.
     reported: Option<Timestamp>,
     phases: Phases,
+    /// Event times of the last epoch.
+    times: Option<Times>,
     backlog: BTreeMap<String, u64>,
     /// By source, those that nobody was warned of.
     bad_rows: BTreeMap<String, BadRows>,
@@ -81,9 +92,14 @@ impl<'q> Run<'q> {
             schemas: Vec::new(),
             flow: Dataflow::default(),
             lanes: Lanes::default(),
+            key_groups: metadata.key_groups,
+            states: States::default(),
+            watermarks: Watermarks::default(),
+            in_force: InForce::default(),
             triggered: None,
             reported: None,
             phases: Phases::default(),
+            times: None,
             backlog: BTreeMap::new(),
             bad_rows: BTreeMap::new(),
             advanced,
@@ -128,15 +144,21 @@ impl<'q> Run<'q> {
     /// Finishes what an earlier start has left, and answers the epoch to plan next.
     pub(crate) async fn catch_up(&mut self, resume: Resume, stop: &Stop) -> Result<Epoch> {
         match resume {
-            Resume::Fresh => Ok(Epoch(0)),
+            Resume::Fresh => {
+                self.recall(None).await?;
+                Ok(Epoch(0))
+            }
             Resume::Continue(last) => {
                 // A crash may have come between the commit and the release.
                 let record = self.checkpoint.offsets(last).await?;
                 self.release(last, &record.sources).await?;
                 self.positions = record.positions;
+                self.in_force = record.watermarks;
+                self.recall(Some(last)).await?;
                 Ok(last.next())
             }
             Resume::Replay { first, last } => {
+                self.recall(first.before()).await?;
                 for epoch in (first.0..=last.0).map(Epoch) {
                     if stop.is_requested() {
                         return Ok(epoch);
@@ -155,7 +177,7 @@ impl<'q> Run<'q> {
     /// Of a replay by other code, some sinks may have the rows of the first code already.
     fn warn_of_other_plugins(&self, epoch: Epoch, record: &OffsetRecord) {
         for named in &self.flow.steps {
-            let (then, now) = (record.plugins.get(&named.name), named.step.facts().digest);
+            let (then, now) = (record.plugins.get(&named.name), named.facts().digest);
             if then != now.as_ref() {
                 tracing::warn!(
                     epoch = epoch.0,
@@ -182,7 +204,7 @@ impl<'q> Run<'q> {
                 () = stop.requested() => return Ok(()),
             };
             self.phases = Phases { latest_offset: self.millis_since(started), ..Phases::default() };
-            if ranges.is_empty() {
+            if ranges.is_empty() && !self.watermark_has_work(trigger) {
                 if trigger.ends() || self.have_ended().await || self.wait_for_data(trigger, stop).await {
                     return Ok(());
                 }
@@ -264,7 +286,7 @@ impl<'q> Run<'q> {
     }
 
     fn record(&self, sources: Ranges) -> OffsetRecord {
-        let plugins = self.flow.steps.iter().filter_map(|s| Some((s.name.clone(), s.step.facts().digest?)));
+        let plugins = self.flow.steps.iter().filter_map(|s| Some((s.name.clone(), s.facts().digest?)));
         let mut positions = self.positions.clone();
         positions.extend(
             sources.iter().filter_map(|(name, ranges)| Some((name.clone(), ranges.last()?.end.clone()))),
@@ -277,6 +299,7 @@ impl<'q> Run<'q> {
             positions,
             consumed: self.consumed(&sources),
             sources,
+            watermarks: InForce { late: self.in_force.eviction, eviction: self.watermarks.global },
         }
     }
 
@@ -313,7 +336,7 @@ impl<'q> Run<'q> {
             epoch,
             partition: Partition(0),
             attempt,
-            watermark: None,
+            in_force: record.watermarks,
             now: record.time,
         }
     }
@@ -323,10 +346,11 @@ impl<'q> Run<'q> {
         let started = self.query.clock.monotonic();
         self.reached(epoch, Step::Planned)?;
         self.replan(&record.sources).await?;
+        self.in_force = record.watermarks;
         let context = self.context(epoch, attempt, &record);
-        let (input, written, tokens) = self.rows_to_sinks(&context, &record, true).await?;
+        let (input, written, commit) = self.rows_to_sinks(&context, &record, true).await?;
         let committing = self.query.clock.monotonic();
-        self.write_commit(epoch, input.iter().sum(), tokens).await?;
+        self.write_commit(epoch, commit).await?;
         self.reached(epoch, Step::Committed)?;
         self.release(epoch, &record.sources).await?;
         self.phases.commit_offsets += self.millis_since(committing);
@@ -336,26 +360,27 @@ impl<'q> Run<'q> {
         Ok(())
     }
 
-    /// Lets the rows of the record's ranges flow to the sinks and commits these. Answers rows by source, rows by sink,
-    /// and the sinks' tokens.
+    /// Lets the rows of the record's ranges flow to the sinks, and commits the state and the sinks. Answers rows by source,
+    /// rows by sink, and what there is to be committed.
     async fn rows_to_sinks(
         &mut self,
         context: &EpochContext,
         record: &OffsetRecord,
         marked: bool,
-    ) -> Result<(Vec<u64>, Vec<u64>, BTreeMap<String, Token>)> {
+    ) -> Result<(Vec<u64>, Vec<u64>, CommitRecord)> {
         let started = self.query.clock.monotonic();
-        let (writing, mut tokens) = self.begin_sinks(context.epoch, record.partitions, marked).await?;
+        let (writing, mut sinks) = self.begin_sinks(context.epoch, record.partitions, marked).await?;
         let run = EpochRun {
             sources: &self.sources,
             flow: &self.flow,
             lanes: &self.lanes,
+            states: &self.states,
             context: context.clone(),
             partitions: record.partitions.max(1),
             writing,
         };
-        // With every sink's rows stored already there is nothing to read for.
-        let input = if run.writing.iter().any(Option::is_some) {
+        // With every sink's rows stored already there is nothing to read for, but to bring state up to date.
+        let input = if run.writing.iter().any(Option::is_some) || self.flow.remembers() {
             run.run(&record.sources).await?
         } else {
             vec![0; self.sources.len()]
@@ -364,14 +389,25 @@ impl<'q> Run<'q> {
         self.reached(context.epoch, Step::Ran)?;
         self.phases.add_batch += self.millis_since(started);
         let committing = self.query.clock.monotonic();
-        let written = self.commit_sinks(context.epoch, writing, &mut tokens).await?;
+        let state = self.commit_state(context.epoch).await?;
+        let written = self.commit_sinks(context.epoch, writing, &mut sinks).await?;
         self.phases.commit_offsets += self.millis_since(committing);
         for (named, range) in
             self.sources.iter().filter_map(|s| Some((s, record.sources.get(&s.name)?.last()?)))
         {
             self.positions.insert(named.name.clone(), range.end.clone());
         }
-        Ok((input, written, tokens))
+        let times = self.watch_event_time();
+        let commit = CommitRecord {
+            version: FORMAT_VERSION,
+            time: self.query.clock.now(),
+            rows: input.iter().sum(),
+            sinks,
+            watermarks: self.watermarks.clone(),
+            state,
+        };
+        self.times = times;
+        Ok((input, written, commit))
     }
 
     async fn begin_sinks(
@@ -387,7 +423,7 @@ impl<'q> Run<'q> {
                 query: self.id.clone(),
                 sink: named.name.clone(),
                 epoch,
-                partitions,
+                partitions: self.flow.width(named.input, partitions),
                 schema: named.schema.clone(),
                 marked,
             };
@@ -423,8 +459,7 @@ impl<'q> Run<'q> {
         Ok(rows)
     }
 
-    async fn write_commit(&self, epoch: Epoch, rows: u64, sinks: BTreeMap<String, Token>) -> Result<()> {
-        let record = CommitRecord { version: FORMAT_VERSION, time: self.query.clock.now(), rows, sinks };
+    async fn write_commit(&self, epoch: Epoch, record: CommitRecord) -> Result<()> {
         if self.checkpoint.write_commit(epoch, &record).await? == Created::Lost {
             return Err(self.checkpoint.fenced(&format!("it committed epoch {epoch} first")));
         }
@@ -441,6 +476,7 @@ impl<'q> Run<'q> {
             let remembering = self.sources.iter().filter(|s| s.source.facts().needs_history);
             let names: Vec<&str> = remembering.map(|s| s.name.as_str()).collect();
             self.checkpoint.forget(epoch, self.query.settings.retain_epochs, &names).await?;
+            self.forget_state().await?;
         }
         Ok(())
     }

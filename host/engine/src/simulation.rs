@@ -9,7 +9,7 @@ use crate::{
     Partition, Place, Planned, Port, Progress, Query, QueryId, QuerySettings, Range, Reach, Restart, Result,
     Sink, Source, SourceFacts, Step, StepFacts, StepProgress, Stop, Timestamp, Token, Trigger, Worker,
     checkpoint::{Checkpoint, MemoryStore, Resume},
-    plan::{Dataflow, Input, NamedSink, NamedSource, NamedStep, Planner},
+    plan::{Dataflow, Input, NamedSink, NamedSource, NamedStep, Planner, Work},
 };
 use arrow::{
     array::{ArrayRef, AsArray, Int64Array, RecordBatch},
@@ -246,7 +246,11 @@ impl Planner for Plan {
     async fn dataflow(&self, _: &[SchemaRef]) -> Result<Dataflow> {
         let ports = vec![Port { name: String::new(), schema: schema() }];
         let step = Arc::new(Double { ports, bad: self.start.bad, endless: self.start.endless });
-        let steps = vec![NamedStep { name: "double".into(), input: Input::Source(0), step }];
+        let steps = vec![NamedStep {
+            name: "double".into(),
+            inputs: vec![Input::Source(0)],
+            work: Work::Stateless(step),
+        }];
         let inputs = [Input::Step { step: 0, port: 0 }, Input::Source(0)];
         let sinks = self.world.sinks.iter().zip(inputs).zip(["doubled", "plain"]);
         let sinks = sinks.map(|((sink, input), name)| NamedSink {
@@ -257,7 +261,7 @@ impl Planner for Plan {
             mode: OutputMode::Append,
             sink: Arc::new(sink.clone()),
         });
-        Ok(Dataflow { steps, sinks: sinks.collect() })
+        Ok(Dataflow { steps, sinks: sinks.collect(), ..Dataflow::default() })
     }
 }
 

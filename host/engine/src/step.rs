@@ -1,4 +1,7 @@
-use crate::{Batch, Epoch, Partition, QueryId, Result, Timestamp};
+use crate::{
+    Batch, Epoch, Partition, QueryId, Result, Timestamp,
+    event_time::{InForce, Times},
+};
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use serde::Serialize;
@@ -24,6 +27,11 @@ pub trait Step: Send + Sync {
 
     /// What happened since the last call; the engine asks once an epoch.
     fn progress(&self) -> StepProgress;
+
+    /// If it has a watermark: how far, in milliseconds, that stays behind, and the event times since the last call.
+    fn event_time(&self) -> Option<(i64, Option<Times>)> {
+        None
+    }
 }
 
 /// One lane of a [`Step`].
@@ -79,8 +87,8 @@ pub struct EpochContext {
     pub partition: Partition,
     /// 0 on the first try of this epoch, higher on a replay.
     pub attempt: u32,
-    /// Event-time watermark; none before the first one.
-    pub watermark: Option<Timestamp>,
+    /// The watermarks of the epoch; 0 without any.
+    pub in_force: InForce,
     /// The epoch's processing time, the same on a replay.
     pub now: Timestamp,
 }
@@ -93,7 +101,7 @@ impl EpochContext {
             epoch: Epoch(0),
             partition: Partition(0),
             attempt: 0,
-            watermark: None,
+            in_force: InForce::default(),
             now: Timestamp(0),
         }
     }

@@ -1,6 +1,7 @@
 //! What would run, in words: the answer of `streamhost explain`.
 
 use crate::{
+    assemble::Assembled,
     file::PipelineFile,
     graph::Upstream,
     planner::Planner,
@@ -12,7 +13,7 @@ use arrow::datatypes::SchemaRef;
 use connectors::{formats::ddl, source::Limit};
 use engine::{
     Guarantee, History, Port, Result, Trigger,
-    plan::{Dataflow, NamedSource, Planner as _},
+    plan::{NamedSource, Planner as _},
 };
 use std::{fmt::Write, sync::Arc};
 
@@ -27,11 +28,12 @@ pub async fn explain(file: &Arc<PipelineFile>, world: &World) -> Result<String> 
         let schema = restored.and_then(|()| source.schema(None));
         schemas.push(schema.map_err(|e| planner.of("source", name, e))?);
     }
-    let flow = planner.dataflow(&schemas).await?;
-    Ok(text(file, &sources, &schemas, &flow))
+    let planned = planner.plan(&schemas).await?;
+    Ok(text(file, &sources, &schemas, &planned))
 }
 
-fn text(file: &PipelineFile, sources: &[NamedSource], schemas: &[SchemaRef], flow: &Dataflow) -> String {
+fn text(file: &PipelineFile, sources: &[NamedSource], schemas: &[SchemaRef], planned: &Assembled) -> String {
+    let flow = &planned.flow;
     let mut out = String::new();
     let pipeline = &file.settings;
     line(&mut out, "query", &file.name(), &[head(file), how(pipeline)]);
@@ -45,16 +47,18 @@ fn text(file: &PipelineFile, sources: &[NamedSource], schemas: &[SchemaRef], flo
         }
         line(&mut out, "source", &format!("{name}: {}", facts.description), &details);
     }
-    for (step, upstream) in flow.steps.iter().zip(&file.graph.steps) {
-        let facts = step.step.facts();
-        let mut details = facts.details;
-        details.extend(outputs(step.step.ports()));
-        line(
-            &mut out,
-            "step",
-            &format!("{} ← {}: {}", step.name, from(upstream, pipeline), facts.description),
-            &details,
-        );
+    for ((name, parts), upstreams) in pipeline.steps.keys().zip(&planned.parts).zip(&file.graph.steps) {
+        let upstreams: Vec<String> = upstreams.iter().map(|(_, upstream)| from(upstream, pipeline)).collect();
+        for (number, part) in flow.steps.get(parts.clone()).into_iter().flatten().enumerate() {
+            let facts = part.facts();
+            let what = match number {
+                0 => format!("{name} ← {}: {}", upstreams.join(", "), facts.description),
+                _ => format!("{:width$}   {}", "", facts.description, width = name.len()),
+            };
+            let mut details = facts.details;
+            details.extend(outputs(part.ports()));
+            line(&mut out, if number == 0 { "step" } else { "" }, &what, &details);
+        }
     }
     for (sink, upstream) in flow.sinks.iter().zip(&file.graph.sinks) {
         let promise = promise(pipeline, sources, sink.sink.accepts(sink.mode, &sink.schema).ok());
@@ -66,7 +70,7 @@ fn text(file: &PipelineFile, sources: &[NamedSource], schemas: &[SchemaRef], flo
         );
     }
     let several = flow.sinks.len() > 1;
-    for step in flow.steps.iter().filter(|s| several && !s.step.facts().deterministic) {
+    for step in flow.steps.iter().filter(|s| several && !s.facts().deterministic) {
         let _ = writeln!(
             out,
             "note     step `{}` does not claim to be deterministic: after a crash the sinks may disagree about rows of one epoch",

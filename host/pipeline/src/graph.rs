@@ -2,10 +2,10 @@
 
 use crate::{
     place::Problem,
-    settings::{OnError, Pipeline, Sink, Source},
+    settings::{OnError, Pipeline, Sink, Source, Step},
 };
 use connectors::source::Limit;
-use engine::OutputMode;
+use engine::{OutputMode, sql::Sql};
 
 /// The name of the side output that gets rows in error.
 pub const DEAD_LETTER: &str = "dead-letter";
@@ -13,8 +13,8 @@ pub const DEAD_LETTER: &str = "dead-letter";
 /// Where the rows of each step and sink come from, in the order of the pipeline.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Graph {
-    /// One for each step.
-    pub steps: Vec<Upstream>,
+    /// For each step what it reads, by the names that its SQL gives it.
+    pub steps: Vec<Vec<(String, Upstream)>>,
     /// One for each sink.
     pub sinks: Vec<Upstream>,
 }
@@ -35,7 +35,11 @@ impl Graph {
         let mut graph = Graph::default();
         for (index, (name, step)) in pipeline.steps.iter().enumerate() {
             let who = Reader { kind: "step", table: "steps", name, from: step.from.as_deref(), above: index };
-            graph.steps.extend(who.upstream(pipeline).map_err(|p| problems.push(p)));
+            let upstreams = match &step.sql {
+                Some(sql) => who.tables(sql, pipeline),
+                None => who.upstream(pipeline).map(|upstream| vec![(String::new(), upstream)]),
+            };
+            graph.steps.extend(upstreams.map_err(|p| problems.push(p)));
         }
         for (name, sink) in &pipeline.sinks {
             let above = pipeline.steps.len();
@@ -61,6 +65,17 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// What a query reads.
+    fn tables(&self, sql: &str, pipeline: &Pipeline) -> Result<Vec<(String, Upstream)>, Problem> {
+        let problem = |what: String| Problem::at(&[self.table, self.name, "sql"], what);
+        let parsed = Sql::parse(sql).map_err(|e| problem(e.report()))?;
+        let upstream = |table: String| {
+            let named = self.named(&table, pipeline).map_err(|p| problem(p.message))?;
+            Ok((table, named))
+        };
+        parsed.tables().into_iter().map(upstream).collect()
+    }
+
     fn upstream(&self, pipeline: &Pipeline) -> Result<Upstream, Problem> {
         match self.from {
             Some(from) => self.named(from, pipeline),
@@ -174,6 +189,7 @@ fn numbers(pipeline: &Pipeline) -> Vec<Problem> {
             "max-per-trigger is at least 1, or no epoch would take anything; leave it out for no limit",
         ));
     }
+    problems.extend(pipeline.steps.iter().filter_map(|(name, step)| body(name, step)));
     for (name, step) in &pipeline.steps {
         if step.max_error_rate.is_some_and(|rate| !(0.0..=1.0).contains(&rate)) {
             problems.push(Problem::at(
@@ -183,6 +199,32 @@ fn numbers(pipeline: &Pipeline) -> Vec<Problem> {
         }
     }
     problems
+}
+
+/// A step does one thing.
+fn body(name: &str, step: &Step) -> Option<Problem> {
+    let problem = |key: &str, what: &str| Some(Problem::at(&["steps", name, key], what));
+    match (&step.sql, &step.plugin) {
+        (Some(_), Some(_)) => problem("plugin", "a step is SQL or a plugin; make two steps of them"),
+        (Some(_), None) if step.from.is_some() => {
+            problem("from", "a query names what it reads in its own FROM; leave `from` out")
+        }
+        (Some(_), None) if step.watermark.is_some() => problem(
+            "watermark",
+            "a query's FROM may name several tables; put the watermark on the source or the step that has the column",
+        ),
+        (None, None) if step.watermark.is_none() => {
+            Some(Problem::at(&["steps", name], "the step does nothing; add sql, plugin or watermark"))
+        }
+        (sql, None) if !step.config.is_empty() || step.on_error != OnError::Fail => {
+            let what = if sql.is_some() { "SQL" } else { "a watermark" };
+            Some(Problem::at(
+                &["steps", name],
+                format!("config and on-error are for a plugin, and this step is {what}"),
+            ))
+        }
+        _ => None,
+    }
 }
 
 fn takes_nothing(limit: Limit) -> bool {
@@ -248,7 +290,11 @@ fn unread(pipeline: &Pipeline, graph: &Graph) -> Vec<Problem> {
     let reaching = reaching(graph);
     let is_read = |from: &dyn Fn(&Upstream) -> bool| {
         graph.sinks.iter().any(from)
-            || graph.steps.iter().zip(&reaching).any(|(upstream, reaches)| *reaches && from(upstream))
+            || graph
+                .steps
+                .iter()
+                .zip(&reaching)
+                .any(|(read, reaches)| *reaches && read.iter().any(|(_, upstream)| from(upstream)))
     };
     let mut problems = Vec::new();
     for (index, (name, step)) in pipeline.steps.iter().enumerate() {
@@ -279,9 +325,9 @@ fn reaching(graph: &Graph) -> Vec<bool> {
     };
     graph.sinks.iter().for_each(|upstream| mark(upstream, &mut reaching));
     // A step reads from earlier ones only.
-    for (index, upstream) in graph.steps.iter().enumerate().rev() {
+    for (index, read) in graph.steps.iter().enumerate().rev() {
         if reaching.get(index) == Some(&true) {
-            mark(upstream, &mut reaching);
+            read.iter().for_each(|(_, upstream)| mark(upstream, &mut reaching));
         }
     }
     reaching
@@ -290,7 +336,9 @@ fn reaching(graph: &Graph) -> Vec<bool> {
 /// Every step works on rows as they come, so there is no result that a sink could store whole.
 fn complete(pipeline: &Pipeline, graph: &Graph) -> Vec<Problem> {
     let sinks = pipeline.sinks.iter().zip(&graph.sinks);
-    let complete = sinks.filter(|((_, sink), _)| sink.mode == OutputMode::Complete);
+    let complete = sinks.filter(|((_, sink), upstream)| {
+        sink.mode == OutputMode::Complete && !may_aggregate(pipeline, graph, upstream)
+    });
     complete
         .map(|((name, sink), upstream)| {
             let mode = sink.mode;
@@ -304,6 +352,14 @@ fn complete(pipeline: &Pipeline, graph: &Graph) -> Vec<Problem> {
             )
         })
         .collect()
+}
+
+/// Whether there is SQL at or above a place.
+fn may_aggregate(pipeline: &Pipeline, graph: &Graph, upstream: &Upstream) -> bool {
+    let Upstream::Step(step, _) = upstream else { return false };
+    let sql = pipeline.steps.get_index(*step).is_some_and(|(_, step)| step.sql.is_some());
+    let above = graph.steps.get(*step).into_iter().flatten();
+    sql || above.into_iter().any(|(_, upstream)| may_aggregate(pipeline, graph, upstream))
 }
 
 fn name_of(upstream: &Upstream, pipeline: &Pipeline) -> String {
@@ -331,7 +387,8 @@ mod tests {
         let graph =
             resolve(&format!("{SOURCE}[steps.a]\nplugin='p'\n[steps.b]\nplugin='p'\n[sinks.out.noop]\n"))
                 .unwrap();
-        assert_eq!(graph.steps, [Upstream::Source(0), Upstream::Step(0, None)]);
+        let read = |upstream| vec![(String::new(), upstream)];
+        assert_eq!(graph.steps, [read(Upstream::Source(0)), read(Upstream::Step(0, None))]);
         assert_eq!(graph.sinks, [Upstream::Step(1, None)]);
     }
 

@@ -3,6 +3,7 @@
 //! [`PipelineFile`] is a file whose shape is right; [`Planner`] makes the engine's parts from it; [`explain`] says
 //! what would run; [`testing`] runs its tests.
 
+mod assemble;
 mod directories;
 pub mod explain;
 mod file;

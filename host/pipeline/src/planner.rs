@@ -1,9 +1,9 @@
 //! From settings to sources, steps and sinks.
 
 use crate::{
+    assemble::{Assembled, Reader},
     directories,
     file::PipelineFile,
-    graph::{Graph, Upstream},
     settings::{self, OnError, Sink, Source, Step},
     world::{Unread, World},
 };
@@ -26,7 +26,7 @@ use connectors::{
 };
 use engine::{
     Error, Result,
-    plan::{Dataflow, Input, NamedSink, NamedSource, NamedStep},
+    plan::{Dataflow, NamedSink, NamedSource},
 };
 use jiff::tz::TimeZone;
 use plugin::{BindSettings, Plugin, PluginStep};
@@ -179,9 +179,24 @@ impl Planner {
         self.file.locate(&[&format!("{kind}s"), name], error)
     }
 
-    async fn step(&self, name: &str, step: &Step, input: SchemaRef) -> Result<PluginStep> {
+    pub(crate) fn file(&self) -> &PipelineFile {
+        &self.file
+    }
+
+    /// An error of a step's query, with the place in the file.
+    pub(crate) fn in_sql(&self, step: &str, _sql: &str, error: Error) -> Error {
+        self.file.locate(&["steps", step, "sql"], error)
+    }
+
+    pub(crate) async fn plugin_step(
+        &self,
+        name: &str,
+        plugin: &str,
+        step: &Step,
+        input: SchemaRef,
+    ) -> Result<PluginStep> {
         let plugin =
-            self.plugin(&step.plugin).await.map_err(|e| self.file.locate(&["steps", name, "plugin"], e))?;
+            self.plugin(plugin).await.map_err(|e| self.file.locate(&["steps", name, "plugin"], e))?;
         let settings = bind_settings(name, step, input)?;
         plugin.bind(settings).await.map_err(|e| self.file.locate(&["steps", name], e))
     }
@@ -248,20 +263,20 @@ impl engine::plan::Planner for Planner {
 
     async fn dataflow(&self, schemas: &[SchemaRef]) -> Result<Dataflow> {
         self.note_schemas(schemas);
-        let Graph { steps, sinks } = &self.file.graph;
-        let mut flow = Dataflow::default();
-        for ((name, settings), upstream) in self.file.settings.steps.iter().zip(steps) {
-            let (input, schema) = resolve(upstream, schemas, &flow)
-                .map_err(|e| self.file.locate(&["steps", name, "from"], e))?;
-            let step = Arc::new(self.step(name, settings, schema).await?);
-            flow.steps.push(NamedStep { name: name.clone(), input, step });
-        }
-        for ((name, settings), upstream) in self.file.settings.sinks.iter().zip(sinks) {
-            let (input, schema) = resolve(upstream, schemas, &flow)
-                .map_err(|e| self.file.locate(&["sinks", name, "from"], e))?;
+        Ok(self.plan(schemas).await?.flow)
+    }
+}
+
+impl Planner {
+    /// All parts of the pipeline: of its steps, and its sinks.
+    pub(crate) async fn plan(&self, schemas: &[SchemaRef]) -> Result<Assembled> {
+        let sinks = self.file.settings.sinks.values().zip(&self.file.graph.sinks);
+        let readers = sinks.map(|(sink, upstream)| Reader { upstream: upstream.clone(), mode: sink.mode });
+        let mut all = self.assemble(schemas, &[], &readers.collect::<Vec<_>>()).await?;
+        for ((name, settings), (input, schema)) in self.file.settings.sinks.iter().zip(all.read.clone()) {
             let (sink, description) = self.sink(settings).map_err(|e| self.of("sink", name, e))?;
             sink.accepts(settings.mode, &schema).map_err(|e| self.of("sink", name, e))?;
-            flow.sinks.push(NamedSink {
+            all.flow.sinks.push(NamedSink {
                 name: name.clone(),
                 description,
                 input,
@@ -270,37 +285,6 @@ impl engine::plan::Planner for Planner {
                 sink,
             });
         }
-        Ok(flow)
-    }
-}
-
-/// The engine's name for an upstream, and the columns that come from it.
-pub(crate) fn resolve(
-    upstream: &Upstream,
-    schemas: &[SchemaRef],
-    flow: &Dataflow,
-) -> Result<(Input, SchemaRef)> {
-    let missing = || Error::internal("the pipeline's graph names a part that was not made");
-    match upstream {
-        Upstream::Source(source) => {
-            Ok((Input::Source(*source), schemas.get(*source).ok_or_else(missing)?.clone()))
-        }
-        Upstream::Step(index, output) => {
-            let named = flow.steps.get(*index).ok_or_else(missing)?;
-            let ports = named.step.ports();
-            let wanted = output.as_deref().unwrap_or("");
-            let port = ports.iter().position(|p| p.name == wanted).ok_or_else(|| {
-                let names: Vec<String> =
-                    ports.iter().skip(1).map(|p| format!("`{}.{}`", named.name, p.name)).collect();
-                let there = if names.is_empty() {
-                    "it has none".into()
-                } else {
-                    format!("it has {}", names.join(", "))
-                };
-                Error::invalid(format!("step `{}` has no side output `{wanted}`: {there}", named.name))
-            })?;
-            let schema = ports.get(port).ok_or_else(missing)?.schema.clone();
-            Ok((Input::Step { step: *index, port }, schema))
-        }
+        Ok(all)
     }
 }

@@ -46,6 +46,9 @@ pub struct Pipeline {
     /// How long a query that was asked to stop may take to finish its epoch.
     #[serde(default = "thirty_seconds")]
     pub stop_timeout: Interval,
+    /// How the watermarks of several sources and steps become one.
+    #[serde(default)]
+    pub watermark_policy: WatermarkPolicy,
     /// Where rows come from, by name.
     #[serde(default)]
     pub sources: IndexMap<String, Source>,
@@ -104,6 +107,8 @@ pub struct Source {
     /// Whether new columns in new files extend the schema.
     #[serde(default)]
     pub evolve: bool,
+    /// Which column is event time, and how long to wait for late rows.
+    pub watermark: Option<Watermark>,
     /// Files of a directory, as they arrive.
     pub files: Option<FilesSettings>,
     /// Lines from a TCP connection.
@@ -114,19 +119,57 @@ pub struct Source {
     pub stdin: Option<StdinSettings>,
 }
 
-/// A step: a plugin and what it may do.
+/// How several watermarks become one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum WatermarkPolicy {
+    /// The slowest one counts.
+    #[default]
+    Min,
+    /// The fastest one counts.
+    Max,
+}
+
+impl From<WatermarkPolicy> for engine::event_time::Policy {
+    fn from(policy: WatermarkPolicy) -> Self {
+        match policy {
+            WatermarkPolicy::Min => engine::event_time::Policy::Min,
+            WatermarkPolicy::Max => engine::event_time::Policy::Max,
+        }
+    }
+}
+
+/// How far event time has come: the latest time seen, less the delay.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(
     deny_unknown_fields,
     rename_all = "kebab-case",
-    expecting = "a table such as { plugin = \"my-filter\" }"
+    expecting = "a table such as { column = \"event_time\", delay = \"10 minutes\" }"
+)]
+pub struct Watermark {
+    /// The column of event time, a TIMESTAMP.
+    pub column: String,
+    /// How much later than others a row may come, and still count.
+    pub delay: Interval,
+}
+
+/// A step: SQL or a plugin, on rows with a watermark or as they are.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a table such as { plugin = \"my-filter\" } or { sql = \"SELECT …\" }"
 )]
 pub struct Step {
     /// Where its rows come from: a source, a step, or a side output as `step.output`. Default: the step above, or the
     /// only source.
     pub from: Option<String>,
+    /// A query in Spark's SQL over sources and steps above, which its FROM names.
+    pub sql: Option<String>,
     /// A `.wasm` file, or the folder of a plugin's source, which is built when stale.
-    pub plugin: String,
+    pub plugin: Option<String>,
+    /// Which column of what comes in is event time, and how long to wait for late rows.
+    pub watermark: Option<Watermark>,
     /// The plugin's own settings; `streamhost inspect` shows their schema.
     #[serde(default)]
     #[schemars(with = "IndexMap<String, serde_json::Value>")]

@@ -4,6 +4,7 @@
 //! and its place looked at, if neither the pipeline nor the test tells its columns.
 
 use crate::{
+    assemble::{Assembled, Reader},
     file::{self, PipelineFile},
     graph::Upstream,
     planner::Planner,
@@ -26,7 +27,7 @@ use engine::{
     Partition, Place, Planned, Query, QueryId, QuerySettings, Range, Reach, Restart, Result, ResultExt, Sink,
     Source, SourceFacts, Stop, Token, Trigger,
     checkpoint::MemoryStore,
-    plan::{self, Dataflow, Input, NamedSink, NamedSource, Planner as _},
+    plan::{self, Dataflow, NamedSink, NamedSource, Planner as _},
 };
 use futures::{StreamExt, stream};
 use serde::Deserialize;
@@ -208,10 +209,10 @@ impl Scene {
     /// Puts rows in the place of what steps would read.
     async fn give_steps(&mut self, file: &PipelineFile, test: &Test) -> Result<()> {
         let of_sources = self.schemas.clone();
-        let flow = self.planner.dataflow(&of_sources).await?;
+        let inputs = self.planner.inputs(&of_sources).await?;
         for (name, rows) in test.input.iter().filter(|(name, _)| !file.settings.sources.contains_key(*name)) {
             let step = file.settings.steps.get_index_of(name).ok_or_else(|| unknown(file, name))?;
-            let input = flow.steps.get(step).and_then(|s| columns(s.input, &of_sources, &flow));
+            let input = inputs.get(step).cloned();
             let input = input.unwrap_or_else(|| Arc::new(Schema::empty()));
             let rows = given::exact(rows, &input, self.planner.time_zone());
             let rows = rows.map_err(|e| e.while_doing(rows_of(name)))?;
@@ -280,13 +281,6 @@ fn watched(file: &PipelineFile, name: &str) -> Result<Upstream> {
         .ok_or_else(|| unknown(file, name))
 }
 
-fn columns(input: Input, schemas: &[SchemaRef], flow: &Dataflow) -> Option<SchemaRef> {
-    match input {
-        Input::Source(source) => schemas.get(source).cloned(),
-        Input::Step { step, port } => Some(flow.steps.get(step)?.step.ports().get(port)?.schema.clone()),
-    }
-}
-
 #[async_trait]
 impl plan::Planner for Scene {
     async fn sources(&self) -> Result<Vec<NamedSource>> {
@@ -294,19 +288,22 @@ impl plan::Planner for Scene {
     }
 
     async fn dataflow(&self, _: &[SchemaRef]) -> Result<Dataflow> {
-        let mut flow = self.planner.dataflow(&self.schemas).await?;
-        for (step, source) in &self.injected {
-            flow.steps.iter_mut().skip(*step).take(1).for_each(|s| s.input = Input::Source(*source));
-        }
-        flow.sinks.clear();
-        for ((name, upstream), rows) in self.watched.iter().zip(&self.collected) {
-            let (input, schema) = crate::planner::resolve(upstream, &self.schemas, &flow)?;
+        let readers = self
+            .watched
+            .iter()
+            .map(|(_, upstream)| Reader { upstream: upstream.clone(), mode: self.planner.mode_of(upstream) });
+        let readers: Vec<_> = readers.collect();
+        let Assembled { mut flow, read, .. } =
+            self.planner.assemble(&self.schemas, &self.injected, &readers).await?;
+        for (((name, _), rows), (reader, (input, schema))) in
+            self.watched.iter().zip(&self.collected).zip(readers.into_iter().zip(read))
+        {
             flow.sinks.push(NamedSink {
                 name: name.clone(),
                 description: "test".into(),
                 input,
                 schema,
-                mode: OutputMode::Append,
+                mode: reader.mode,
                 sink: Arc::new(rows.clone()),
             });
         }

@@ -181,7 +181,7 @@ fn context(cx: &EpochContext) -> abi::Context<'_> {
         epoch: cx.epoch.0,
         partition: cx.partition.0,
         attempt: cx.attempt,
-        watermark: cx.watermark.map(|t| t.0),
+        watermark: (cx.in_force.eviction > Default::default()).then(|| cx.in_force.eviction.micros()),
         now: cx.now.0,
     }
 }

@@ -154,6 +154,7 @@ impl Observer for Shown {
         self.hold.step(match step {
             CommitStep::Planned => "planned",
             CommitStep::Ran => "ran",
+            CommitStep::StateCommitted => "state-committed",
             CommitStep::SinkCommitted(_) => "sink-committed",
             CommitStep::Committed => "committed",
             CommitStep::Released => "released",

@@ -2,7 +2,7 @@ use super::{
     CheckpointStore, Created,
     record::{self, CommitRecord, FORMAT_VERSION, Metadata, OffsetRecord, Owner, Resume},
 };
-use crate::{Epoch, Error, History, Kind, QueryId, Result, Timestamp};
+use crate::{Epoch, Error, History, Kind, QueryId, Result, Timestamp, state::KeyGroups};
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
@@ -34,6 +34,11 @@ impl Checkpoint {
         Checkpoint { store }
     }
 
+    /// What holds its records.
+    pub(crate) fn store(&self) -> &dyn CheckpointStore {
+        &*self.store
+    }
+
     /// Where it is, for messages.
     pub fn location(&self) -> String {
         self.store.location()
@@ -47,8 +52,13 @@ impl Checkpoint {
     /// The metadata; made from `name` and `sources` if there is none. A checkpoint of other sources is refused: their
     /// offsets would be applied to the wrong data.
     pub async fn open(&self, name: &str, sources: BTreeMap<String, String>) -> Result<Metadata> {
-        let fresh =
-            Metadata { version: FORMAT_VERSION, id: QueryId::random(), name: name.to_owned(), sources };
+        let fresh = Metadata {
+            version: FORMAT_VERSION,
+            id: QueryId::random(),
+            name: name.to_owned(),
+            sources,
+            key_groups: KeyGroups::default(),
+        };
         if self.metadata().await?.is_none() && self.create("metadata", &fresh).await? == Created::Won {
             return Ok(fresh);
         }

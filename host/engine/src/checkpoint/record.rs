@@ -1,4 +1,8 @@
-use crate::{Epoch, Error, Offset, QueryId, Range, Result, Timestamp, Token};
+use crate::{
+    Epoch, Error, Offset, QueryId, Range, Result, Timestamp, Token,
+    event_time::{InForce, Watermarks},
+    state::{KeyGroups, StateFiles},
+};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::collections::BTreeMap;
 
@@ -17,6 +21,9 @@ pub struct Metadata {
     pub name: String,
     /// Source name → what it reads. Offsets mean nothing to another source.
     pub sources: BTreeMap<String, String>,
+    /// Into how many groups the keys of state are divided.
+    #[serde(default)]
+    pub key_groups: KeyGroups,
 }
 
 /// `owners/<k>`: one per start. The host of the highest `k` owns the query.
@@ -49,6 +56,9 @@ pub struct OffsetRecord {
     /// Sources whose range cannot be read again once the epoch is released.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub consumed: Vec<String>,
+    /// By which watermarks rows are late and state is final.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub watermarks: InForce,
 }
 
 /// What an epoch reads, by source name.
@@ -65,6 +75,16 @@ pub struct CommitRecord {
     pub rows: u64,
     /// Sink name → what the sink wants to be kept.
     pub sinks: BTreeMap<String, Token>,
+    /// How far event time had come after the epoch.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub watermarks: Watermarks,
+    /// Step name → the files that hold its state after the epoch.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub state: BTreeMap<String, StateFiles>,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// Reads a record, telling apart a newer format, a torn file and another kind of file.

@@ -3,7 +3,7 @@
 use super::{Run, any_source_ready, in_time};
 use crate::{
     Created, Epoch, Result,
-    checkpoint::{OffsetRecord, Ranges},
+    checkpoint::{CommitRecord, OffsetRecord, Ranges},
     query::Stop,
 };
 use std::{collections::BTreeMap, time::Duration};
@@ -11,15 +11,16 @@ use std::{collections::BTreeMap, time::Duration};
 impl Run<'_> {
     /// Batches to the sinks as they arrive; an epoch is recorded when it closes.
     pub(crate) async fn continuous(&mut self, first: Epoch, interval: Duration, stop: &Stop) -> Result<()> {
+        self.refuse_state()?;
         let mut epoch = first;
         while !stop.is_requested() {
             let late = self.too_late(stop, epoch);
-            let (record, rows) = in_time(late, epoch, self.open_epoch(epoch, interval, stop)).await?;
-            if !record.sources.is_empty() {
+            let (record, commit) = in_time(late, epoch, self.open_epoch(epoch, interval, stop)).await?;
+            if let Some(commit) = commit {
                 if self.checkpoint.write_offsets(epoch, &record).await? == Created::Lost {
                     return Err(self.checkpoint.fenced(&format!("it closed epoch {epoch} first")));
                 }
-                self.write_commit(epoch, rows, BTreeMap::new()).await?;
+                self.write_commit(epoch, commit).await?;
                 self.warn_of_bad_rows(Some(epoch));
                 epoch = epoch.next();
             }
@@ -31,18 +32,18 @@ impl Run<'_> {
     }
 
     /// Moves rows until the interval is over, or until columns change: a replay of an epoch has one plan. Answers what
-    /// was read, and how many rows.
+    /// was read, and what there is to be committed; nothing if nothing was read.
     async fn open_epoch(
         &mut self,
         epoch: Epoch,
         interval: Duration,
         stop: &Stop,
-    ) -> Result<(OffsetRecord, u64)> {
+    ) -> Result<(OffsetRecord, Option<CommitRecord>)> {
         self.checkpoint.still_mine(self.owner).await?;
         let clock = self.query.clock.clone();
         let close = clock.monotonic() + interval;
         let mut all = self.record(Ranges::new());
-        let mut rows = 0;
+        let mut commit: Option<CommitRecord> = None;
         while !stop.is_requested() && clock.monotonic() < close {
             let ranges = tokio::select! {
                 ranges = self.plan() => ranges?,
@@ -63,25 +64,28 @@ impl Run<'_> {
                 break;
             }
             let record = self.record(ranges);
-            rows += self.deliver(epoch, &record).await?;
+            let delivered = self.deliver(epoch, &record).await?;
+            let rows = delivered.rows + commit.map_or(0, |before| before.rows);
+            // The sinks wrote without a mark, so there is none to be kept.
+            commit = Some(CommitRecord { rows, sinks: BTreeMap::new(), ..delivered });
             all.positions = record.positions;
             for (name, ranges) in record.sources {
                 all.sources.entry(name).or_default().extend(ranges);
             }
         }
         all.consumed = self.consumed(&all.sources);
-        Ok((all, rows))
+        Ok((all, commit))
     }
 
-    /// Brings the rows of the record's ranges to the sinks, and answers how many there were.
-    async fn deliver(&mut self, epoch: Epoch, record: &OffsetRecord) -> Result<u64> {
+    /// Brings the rows of the record's ranges to the sinks.
+    async fn deliver(&mut self, epoch: Epoch, record: &OffsetRecord) -> Result<CommitRecord> {
         let started = self.query.clock.monotonic();
         self.replan(&record.sources).await?;
         let context = self.context(epoch, 0, record);
-        let (input, written, _) = self.rows_to_sinks(&context, record, false).await?;
+        let (input, written, commit) = self.rows_to_sinks(&context, record, false).await?;
         // The epoch is not complete yet: a snapshot may speak of part of it, never stand for all of it.
         self.release_ranges(&record.sources, epoch.0.checked_sub(1).map(Epoch)).await?;
         self.report(&context, record, &input, &written, started);
-        Ok(input.iter().sum())
+        Ok(commit)
     }
 }

@@ -2,10 +2,10 @@
 
 use super::Run;
 use crate::{
-    Epoch, EpochContext,
+    Epoch, EpochContext, StepProgress, Timestamp,
     checkpoint::OffsetRecord,
     plan::NamedSource,
-    progress::{Progress, SinkProgress, SourceProgress, per_second},
+    progress::{Progress, SinkProgress, SourceProgress, StateProgress, per_second},
 };
 use std::{collections::BTreeMap, time::Duration};
 
@@ -48,8 +48,8 @@ impl Run<'_> {
             input_rows_per_second: per_second(rows, since_last),
             processed_rows_per_second: per_second(rows, took),
             duration_ms: std::mem::take(&mut self.phases),
-            event_time: BTreeMap::new(),
-            state_operators: Vec::new(),
+            event_time: self.event_time(record),
+            state_operators: self.state_operators(),
             sources: self
                 .sources
                 .iter()
@@ -61,7 +61,7 @@ impl Run<'_> {
                 .collect(),
             sink: sinks.first().cloned().unwrap_or_default(),
             sinks,
-            plugins: self.flow.steps.iter().map(|s| (s.name.clone(), s.step.progress())).collect(),
+            plugins: self.plugins(),
         };
         tracing::debug!(epoch = context.epoch.0, rows, millis = took.as_millis() as u64, "epoch committed");
         self.query.observer.progress(&progress);
@@ -113,5 +113,39 @@ impl Run<'_> {
                 "rows do not fit the schema: `on-bad-data` leaves them out, or puts NULL for what does not fit"
             );
         }
+    }
+
+    /// Spark's event-time statistics; nothing without a watermark.
+    fn event_time(&self, record: &OffsetRecord) -> BTreeMap<String, String> {
+        if !self.flow.stateless().any(|(_, step)| step.event_time().is_some()) {
+            return BTreeMap::new();
+        }
+        let text = |micros: i64| Timestamp(micros).to_string();
+        let mut all = BTreeMap::from([("watermark".to_owned(), text(record.watermarks.eviction.micros()))]);
+        if let Some(times) = self.times {
+            all.extend(
+                [("min", times.min), ("max", times.max), ("avg", times.mean())]
+                    .map(|(name, micros)| (name.to_owned(), text(micros))),
+            );
+        }
+        all
+    }
+
+    fn state_operators(&self) -> Vec<StateProgress> {
+        let operators = self.flow.keyed().filter_map(|(_, name, step)| {
+            let (rows, bytes) = self.states.of(name).ok()?.size();
+            Some(StateProgress {
+                operator_name: name.to_owned(),
+                num_rows_total: rows,
+                memory_used_bytes: bytes,
+                num_rows_dropped_by_watermark: step.take_late(),
+            })
+        });
+        operators.collect()
+    }
+
+    fn plugins(&self) -> BTreeMap<String, StepProgress> {
+        let plugins = self.flow.stateless().filter(|(_, step)| step.facts().digest.is_some());
+        plugins.map(|(name, step)| (name.to_owned(), step.progress())).collect()
     }
 }

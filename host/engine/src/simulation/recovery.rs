@@ -264,6 +264,7 @@ fn record(sources: &[&str]) -> OffsetRecord {
         positions: BTreeMap::new(),
         plugins: BTreeMap::new(),
         consumed: Vec::new(),
+        watermarks: Default::default(),
     }
 }
 

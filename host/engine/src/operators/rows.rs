@@ -1,0 +1,57 @@
+//! Columns as bytes and back: keys and values of state.
+
+use crate::{Kind, Result, ResultExt};
+use arrow::{
+    array::{Array, ArrayRef, AsArray, Float32Array, Float64Array},
+    datatypes::{DataType, Float32Type, Float64Type},
+    row::{RowConverter, Rows, SortField},
+};
+use std::sync::Arc;
+
+/// Turns rows of certain columns into bytes: equal rows into equal bytes.
+pub(crate) struct Codec {
+    converter: RowConverter,
+}
+
+impl Codec {
+    pub(crate) fn new<'a>(types: impl IntoIterator<Item = &'a DataType>) -> Result<Self> {
+        let fields = types.into_iter().map(|of| SortField::new(of.clone())).collect();
+        let converter = RowConverter::new(fields);
+        Ok(Codec {
+            converter: converter
+                .doing(Kind::Invalid, || "a column of this type can be no key and no part of state")?,
+        })
+    }
+
+    pub(crate) fn encode(&self, columns: &[ArrayRef]) -> Result<Rows> {
+        self.converter.convert_columns(columns).doing(Kind::Internal, || "columns of state as bytes")
+    }
+
+    /// The columns of rows that [`Codec::encode`] made, maybe in an earlier process.
+    pub(crate) fn decode<'a>(&self, rows: impl IntoIterator<Item = &'a [u8]>) -> Result<Vec<ArrayRef>> {
+        let parser = self.converter.parser();
+        let rows = rows.into_iter().map(|bytes| parser.parse(bytes));
+        self.converter.convert_rows(rows).doing(Kind::Internal, || "columns of state from bytes")
+    }
+}
+
+/// The column as a key: every NaN is one, and so are 0.0 and -0.0.
+pub(crate) fn as_key(column: ArrayRef) -> ArrayRef {
+    match column.data_type() {
+        DataType::Float64 => {
+            let floats: Float64Array = column.as_primitive::<Float64Type>().unary(|f: f64| match f {
+                f if f.is_nan() => f64::NAN,
+                f => f + 0.0,
+            });
+            Arc::new(floats)
+        }
+        DataType::Float32 => {
+            let floats: Float32Array = column.as_primitive::<Float32Type>().unary(|f: f32| match f {
+                f if f.is_nan() => f32::NAN,
+                f => f + 0.0,
+            });
+            Arc::new(floats)
+        }
+        _ => column,
+    }
+}

@@ -1,0 +1,91 @@
+//! State and event time of a run: recalled at the start, committed with each epoch.
+
+use super::Run;
+use crate::{
+    Epoch, Error, Result,
+    event_time::{Seen, Times, Watermark},
+    query::Step,
+    shards::States,
+    state::{StateFiles, StateTable},
+    trigger::Trigger,
+};
+use std::collections::BTreeMap;
+
+impl Run<'_> {
+    /// Takes back what was known after `last`; of nothing, if no epoch was ever committed.
+    pub(super) async fn recall(&mut self, last: Option<Epoch>) -> Result<()> {
+        let commit = match last {
+            Some(epoch) => self.checkpoint.commit(epoch).await?,
+            None => None,
+        };
+        let Some(commit) = commit else {
+            self.states = States::empty(&self.flow, self.key_groups);
+            return Ok(());
+        };
+        self.watermarks = commit.watermarks;
+        let store = self.checkpoint.store();
+        self.states = States::restore(&self.flow, self.key_groups, store, &commit.state).await?;
+        Ok(())
+    }
+
+    /// Whether an epoch without input has something to do: the watermark has risen, and state waits for that.
+    pub(super) fn watermark_has_work(&self, trigger: Trigger) -> bool {
+        trigger != Trigger::Once
+            && self.watermarks.global > self.in_force.eviction
+            && self.flow.keyed().any(|(_, _, step)| step.waits_for_watermark())
+    }
+
+    /// Makes the state durable, and answers its files.
+    pub(super) async fn commit_state(&self, epoch: Epoch) -> Result<BTreeMap<String, StateFiles>> {
+        if !self.flow.remembers() {
+            return Ok(BTreeMap::new());
+        }
+        let files = self.states.commit(self.checkpoint.store(), epoch, &self.run_id.replace('-', "")).await?;
+        self.reached(epoch, Step::StateCommitted)?;
+        Ok(files)
+    }
+
+    /// Raises the watermarks by what the epoch saw, and answers the times it saw.
+    pub(super) fn watch_event_time(&mut self) -> Option<Times> {
+        let mut all: Option<Times> = None;
+        let mut seen = Vec::new();
+        for (name, step) in self.flow.stateless() {
+            let Some((delay, times)) = step.event_time() else { continue };
+            if let Some(times) = times {
+                all = Some(all.map_or(times, |all| all.and(times)));
+            }
+            let candidate = times.map(|times| Watermark(times.max.div_euclid(1000).saturating_sub(delay)));
+            seen.push(Seen { name: name.to_owned(), candidate, idle: false });
+        }
+        self.watermarks.advance(self.flow.policy, seen);
+        all
+    }
+
+    /// Deletes the files of state that no kept epoch names.
+    pub(super) async fn forget_state(&self) -> Result<()> {
+        if !self.flow.remembers() {
+            return Ok(());
+        }
+        let mut kept: BTreeMap<String, Vec<StateFiles>> = BTreeMap::new();
+        for epoch in self.checkpoint.committed().await? {
+            let commit = self.checkpoint.commit(epoch).await?;
+            for (step, files) in commit.map(|commit| commit.state).into_iter().flatten() {
+                kept.entry(step).or_default().push(files);
+            }
+        }
+        for (step, files) in kept {
+            StateTable::forget(self.checkpoint.store(), &step, &files).await?;
+        }
+        Ok(())
+    }
+
+    /// The continuous trigger has no end of an epoch at which state could be brought up to date.
+    pub(super) fn refuse_state(&self) -> Result<()> {
+        match self.flow.keyed().next() {
+            None => Ok(()),
+            Some((_, name, _)) => Err(Error::invalid(format!(
+                "step `{name}` has state, which the continuous trigger cannot keep; use trigger = {{ processing-time = \"1s\" }}, or \"asap\""
+            ))),
+        }
+    }
+}

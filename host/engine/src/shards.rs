@@ -1,0 +1,221 @@
+//! The state of keyed steps as their shards see it: entries by key, and which of them are due.
+
+use crate::{
+    CheckpointStore, Epoch, Error, Result,
+    plan::Dataflow,
+    state::{KeyGroup, KeyGroups, StateFiles, StateTable},
+};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+use twox_hash::XxHash3_64;
+
+/// The stable hash of a key: it decides, for as long as a checkpoint lives, in which key group an entry is.
+pub fn hash(key: &[u8]) -> u64 {
+    XxHash3_64::oneshot(key)
+}
+
+/// The state of every keyed step of a query, by the step's name.
+#[derive(Default)]
+pub(crate) struct States(HashMap<String, Arc<KeyedState>>);
+
+impl States {
+    /// Empty state for every keyed step.
+    pub(crate) fn empty(flow: &Dataflow, groups: KeyGroups) -> States {
+        let state = |name: &str, timed| Arc::new(KeyedState::new(StateTable::new(name, groups), timed));
+        States(flow.keyed().map(|(_, name, step)| (name.to_owned(), state(name, step.timed()))).collect())
+    }
+
+    /// The state of every keyed step as these files have it.
+    pub(crate) async fn restore(
+        flow: &Dataflow,
+        groups: KeyGroups,
+        store: &dyn CheckpointStore,
+        files: &BTreeMap<String, StateFiles>,
+    ) -> Result<States> {
+        let mut states = States::empty(flow, groups);
+        for (_, name, step) in flow.keyed() {
+            if let Some(files) = files.get(name) {
+                let table = StateTable::restore(store, name, groups, files).await?;
+                states.0.insert(name.to_owned(), Arc::new(KeyedState::restored(table, step.timed())?));
+            }
+        }
+        Ok(states)
+    }
+
+    pub(crate) fn of(&self, step: &str) -> Result<Arc<KeyedState>> {
+        let state = self.0.get(step).cloned();
+        state.ok_or_else(|| Error::internal(format!("step `{step}` has no state")))
+    }
+
+    /// Makes everything since the last commit durable.
+    pub(crate) async fn commit(
+        &self,
+        store: &dyn CheckpointStore,
+        epoch: Epoch,
+        unique: &str,
+    ) -> Result<BTreeMap<String, StateFiles>> {
+        let mut files = BTreeMap::new();
+        for (name, state) in &self.0 {
+            let committed = state.table.commit(store, epoch, unique).await;
+            let committed = committed.map_err(|e| e.while_doing(format!("state of step `{name}`")))?;
+            files.insert(name.clone(), committed);
+        }
+        Ok(files)
+    }
+}
+
+/// The state of one keyed step.
+pub(crate) struct KeyedState {
+    table: StateTable,
+    timed: bool,
+    /// For each key group, which keys are to be looked at when; kept in step with the table.
+    due: Vec<Mutex<Due>>,
+}
+
+/// Keys by time. A key may stand at a time that it no longer has: the entry itself knows.
+type Due = BTreeMap<i64, Vec<Box<[u8]>>>;
+
+impl KeyedState {
+    fn new(table: StateTable, timed: bool) -> Self {
+        let due = (0..table.groups().count()).map(|_| Mutex::default()).collect();
+        KeyedState { table, timed, due }
+    }
+
+    fn restored(table: StateTable, timed: bool) -> Result<Self> {
+        let state = KeyedState::new(table, timed);
+        if timed {
+            for (group, due) in state.due.iter().enumerate() {
+                let mut due = due.lock().unwrap_or_else(PoisonError::into_inner);
+                for (key, value) in state.table.group(group)?.scan() {
+                    due.entry(split(value)?.0).or_default().push(key.into());
+                }
+            }
+        }
+        Ok(state)
+    }
+
+    pub(crate) fn group_of(&self, hash: u64) -> usize {
+        self.table.groups().of(hash)
+    }
+
+    /// The entries of the key groups that belong to a shard. Held for as long as the answer lives.
+    pub(crate) fn shard(&self, shard: Shard) -> Result<ShardState<'_>> {
+        let groups = self.due.iter().enumerate().map(|(group, due)| {
+            if group % shard.of.max(1) != shard.index {
+                return Ok(None);
+            }
+            let entries = self.table.group(group)?;
+            Ok(Some(Group { entries, due: due.lock().unwrap_or_else(PoisonError::into_inner) }))
+        });
+        Ok(ShardState { timed: self.timed, of: self.table.groups(), groups: groups.collect::<Result<_>>()? })
+    }
+
+    /// How many entries there are, and their bytes in memory.
+    pub(crate) fn size(&self) -> (u64, u64) {
+        (self.table.rows(), self.table.bytes())
+    }
+}
+
+/// One of several shards.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shard {
+    pub(crate) index: usize,
+    pub(crate) of: usize,
+}
+
+/// The entries of one shard of a keyed step.
+pub struct ShardState<'a> {
+    timed: bool,
+    of: KeyGroups,
+    /// None where a group is another shard's.
+    groups: Vec<Option<Group<'a>>>,
+}
+
+struct Group<'a> {
+    entries: MutexGuard<'a, KeyGroup>,
+    due: MutexGuard<'a, Due>,
+}
+
+/// An entry of a timed step begins with its time.
+fn split(entry: &[u8]) -> Result<(i64, &[u8])> {
+    let split = entry.split_first_chunk();
+    let (time, value) = split.ok_or_else(|| Error::internal("an entry of state is without its time"))?;
+    Ok((i64::from_le_bytes(*time), value))
+}
+
+impl<'a> ShardState<'a> {
+    /// Whether keys of this hash are this shard's.
+    pub fn owns(&self, hash: u64) -> bool {
+        self.groups.get(self.of.of(hash)).is_some_and(Option::is_some)
+    }
+
+    /// The value of a key.
+    pub fn get(&self, hash: u64, key: &[u8]) -> Result<Option<&[u8]>> {
+        let at = self.of.of(hash);
+        let Some(Some(group)) = self.groups.get(at) else { return Err(foreign(at)) };
+        match group.entries.get(key) {
+            Some(entry) if self.timed => Ok(Some(split(entry)?.1)),
+            entry => Ok(entry),
+        }
+    }
+
+    /// Sets the value of a key. `time`, in microseconds, is when it is to be looked at: given for timed steps alone.
+    pub fn put(&mut self, hash: u64, key: &[u8], value: &[u8], time: Option<i64>) -> Result<()> {
+        let group = self.group(hash)?;
+        let Some(time) = time else { return group.entries.put(key, value) };
+        let before = group.entries.get(key).map(split).transpose()?.map(|(time, _)| time);
+        if before != Some(time) {
+            group.due.entry(time).or_default().push(key.into());
+        }
+        let mut entry = Vec::with_capacity(size_of::<i64>() + value.len());
+        entry.extend_from_slice(&time.to_le_bytes());
+        entry.extend_from_slice(value);
+        group.entries.put(key, &entry)
+    }
+
+    /// Removes a key; none is fine.
+    pub fn remove(&mut self, hash: u64, key: &[u8]) -> Result<()> {
+        self.group(hash)?.entries.remove(key);
+        Ok(())
+    }
+
+    /// The keys whose time is not above `until`, by time and key. None of them is named again unless it is put again.
+    pub fn take_due(&mut self, until: i64) -> Result<Vec<(i64, Box<[u8]>)>> {
+        let mut keys = Vec::new();
+        for group in self.groups.iter_mut().flatten() {
+            while let Some(first) = group.due.first_entry().filter(|first| *first.key() <= until) {
+                let (time, named) = first.remove_entry();
+                for key in named {
+                    let now = group.entries.get(&key).map(split).transpose()?;
+                    if now.is_some_and(|(now, _)| now == time) {
+                        keys.push((time, key));
+                    }
+                }
+            }
+        }
+        keys.sort_unstable();
+        // A key that left a time and came back to it stands there twice.
+        keys.dedup();
+        Ok(keys)
+    }
+
+    /// Every entry, in no order.
+    pub fn scan(&self) -> impl Iterator<Item = Result<(&[u8], &[u8])>> {
+        let entries = self.groups.iter().flatten().flat_map(|group| group.entries.scan());
+        entries.map(|(key, entry)| match self.timed {
+            true => Ok((key, split(entry)?.1)),
+            false => Ok((key, entry)),
+        })
+    }
+
+    fn group(&mut self, hash: u64) -> Result<&mut Group<'a>> {
+        let at = self.of.of(hash);
+        self.groups.get_mut(at).and_then(Option::as_mut).ok_or_else(|| foreign(at))
+    }
+}
+
+fn foreign(group: usize) -> Error {
+    Error::internal(format!("key group {group} belongs to another shard"))
+}

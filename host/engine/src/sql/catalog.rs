@@ -1,0 +1,115 @@
+use super::{functions, text::options};
+use crate::{Error, Result};
+use arrow::datatypes::{DataType, SchemaRef};
+use datafusion_common::{DataFusionError, TableReference, config::ConfigOptions, plan_err};
+use datafusion_expr::{
+    AggregateUDF, HigherOrderUDF, ScalarUDF, TableSource, WindowUDF,
+    logical_plan::builder::LogicalTableSource,
+    planner::{ContextProvider, ExprPlanner},
+};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt,
+    sync::Arc,
+};
+
+/// What a query may name: tables, and Spark's functions.
+pub struct Catalog {
+    tables: BTreeMap<String, SchemaRef>,
+    scalars: HashMap<String, Arc<ScalarUDF>>,
+    aggregates: HashMap<String, Arc<AggregateUDF>>,
+    higher_order: HashMap<String, Arc<HigherOrderUDF>>,
+    planners: Vec<Arc<dyn ExprPlanner>>,
+    config: ConfigOptions,
+}
+
+impl Catalog {
+    /// Tables by name; times without a zone are of `time_zone`, an IANA name.
+    pub fn new(tables: BTreeMap<String, SchemaRef>, time_zone: &str) -> Self {
+        Catalog {
+            tables,
+            scalars: functions::scalars(),
+            aggregates: functions::aggregates(),
+            higher_order: functions::higher_order(),
+            planners: functions::planners(),
+            config: options(time_zone),
+        }
+    }
+
+    /// The tables.
+    pub(super) fn tables(&self) -> &BTreeMap<String, SchemaRef> {
+        &self.tables
+    }
+
+    pub(super) fn config(&self) -> &ConfigOptions {
+        &self.config
+    }
+
+    /// A function by the name under which a plan has it.
+    pub(super) fn scalar(&self, name: &str) -> Result<Arc<ScalarUDF>> {
+        let function = self.scalars.get(name).cloned();
+        function.ok_or_else(|| Error::internal(format!("function {name} is not registered")))
+    }
+}
+
+impl fmt::Debug for Catalog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Catalog").field("tables", &self.tables).finish_non_exhaustive()
+    }
+}
+
+impl ContextProvider for Catalog {
+    fn get_table_source(&self, name: TableReference) -> Result<Arc<dyn TableSource>, DataFusionError> {
+        match self.tables.get(name.table()) {
+            Some(schema) => Ok(Arc::new(LogicalTableSource::new(schema.clone()))),
+            None => {
+                let there: Vec<&str> = self.tables.keys().map(String::as_str).collect();
+                plan_err!("there is no table `{name}`; there are: {}", there.join(", "))
+            }
+        }
+    }
+
+    fn get_expr_planners(&self) -> &[Arc<dyn ExprPlanner>] {
+        &self.planners
+    }
+
+    fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
+        self.scalars.get(&name.to_lowercase()).cloned()
+    }
+
+    fn get_higher_order_meta(&self, name: &str) -> Option<Arc<HigherOrderUDF>> {
+        self.higher_order.get(&name.to_lowercase()).cloned()
+    }
+
+    fn get_aggregate_meta(&self, name: &str) -> Option<Arc<AggregateUDF>> {
+        self.aggregates.get(&name.to_lowercase()).cloned()
+    }
+
+    fn get_window_meta(&self, _: &str) -> Option<Arc<WindowUDF>> {
+        None
+    }
+
+    fn get_variable_type(&self, _: &[String]) -> Option<DataType> {
+        None
+    }
+
+    fn options(&self) -> &ConfigOptions {
+        &self.config
+    }
+
+    fn udf_names(&self) -> Vec<String> {
+        self.scalars.keys().cloned().collect()
+    }
+
+    fn higher_order_function_names(&self) -> Vec<String> {
+        self.higher_order.keys().cloned().collect()
+    }
+
+    fn udaf_names(&self) -> Vec<String> {
+        self.aggregates.keys().cloned().collect()
+    }
+
+    fn udwf_names(&self) -> Vec<String> {
+        Vec::new()
+    }
+}

@@ -1,0 +1,121 @@
+//! Expressions, ready to run.
+
+use super::{Catalog, error::OrError};
+use crate::{Kind, Result, ResultExt};
+use arrow::{
+    array::{ArrayRef, BooleanArray, RecordBatch},
+    compute::cast,
+    datatypes::{DataType, Field, FieldRef},
+};
+use datafusion_common::{
+    DFSchema, Result as DfResult, ScalarValue,
+    tree_node::{Transformed, TreeNode},
+};
+use datafusion_expr::{
+    Expr, execution_props::ExecutionProps, physical_planning_context::PhysicalPlanningContext,
+};
+use datafusion_physical_expr::{PhysicalExpr, create_physical_expr, expressions::BinaryExpr};
+use std::sync::Arc;
+
+/// One column, worked out from the others.
+#[derive(Clone, Debug)]
+pub(crate) struct Expression {
+    physical: Arc<dyn PhysicalExpr>,
+    field: FieldRef,
+    text: String,
+}
+
+impl Expression {
+    /// `expr` over rows of `schema`.
+    pub(super) fn new(expr: &Expr, schema: &DFSchema, catalog: &Catalog) -> Result<Self> {
+        let doing = || format!("SQL: {}", text(expr));
+        let props = props(catalog);
+        let physical = create_physical_expr(expr, schema, &props, &PhysicalPlanningContext::default());
+        let physical = physical.and_then(ansi).invalid(doing)?;
+        let field = physical.return_field(schema.as_arrow()).invalid(doing)?;
+        Ok(Expression { physical, field: plain(field), text: text(expr) })
+    }
+
+    pub(crate) fn data_type(&self) -> &DataType {
+        self.field.data_type()
+    }
+
+    pub(crate) fn field(&self) -> &Field {
+        &self.field
+    }
+
+    pub(crate) fn evaluate(&self, rows: &RecordBatch) -> Result<ArrayRef> {
+        let value = self.physical.evaluate(rows).and_then(|value| value.into_array(rows.num_rows()));
+        let value = value.data(|| self.text.clone())?;
+        if value.data_type() == self.data_type() {
+            return Ok(value);
+        }
+        cast(&value, self.data_type()).doing(Kind::Internal, || self.text.clone())
+    }
+
+    /// The rows for which it is true.
+    pub(crate) fn holds(&self, rows: &RecordBatch) -> Result<BooleanArray> {
+        let value = self.physical.evaluate(rows).and_then(|value| value.into_array(rows.num_rows()));
+        let value = value.and_then(|value| Ok(datafusion_common::cast::as_boolean_array(&value)?.clone()));
+        value.data(|| self.text.clone())
+    }
+
+    /// The index of the column that it is, if it is no more than that.
+    pub(crate) fn column(&self) -> Option<usize> {
+        self.physical
+            .downcast_ref::<datafusion_physical_expr::expressions::Column>()
+            .map(|column| column.index())
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+/// The value of an expression that names no column.
+pub(super) fn constant(expr: &Expr) -> Option<ScalarValue> {
+    match expr {
+        Expr::Literal(value, _) => Some(value.clone()),
+        Expr::Alias(alias) => constant(&alias.expr),
+        _ => None,
+    }
+}
+
+pub(super) fn props(catalog: &Catalog) -> ExecutionProps {
+    let mut props = ExecutionProps::new();
+    props.config_options = Some(Arc::new(catalog.config().clone()));
+    props
+}
+
+/// An expression as people write it.
+pub(super) fn text(expr: &Expr) -> String {
+    expr.human_display().to_string()
+}
+
+/// A number that gets too large for its type is an error, never another number.
+pub(super) fn ansi(expr: Arc<dyn PhysicalExpr>) -> DfResult<Arc<dyn PhysicalExpr>> {
+    let checked = expr.transform_up(|expr| {
+        Ok(match expr.downcast_ref::<BinaryExpr>() {
+            Some(binary) => {
+                let (left, right) = (binary.left().clone(), binary.right().clone());
+                let binary = BinaryExpr::new(left, *binary.op(), right).with_fail_on_overflow(true);
+                Transformed::yes(Arc::new(binary) as Arc<dyn PhysicalExpr>)
+            }
+            None => Transformed::no(expr),
+        })
+    });
+    Ok(checked?.data)
+}
+
+/// Columns of text come in one layout alone.
+fn plain(field: FieldRef) -> FieldRef {
+    match field.data_type() {
+        DataType::Utf8View | DataType::LargeUtf8 => {
+            Arc::new(Field::clone(&field).with_data_type(DataType::Utf8))
+        }
+        DataType::BinaryView | DataType::LargeBinary => {
+            Arc::new(Field::clone(&field).with_data_type(DataType::Binary))
+        }
+        _ => field,
+    }
+}

@@ -1,0 +1,165 @@
+//! `/`, `div` and `%` as Spark has them: a quotient of whole numbers is a double, and a division by zero is an error.
+
+use arrow::{
+    array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array},
+    compute::kernels::{cmp, numeric},
+    datatypes::{DataType, Float64Type},
+};
+use datafusion_common::{Result, ScalarValue, exec_err, utils::take_function_args};
+use datafusion_expr::{
+    ColumnarValue, Expr, Operator, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    planner::{ExprPlanner, PlannerResult, RawBinaryExpr},
+};
+use std::sync::{Arc, LazyLock};
+
+/// Gives operators Spark's meaning where DataFusion's is another.
+#[derive(Debug)]
+pub(super) struct SparkOperators;
+
+static DIVIDE: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {
+    Arc::new(ScalarUDF::new_from_impl(Divide { signature: Signature::user_defined(Volatility::Immutable) }))
+});
+
+impl ExprPlanner for SparkOperators {
+    fn plan_binary_op(
+        &self,
+        expr: RawBinaryExpr,
+        schema: &datafusion_common::DFSchema,
+    ) -> Result<PlannerResult<RawBinaryExpr>> {
+        use datafusion_expr::{ExprSchemable, sqlparser::ast::BinaryOperator};
+        let numbers = |side: &Expr| -> Result<bool> {
+            Ok(side.get_type(schema)?.is_numeric() || side.get_type(schema)?.is_null())
+        };
+        match expr.op {
+            BinaryOperator::Divide if numbers(&expr.left)? && numbers(&expr.right)? => {
+                Ok(PlannerResult::Planned(DIVIDE.call(vec![expr.left, expr.right])))
+            }
+            BinaryOperator::MyIntegerDivide => Ok(PlannerResult::Planned(datafusion_expr::binary_expr(
+                expr.left,
+                Operator::IntegerDivide,
+                expr.right,
+            ))),
+            _ => Ok(PlannerResult::Original(expr)),
+        }
+    }
+}
+
+pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
+    vec![DIVIDE.clone()]
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Divide {
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for Divide {
+    fn name(&self) -> &str {
+        "divide"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn coerce_types(&self, of: &[DataType]) -> Result<Vec<DataType>> {
+        // A literal such as 1.5 is a decimal: beside a column of doubles it is one too.
+        let decimals =
+            of.iter().all(|of| of.is_decimal() || of.is_integer()) && of.iter().any(DataType::is_decimal);
+        Ok(of.iter().map(|of| if decimals { as_decimal(of) } else { DataType::Float64 }).collect())
+    }
+
+    fn return_type(&self, of: &[DataType]) -> Result<DataType> {
+        match of {
+            [DataType::Decimal128(p1, s1), DataType::Decimal128(p2, s2)] => {
+                Ok(quotient((*p1, *s1), (*p2, *s2)))
+            }
+            _ => Ok(DataType::Float64),
+        }
+    }
+
+    fn display_name(&self, args: &[Expr]) -> Result<String> {
+        let [left, right] = take_function_args("divide", args)?;
+        Ok(format!("({left} / {right})"))
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let rows = args.number_rows;
+        let result = args.return_field.data_type().clone();
+        let scalars = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
+        let [left, right] = take_function_args("divide", args.args)?;
+        let rows = if scalars { 1 } else { rows };
+        let (left, right) = (left.into_array(rows)?, right.into_array(rows)?);
+        let answer: ArrayRef = match (left.data_type(), right.data_type()) {
+            (DataType::Float64, DataType::Float64) => {
+                Arc::new(quotients(left.as_primitive(), right.as_primitive())?)
+            }
+            _ => decimal_quotients(&left, &right, &result)?,
+        };
+        match scalars {
+            true => Ok(ScalarValue::try_from_array(&answer, 0)?.into()),
+            false => Ok(answer.into()),
+        }
+    }
+}
+
+fn quotients(left: &Float64Array, right: &Float64Array) -> Result<Float64Array> {
+    let zero = |(i, divisor): (usize, &f64)| *divisor == 0.0 && !right.is_null(i) && !left.is_null(i);
+    if right.values().iter().enumerate().any(zero) {
+        return exec_err!("division by zero; use try_divide for NULL instead");
+    }
+    Ok(arrow::compute::binary::<Float64Type, Float64Type, _, Float64Type>(left, right, |a, b| a / b)?)
+}
+
+/// The decimal type that holds a whole number, or a decimal itself.
+fn as_decimal(of: &DataType) -> DataType {
+    match of {
+        DataType::Int8 | DataType::UInt8 => DataType::Decimal128(3, 0),
+        DataType::Int16 | DataType::UInt16 => DataType::Decimal128(5, 0),
+        DataType::Int32 | DataType::UInt32 => DataType::Decimal128(10, 0),
+        DataType::Int64 | DataType::UInt64 => DataType::Decimal128(20, 0),
+        decimal => decimal.clone(),
+    }
+}
+
+/// The type of a quotient of decimals: all digits before the point, at least six behind it, 38 in all.
+fn quotient((p1, s1): (u8, i8), (p2, s2): (u8, i8)) -> DataType {
+    let (p1, s1, p2, s2) = (i32::from(p1), i32::from(s1), i32::from(p2), i32::from(s2));
+    let scale = (s1 + p2 + 1).max(6);
+    let whole = p1 - s1 + s2;
+    let precision = whole + scale;
+    let (precision, scale) = match precision {
+        ..=38 => (precision, scale),
+        _ => (38, (38 - whole).max(scale.min(6))),
+    };
+    DataType::Decimal128(precision.clamp(1, 38) as u8, scale as i8)
+}
+
+fn decimal_quotients(left: &ArrayRef, right: &ArrayRef, of: &DataType) -> Result<ArrayRef> {
+    let zero = cmp::eq(right, &zero_of(right)?)?;
+    if any_true(&zero, left) {
+        return exec_err!("division by zero; use try_divide for NULL instead");
+    }
+    let DataType::Decimal128(_, scale) = of else { return exec_err!("a quotient of decimals is a decimal") };
+    // With so many digits before the division there are as many as are asked for after it.
+    let wide = DataType::Decimal256(76, (*scale).saturating_add(scale_of(right)).saturating_add(1));
+    let dividend = arrow::compute::cast(left, &wide)?;
+    let divisor = arrow::compute::cast(right, &DataType::Decimal256(76, scale_of(right)))?;
+    let exact = numeric::div(&dividend, &divisor)?;
+    Ok(arrow::compute::cast(&exact, of)?)
+}
+
+fn scale_of(array: &ArrayRef) -> i8 {
+    match array.data_type() {
+        DataType::Decimal128(_, scale) => *scale,
+        _ => 0,
+    }
+}
+
+fn zero_of(array: &ArrayRef) -> Result<arrow::array::Scalar<ArrayRef>> {
+    Ok(arrow::array::Scalar::new(ScalarValue::new_zero(array.data_type())?.to_array()?))
+}
+
+fn any_true(of: &BooleanArray, valid: &ArrayRef) -> bool {
+    of.iter().enumerate().any(|(i, bit)| bit == Some(true) && !valid.is_null(i))
+}

@@ -1,0 +1,29 @@
+//! Which of DataFusion's rules a plan goes through.
+//!
+//! They are those that leave the shape of the query: what is an aggregation stays one, so that its state is found again
+//! when the query changes elsewhere. Nothing is pushed through anything stateful.
+
+use super::Catalog;
+use datafusion_common::Result;
+use datafusion_expr::LogicalPlan;
+use datafusion_optimizer::{
+    Analyzer, Optimizer, OptimizerContext, OptimizerRule, common_subexpr_eliminate::CommonSubexprEliminate,
+    extract_equijoin_predicate::ExtractEquijoinPredicate, optimize_projections::OptimizeProjections,
+    simplify_expressions::SimplifyExpressions,
+};
+use std::sync::Arc;
+
+pub(super) fn optimize(plan: LogicalPlan, catalog: &Catalog) -> Result<LogicalPlan> {
+    let plan = Analyzer::new().execute_and_check(plan, catalog.config(), |_, _| {})?;
+    let rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> = vec![
+        Arc::new(SimplifyExpressions::new()),
+        Arc::new(ExtractEquijoinPredicate::new()),
+        Arc::new(CommonSubexprEliminate::new()),
+        Arc::new(OptimizeProjections::new()),
+    ];
+    let context = OptimizerContext::new_with_config_options(catalog.config().clone().into())
+        .without_query_execution_start_time()
+        .with_skip_failing_rules(false)
+        .with_max_passes(3);
+    Optimizer::with_rules(rules).optimize(plan, &context, |_, _| {})
+}

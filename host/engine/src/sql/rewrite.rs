@@ -1,0 +1,243 @@
+//! What is done to a query before names are looked up: names are matched as Spark matches them, without regard to case,
+//! and columns without a name get Spark's.
+
+use super::Catalog;
+use crate::{Error, Result};
+use datafusion_expr::sqlparser::ast::{
+    self, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName,
+    ObjectNamePart, Query, SelectItem, SetExpr, Value, VisitMut, VisitorMut,
+};
+use std::{
+    collections::HashMap,
+    ops::ControlFlow::{self, Break, Continue},
+};
+
+/// The name of a table as it is written.
+pub(super) fn name(of: &ObjectName) -> String {
+    let parts =
+        of.0.iter().map(|part| part.as_ident().map_or_else(|| part.to_string(), |ident| ident.value.clone()));
+    parts.collect::<Vec<_>>().join(".")
+}
+
+pub(super) fn rewrite(query: &mut Query, catalog: &Catalog) -> Result<()> {
+    let mut spelling = Spelling::default();
+    for (table, schema) in catalog.tables() {
+        spelling.add(table);
+        schema.fields().iter().for_each(|field| spelling.add(field.name()));
+    }
+    let mut collect = Aliases(&mut spelling);
+    let _ = query.visit(&mut collect);
+    match query.visit(&mut Rewrite { spelling }) {
+        Break(error) => Err(error),
+        Continue(()) => Ok(()),
+    }
+}
+
+/// Names as they are written, by what they are in lower case. The first spelling of several wins.
+#[derive(Default)]
+struct Spelling(HashMap<String, String>);
+
+impl Spelling {
+    fn add(&mut self, name: &str) {
+        self.0.entry(name.to_lowercase()).or_insert_with(|| name.to_owned());
+    }
+
+    fn correct(&self, ident: &mut Ident) {
+        if let Some(known) = self.0.get(&ident.value.to_lowercase()) {
+            ident.value.clone_from(known);
+        }
+    }
+}
+
+/// Collects the names that the query itself gives.
+struct Aliases<'a>(&'a mut Spelling);
+
+impl VisitorMut for Aliases<'_> {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+        for table in query.with.iter().flat_map(|with| &with.cte_tables) {
+            self.0.add(&table.alias.name.value);
+        }
+        selects(&mut query.body, &mut |select| {
+            for item in &select.projection {
+                if let SelectItem::ExprWithAlias { alias, .. } = item {
+                    self.0.add(&alias.value);
+                }
+            }
+        });
+        Continue(())
+    }
+
+    fn pre_visit_table_factor(&mut self, table: &mut ast::TableFactor) -> ControlFlow<()> {
+        if let ast::TableFactor::Table { alias: Some(alias), .. }
+        | ast::TableFactor::Derived { alias: Some(alias), .. } = table
+        {
+            self.0.add(&alias.name.value);
+        }
+        Continue(())
+    }
+}
+
+struct Rewrite {
+    spelling: Spelling,
+}
+
+impl VisitorMut for Rewrite {
+    type Break = Error;
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
+        selects(&mut query.body, &mut |select| select.projection.iter_mut().for_each(named));
+        for table in query.with.iter_mut().flat_map(|with| &mut with.cte_tables) {
+            self.spelling.correct(&mut table.alias.name);
+        }
+        Continue(())
+    }
+
+    fn pre_visit_table_factor(&mut self, table: &mut ast::TableFactor) -> ControlFlow<Error> {
+        if let ast::TableFactor::Table { alias, .. } | ast::TableFactor::Derived { alias, .. } = table
+            && let Some(alias) = alias
+        {
+            self.spelling.correct(&mut alias.name);
+        }
+        Continue(())
+    }
+
+    fn pre_visit_relation(&mut self, relation: &mut ObjectName) -> ControlFlow<Error> {
+        // `step.late` is one name here, not a schema and a table.
+        let mut ident = Ident::new(name(relation));
+        self.spelling.correct(&mut ident);
+        relation.0 = vec![ObjectNamePart::Identifier(ident)];
+        Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
+        match expr {
+            Expr::Identifier(ident) => self.spelling.correct(ident),
+            Expr::CompoundIdentifier(idents) => {
+                idents.iter_mut().for_each(|ident| self.spelling.correct(ident))
+            }
+            Expr::Function(call) => explode(call),
+            _ => {}
+        }
+        Continue(())
+    }
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
+        match expr {
+            // An interval's number is part of the literal.
+            Expr::Interval(interval) => {
+                if let Expr::Cast { expr: inner, .. } = &mut *interval.value {
+                    interval.value = inner.clone();
+                }
+            }
+            Expr::Value(value) => {
+                if let Value::Number(digits, _) = &value.value
+                    && digits.parse::<i32>().is_ok()
+                {
+                    *expr = int(expr.clone());
+                }
+            }
+            _ => {}
+        }
+        Continue(())
+    }
+
+    fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
+        // What counts rows or columns is no value of type INT.
+        if let Some(ast::LimitClause::LimitOffset { limit, offset, .. }) = &mut query.limit_clause {
+            limit.iter_mut().for_each(plain);
+            offset.iter_mut().for_each(|offset| plain(&mut offset.value));
+        }
+        if let Some(ast::OrderBy { kind: ast::OrderByKind::Expressions(by), .. }) = &mut query.order_by {
+            by.iter_mut().for_each(|by| plain(&mut by.expr));
+        }
+        selects(&mut query.body, &mut |select| {
+            if let ast::GroupByExpr::Expressions(by, _) = &mut select.group_by {
+                by.iter_mut().for_each(plain);
+            }
+        });
+        Continue(())
+    }
+}
+
+/// A whole number that fits is of type INT in Spark, not BIGINT.
+fn int(number: Expr) -> Expr {
+    Expr::Cast {
+        kind: ast::CastKind::Cast,
+        expr: Box::new(number),
+        data_type: DataType::Int(None),
+        array: false,
+        format: None,
+    }
+}
+
+/// Takes [`int`] back.
+fn plain(expr: &mut Expr) {
+    if let Expr::Cast { expr: inner, data_type: DataType::Int(None), .. } = expr
+        && matches!(&**inner, Expr::Value(value) if matches!(value.value, Value::Number(..)))
+    {
+        *expr = (**inner).clone();
+    }
+}
+
+/// Spark's names of what DataFusion calls `unnest`.
+fn explode(call: &mut Function) {
+    let known =
+        call.name.0.first().and_then(ObjectNamePart::as_ident).map(|ident| ident.value.to_lowercase());
+    if call.name.0.len() == 1 && known.as_deref() == Some("explode") {
+        call.name.0 = vec![ObjectNamePart::Identifier(Ident::new("unnest"))];
+    }
+}
+
+/// Every `SELECT` of a body, those of a union included.
+fn selects(body: &mut SetExpr, each: &mut impl FnMut(&mut ast::Select)) {
+    match body {
+        SetExpr::Select(select) => each(select),
+        SetExpr::SetOperation { left, right, .. } => {
+            selects(left, each);
+            selects(right, each);
+        }
+        _ => {}
+    }
+}
+
+/// Gives a column that has no name the one that Spark would give it.
+fn named(item: &mut SelectItem) {
+    let SelectItem::UnnamedExpr(expr) = item else { return };
+    if matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_)) {
+        return;
+    }
+    let alias = Ident::with_quote('`', spark_name(expr));
+    *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias };
+}
+
+fn spark_name(expr: &Expr) -> String {
+    match expr {
+        Expr::Function(call) => {
+            let name = name(&call.name);
+            match name.to_lowercase().as_str() {
+                window @ ("window" | "session_window") => window.to_owned(),
+                "explode" => "col".into(),
+                _ => format!("{}({})", name, arguments(&call.args)),
+            }
+        }
+        Expr::BinaryOp { left, op, right } => format!("({} {op} {})", spark_name(left), spark_name(right)),
+        Expr::Nested(inner) => spark_name(inner),
+        Expr::Identifier(ident) => ident.value.clone(),
+        Expr::CompoundIdentifier(idents) => {
+            idents.last().map(|ident| ident.value.clone()).unwrap_or_default()
+        }
+        other => other.to_string(),
+    }
+}
+
+fn arguments(of: &FunctionArguments) -> String {
+    let FunctionArguments::List(list) = of else { return String::new() };
+    let names = list.args.iter().map(|arg| match arg {
+        FunctionArg::Unnamed(FunctionArgExpr::Wildcard) => "1".into(),
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => spark_name(expr),
+        other => other.to_string(),
+    });
+    names.collect::<Vec<_>>().join(", ")
+}

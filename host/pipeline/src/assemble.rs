@@ -1,0 +1,368 @@
+//! From the steps of a file to the parts of a dataflow.
+//!
+//! First every step is prepared, inputs first, so that its columns are known. Then what its readers want of each step is
+//! handed up from the sinks: rows for append, for update, or the complete result. Last the parts are added.
+
+use crate::{
+    graph::Upstream,
+    planner::Planner,
+    settings::{Step, Watermark},
+};
+use arrow::datatypes::SchemaRef;
+use engine::{
+    Error, Kind, OutputMode, Port, Result, Step as _,
+    operators::WatermarkStep,
+    plan::{Dataflow, Input, NamedStep, Work},
+    sql::{Catalog, Outputs, Planned, Sql},
+};
+use plugin::PluginStep;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+    sync::Arc,
+};
+
+/// Who reads, from where, and what.
+pub(crate) struct Reader {
+    pub(crate) upstream: Upstream,
+    pub(crate) mode: OutputMode,
+}
+
+/// A pipeline's steps as parts of a dataflow.
+pub(crate) struct Assembled {
+    pub(crate) flow: Dataflow,
+    /// For each reader, where its rows come from, and their columns.
+    pub(crate) read: Vec<(Input, SchemaRef)>,
+    /// For each step of the pipeline, its parts.
+    pub(crate) parts: Vec<Range<usize>>,
+}
+
+/// A step whose columns are known.
+struct Prepared {
+    /// On what the body reads; none for SQL, whose tables have their own.
+    watermark: Option<Arc<WatermarkStep>>,
+    body: Body,
+    ports: Vec<Port>,
+}
+
+enum Body {
+    /// Nothing but a watermark.
+    Pass,
+    Plugin(Arc<PluginStep>),
+    Sql(Planned),
+}
+
+impl Prepared {
+    /// In which modes it wants its input, if its readers want it in `modes`.
+    fn wants(&self, modes: &BTreeSet<Mode>) -> BTreeSet<Mode> {
+        match &self.body {
+            Body::Sql(planned) if planned.remembers() => [Mode(OutputMode::Append)].into(),
+            _ => modes.clone(),
+        }
+    }
+}
+
+/// In the order in which they were thought of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Mode(OutputMode);
+
+impl Ord for Mode {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.0 as u8).cmp(&(other.0 as u8))
+    }
+}
+
+impl PartialOrd for Mode {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Planner {
+    /// The parts of all steps, for sources of these schemas. `injected` has steps that read a further source instead of
+    /// what they name.
+    pub(crate) async fn assemble(
+        &self,
+        schemas: &[SchemaRef],
+        injected: &[(usize, usize)],
+        readers: &[Reader],
+    ) -> Result<Assembled> {
+        let mut assembly = Assembly::new(self, schemas, injected)?;
+        for index in 0..self.file().graph.steps.len() {
+            let prepared = assembly.prepare(index).await?;
+            assembly.steps.push(prepared);
+        }
+        let wanted = assembly.wanted(readers);
+        let mut parts = Vec::with_capacity(assembly.steps.len());
+        for (index, modes) in wanted.iter().enumerate() {
+            let first = assembly.flow.steps.len();
+            let modes: Vec<OutputMode> = modes.iter().map(|mode| mode.0).collect();
+            let outputs = assembly.add(index, &modes)?;
+            assembly.outputs.push(outputs);
+            parts.push(first..assembly.flow.steps.len());
+        }
+        let read = readers.iter().map(|reader| assembly.read(&reader.upstream, reader.mode));
+        let read = read.collect::<Result<_>>()?;
+        Ok(Assembled { flow: assembly.flow, read, parts })
+    }
+}
+
+impl Planner {
+    /// The columns that each step reads; of SQL, those of its first table.
+    pub(crate) async fn inputs(&self, schemas: &[SchemaRef]) -> Result<Vec<SchemaRef>> {
+        let mut assembly = Assembly::new(self, schemas, &[])?;
+        let mut inputs = Vec::new();
+        for index in 0..self.file().graph.steps.len() {
+            let upstreams = assembly.upstreams(index)?;
+            inputs.push(assembly.schema_of(index, upstreams.first().map(|(_, upstream)| upstream))?);
+            let prepared = assembly.prepare(index).await?;
+            assembly.steps.push(prepared);
+        }
+        Ok(inputs)
+    }
+
+    /// The mode in which the first sink that gets rows from there wants them.
+    pub(crate) fn mode_of(&self, upstream: &Upstream) -> OutputMode {
+        let sinks = self.file().settings.sinks.values().zip(&self.file().graph.sinks);
+        let mut reading = sinks.filter(|(_, from)| self.comes_from(from, upstream));
+        reading.next().map_or(OutputMode::Append, |(sink, _)| sink.mode)
+    }
+
+    fn comes_from(&self, place: &Upstream, upstream: &Upstream) -> bool {
+        let Upstream::Step(step, _) = place else { return place == upstream };
+        let above = self.file().graph.steps.get(*step).into_iter().flatten();
+        matches!(upstream, Upstream::Step(of, _) if of == step)
+            || above.into_iter().any(|(_, above)| self.comes_from(above, upstream))
+    }
+}
+
+struct Assembly<'a> {
+    planner: &'a Planner,
+    /// The columns of each source, with its watermark, and where its rows come from.
+    sources: Vec<(SchemaRef, Input)>,
+    injected: BTreeMap<usize, usize>,
+    steps: Vec<Prepared>,
+    /// For each step that was added, where the rows of its outputs come from.
+    outputs: Vec<BTreeMap<String, Outputs>>,
+    flow: Dataflow,
+}
+
+impl<'a> Assembly<'a> {
+    fn new(planner: &'a Planner, schemas: &[SchemaRef], injected: &[(usize, usize)]) -> Result<Self> {
+        let settings = &planner.file().settings;
+        let mut flow = Dataflow { policy: settings.watermark_policy.into(), ..Dataflow::default() };
+        let mut sources = Vec::with_capacity(schemas.len());
+        for (index, schema) in schemas.iter().enumerate() {
+            let set = settings.sources.get_index(index);
+            let watermark = set.and_then(|(name, source)| Some((name, source.watermark.as_ref()?)));
+            let Some((name, watermark)) = watermark else {
+                sources.push((schema.clone(), Input::Source(index)));
+                continue;
+            };
+            let step = watermark_step(schema, watermark).map_err(|e| planner.of("source", name, e))?;
+            let schema = main(step.ports());
+            let step =
+                push(&mut flow, format!("{name}.watermark"), Input::Source(index), Work::Stateless(step));
+            sources.push((schema, Input::Step { step, port: 0 }));
+        }
+        let injected = injected.iter().copied().collect();
+        Ok(Assembly { planner, sources, injected, steps: Vec::new(), outputs: Vec::new(), flow })
+    }
+
+    fn settings(&self, index: usize) -> Result<(&'a str, &'a Step)> {
+        let step = self.planner.file().settings.steps.get_index(index);
+        step.map(|(name, step)| (name.as_str(), step)).ok_or_else(missing)
+    }
+
+    /// What a step reads, by the names it has in the step's SQL; one without a name for other steps.
+    fn upstreams(&self, index: usize) -> Result<Vec<(String, Upstream)>> {
+        if let Some(source) = self.injected.get(&index) {
+            let (name, _) = self.settings(index)?;
+            let tables = self.planner.file().graph.steps.get(index).ok_or_else(missing)?;
+            return match &tables[..] {
+                [(table, _)] => Ok(vec![(table.clone(), Upstream::Source(*source))]),
+                _ => Err(Error::invalid(format!(
+                    "step `{name}` reads several tables; give rows to each of them, not to the step"
+                ))),
+            };
+        }
+        self.planner.file().graph.steps.get(index).cloned().ok_or_else(missing)
+    }
+
+    async fn prepare(&self, index: usize) -> Result<Prepared> {
+        let (name, step) = self.settings(index)?;
+        let upstreams = self.upstreams(index)?;
+        if let Some(sql) = &step.sql {
+            let planned = self.query(sql, &upstreams);
+            let planned = planned.map_err(|e| self.planner.in_sql(name, sql, e))?;
+            let ports = vec![Port { name: String::new(), schema: planned.schema() }];
+            return Ok(Prepared { watermark: None, body: Body::Sql(planned), ports });
+        }
+        let mut schema = self.schema_of(index, upstreams.first().map(|(_, upstream)| upstream))?;
+        let mut watermark = None;
+        if let Some(set) = &step.watermark {
+            let made = watermark_step(&schema, set);
+            let made = made.map_err(|e| self.planner.file().locate(&["steps", name, "watermark"], e))?;
+            schema = main(made.ports());
+            watermark = Some(made);
+        }
+        let Some(plugin) = &step.plugin else {
+            return Ok(Prepared {
+                watermark,
+                body: Body::Pass,
+                ports: vec![Port { name: String::new(), schema }],
+            });
+        };
+        let plugin = Arc::new(self.planner.plugin_step(name, plugin, step, schema).await?);
+        let ports = plugin.ports().to_vec();
+        Ok(Prepared { watermark, body: Body::Plugin(plugin), ports })
+    }
+
+    fn query(&self, sql: &str, upstreams: &[(String, Upstream)]) -> Result<Planned> {
+        let mut tables = BTreeMap::new();
+        for (table, upstream) in upstreams {
+            tables.insert(table.clone(), self.columns(upstream)?);
+        }
+        let catalog = Arc::new(Catalog::new(tables, &self.planner.file().settings.time_zone));
+        Sql::parse(sql)?.plan(catalog)
+    }
+
+    fn schema_of(&self, index: usize, upstream: Option<&Upstream>) -> Result<SchemaRef> {
+        let (name, _) = self.settings(index)?;
+        let schema = self.columns(upstream.ok_or_else(missing)?);
+        schema.map_err(|e| self.planner.file().locate(&["steps", name, "from"], e))
+    }
+
+    /// The columns of what stands above.
+    fn columns(&self, upstream: &Upstream) -> Result<SchemaRef> {
+        match upstream {
+            Upstream::Source(source) => {
+                self.sources.get(*source).map(|(schema, _)| schema.clone()).ok_or_else(missing)
+            }
+            Upstream::Step(step, output) => {
+                let (name, prepared) = (self.settings(*step)?.0, self.steps.get(*step).ok_or_else(missing)?);
+                port(name, &prepared.ports, output.as_deref()).map(|port| port.schema.clone())
+            }
+        }
+    }
+
+    /// For each step, in which modes its rows are wanted.
+    fn wanted(&self, readers: &[Reader]) -> Vec<BTreeSet<Mode>> {
+        let mut wanted = vec![BTreeSet::new(); self.steps.len()];
+        let want = |wanted: &mut Vec<BTreeSet<Mode>>, upstream: &Upstream, modes: &BTreeSet<Mode>| {
+            if let Upstream::Step(step, _) = upstream {
+                wanted.iter_mut().skip(*step).take(1).for_each(|all| all.extend(modes));
+            }
+        };
+        for reader in readers {
+            want(&mut wanted, &reader.upstream, &[Mode(reader.mode)].into());
+        }
+        for (index, prepared) in self.steps.iter().enumerate().rev() {
+            let modes = wanted.get(index).map(|modes| prepared.wants(modes)).unwrap_or_default();
+            for (_, upstream) in self.upstreams(index).into_iter().flatten() {
+                want(&mut wanted, &upstream, &modes);
+            }
+        }
+        wanted
+    }
+
+    /// Adds a step's parts, and answers where the rows of each of its outputs come from.
+    fn add(&mut self, index: usize, modes: &[OutputMode]) -> Result<BTreeMap<String, Outputs>> {
+        let (name, step) = self.settings(index)?;
+        let upstreams = self.upstreams(index)?;
+        let prepared = self.steps.get(index).ok_or_else(missing)?;
+        let ports = prepared.ports.clone();
+        if let Body::Sql(planned) = &prepared.body {
+            let planned = planned.clone();
+            let mut tables = BTreeMap::new();
+            for (table, upstream) in &upstreams {
+                tables.insert(table.clone(), self.outputs_of(upstream)?);
+            }
+            let added = planned.add_to(&mut self.flow, name, &tables, modes);
+            let sql = step.sql.as_deref().unwrap_or_default();
+            let main = added.map_err(|e| self.planner.in_sql(name, sql, e))?;
+            return Ok([(String::new(), main)].into());
+        }
+        let works: Vec<(String, Work)> = {
+            let watermark =
+                prepared.watermark.clone().map(|step| (format!("{name}.watermark"), Work::Stateless(step)));
+            let body = match &prepared.body {
+                Body::Plugin(plugin) => Some((name.to_owned(), Work::Stateless(plugin.clone()))),
+                _ => None,
+            };
+            watermark.into_iter().chain(body).collect()
+        };
+        let above = self.outputs_of(&upstreams.first().ok_or_else(missing)?.1)?;
+        let mut outputs: BTreeMap<String, Outputs> = BTreeMap::new();
+        // One step for all modes whose rows are the same.
+        let mut done: Vec<(Input, Input)> = Vec::new();
+        for mode in modes {
+            let from = above.of(*mode)?;
+            let known = done.iter().find(|(of, _)| *of == from).map(|(_, to)| *to);
+            let to = known.unwrap_or_else(|| self.add_works(&works, from));
+            done.push((from, to));
+            for (number, Port { name, .. }) in ports.iter().enumerate() {
+                let input = match to {
+                    Input::Step { step, .. } if !works.is_empty() => Input::Step { step, port: number },
+                    other => other,
+                };
+                outputs.entry(name.clone()).or_default().0.push((*mode, input));
+            }
+        }
+        Ok(outputs)
+    }
+
+    fn add_works(&mut self, works: &[(String, Work)], from: Input) -> Input {
+        works.iter().fold(from, |input, (name, work)| {
+            let step = push(&mut self.flow, name.clone(), input, work.clone());
+            Input::Step { step, port: 0 }
+        })
+    }
+
+    /// Where the rows of what stands above come from.
+    fn outputs_of(&self, upstream: &Upstream) -> Result<Outputs> {
+        match upstream {
+            Upstream::Source(source) => {
+                let input = self.sources.get(*source).ok_or_else(missing)?.1;
+                Ok(Outputs::alike(input))
+            }
+            Upstream::Step(step, output) => {
+                let outputs = self.outputs.get(*step).ok_or_else(missing)?;
+                outputs.get(output.as_deref().unwrap_or("")).cloned().ok_or_else(missing)
+            }
+        }
+    }
+
+    fn read(&self, upstream: &Upstream, mode: OutputMode) -> Result<(Input, SchemaRef)> {
+        let schema = self.columns(upstream)?;
+        Ok((self.outputs_of(upstream)?.of(mode)?, schema))
+    }
+}
+
+fn push(flow: &mut Dataflow, name: String, input: Input, work: Work) -> usize {
+    flow.steps.push(NamedStep { name, inputs: vec![input], work });
+    flow.steps.len() - 1
+}
+
+fn watermark_step(schema: &SchemaRef, of: &Watermark) -> Result<Arc<WatermarkStep>> {
+    WatermarkStep::new(schema, &of.column, of.delay.0).map(Arc::new)
+}
+
+fn main(ports: &[Port]) -> SchemaRef {
+    ports.first().map_or_else(|| Arc::new(arrow::datatypes::Schema::empty()), |port| port.schema.clone())
+}
+
+/// The output of this name.
+fn port<'p>(step: &str, ports: &'p [Port], output: Option<&str>) -> Result<&'p Port> {
+    let wanted = output.unwrap_or("");
+    ports.iter().find(|port| port.name == wanted).ok_or_else(|| {
+        let names: Vec<String> = ports.iter().skip(1).map(|p| format!("`{step}.{}`", p.name)).collect();
+        let there =
+            if names.is_empty() { "it has none".into() } else { format!("it has {}", names.join(", ")) };
+        Error::new(Kind::Invalid, format!("step `{step}` has no side output `{wanted}`: {there}"))
+    })
+}
+
+fn missing() -> Error {
+    Error::internal("the pipeline's graph names a part that was not made")
+}
