@@ -1,3 +1,4 @@
 //! What the tests share with `cargo xtask`; the tests themselves are in `all.rs`.
 
+pub mod conformance;
 pub mod fuzz;

@@ -13,7 +13,8 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   test [ARGS]   everything in its short form; ARGS go to the host's `cargo test`
   lint          formatting, clippy and documentation, all without a warning
   long          the same tests with hundreds of kills, fuzzing for minutes and more seeds
-  bench         an optimised build, and the table of speeds";
+  bench         an optimised build, and the table of speeds
+  conformance DIR   every recorded scenario of a folder, against Spark's answers";
 
 fn main() -> ExitCode {
     let mut args = env::args().skip(1);
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
         "lint" => lint(),
         "long" => test(&rest, &[("STREAMHOST_TEST_LONG", "1")]),
         "bench" => bench(&rest),
+        "conformance" => conformance(&rest),
         _ => Err(USAGE.to_owned()),
     };
     match done {
@@ -81,6 +83,13 @@ fn bench(args: &[String]) -> Done {
     let mut bench = Command::new(target.join("release/bench"));
     bench.args(args);
     run(bench)
+}
+
+/// Built as the tests are, so that nothing is built twice.
+fn conformance(args: &[String]) -> Done {
+    let mut run_all = cargo(&root(), &["run", "--quiet", "--package", "tests", "--bin", "conformance", "--"]);
+    run_all.args(args);
+    run(run_all)
 }
 
 /// Plugins are built for a target that a fresh toolchain may not have.

@@ -40,7 +40,7 @@ impl WatermarkStep {
                 field.data_type()
             )));
         }
-        if let Some(other) = schema.fields().iter().find(|field| crate::sql::delay(field).is_some()) {
+        if let Some(other) = schema.fields().iter().find(|field| crate::sql::is_event_time(field)) {
             return Err(Error::invalid(format!(
                 "the rows have a watermark on `{}` already; leave one of the two out",
                 other.name()

@@ -148,7 +148,7 @@ impl Adding<'_> {
             aggregate.group_expr.iter().map(|expr| self.key(expr, input)).collect::<Result<Vec<_>>>()?;
         let schema: SchemaRef = aggregate.schema.inner().clone();
         let is_time =
-            |at: &usize| schema.fields().get(*at).is_some_and(|field| event_time::delay(field).is_some());
+            |at: &usize| schema.fields().get(*at).is_some_and(|field| event_time::is_event_time(field));
         let time = (0..keys.len()).find(is_time);
         modes.iter().try_for_each(|mode| accept(*mode, time.is_some()))?;
         let aggregates =

@@ -1,7 +1,6 @@
 use super::{functions, text::options};
-use crate::{Error, Result};
 use arrow::datatypes::{DataType, SchemaRef};
-use datafusion_common::{DataFusionError, TableReference, config::ConfigOptions, plan_err};
+use datafusion_common::{Result, TableReference, config::ConfigOptions, plan_err};
 use datafusion_expr::{
     AggregateUDF, HigherOrderUDF, ScalarUDF, TableSource, WindowUDF,
     logical_plan::builder::LogicalTableSource,
@@ -44,12 +43,6 @@ impl Catalog {
     pub(super) fn config(&self) -> &ConfigOptions {
         &self.config
     }
-
-    /// A function by the name under which a plan has it.
-    pub(super) fn scalar(&self, name: &str) -> Result<Arc<ScalarUDF>> {
-        let function = self.scalars.get(name).cloned();
-        function.ok_or_else(|| Error::internal(format!("function {name} is not registered")))
-    }
 }
 
 impl fmt::Debug for Catalog {
@@ -59,7 +52,7 @@ impl fmt::Debug for Catalog {
 }
 
 impl ContextProvider for Catalog {
-    fn get_table_source(&self, name: TableReference) -> Result<Arc<dyn TableSource>, DataFusionError> {
+    fn get_table_source(&self, name: TableReference) -> Result<Arc<dyn TableSource>> {
         match self.tables.get(name.table()) {
             Some(schema) => Ok(Arc::new(LogicalTableSource::new(schema.clone()))),
             None => {

@@ -3,7 +3,9 @@
 
 use arrow::datatypes::{DataType, Field, Schema};
 
-/// The key of a field's metadata. Its value is how many milliseconds the watermark stays behind.
+/// The key of a field's metadata that says it is event time. A union keeps what is the same in all of its parts.
+const EVENT_TIME: &str = "streamhost.event-time";
+/// The key of how many milliseconds the watermark stays behind.
 const DELAY: &str = "streamhost.watermark-delay-ms";
 
 /// The schema with `column` marked as event time.
@@ -11,6 +13,7 @@ pub fn with_delay(schema: &Schema, column: &str, delay: i64) -> Schema {
     let fields = schema.fields().iter().map(|field| match field.name() == column {
         true => {
             let mut metadata = field.metadata().clone();
+            metadata.insert(EVENT_TIME.to_owned(), "true".to_owned());
             metadata.insert(DELAY.to_owned(), delay.to_string());
             Field::clone(field).with_metadata(metadata)
         }
@@ -19,17 +22,21 @@ pub fn with_delay(schema: &Schema, column: &str, delay: i64) -> Schema {
     Schema::new_with_metadata(fields.collect::<Vec<_>>(), schema.metadata().clone())
 }
 
-/// The delay of a column that is event time.
+/// Whether a column is event time, with a watermark.
+pub(crate) fn is_event_time(field: &Field) -> bool {
+    field.metadata().contains_key(EVENT_TIME)
+}
+
+/// The delay of a column that is event time; none behind a union of several.
 pub(crate) fn delay(field: &Field) -> Option<i64> {
     field.metadata().get(DELAY)?.parse().ok()
 }
 
 /// `field` marked as `of` is.
 pub(crate) fn marked_as(field: Field, of: &Field) -> Field {
-    match of.metadata().get(DELAY) {
-        Some(delay) => field.with_metadata([(DELAY.to_owned(), delay.clone())].into()),
-        None => field,
-    }
+    let marks = of.metadata().iter().filter(|(key, _)| [EVENT_TIME, DELAY].contains(&key.as_str()));
+    let marks = marks.map(|(key, value)| (key.clone(), value.clone())).collect();
+    field.with_metadata(marks)
 }
 
 /// Whether a type is that of a window: a struct of its start and its end.

@@ -16,7 +16,7 @@ mod text;
 
 pub use self::{catalog::Catalog, event_time::with_delay, text::Sql};
 pub(crate) use self::{
-    event_time::{delay, is_window},
+    event_time::{delay, is_event_time, is_window},
     expression::Expression,
     functions::{EpochTime, Windows, instants, windows},
 };

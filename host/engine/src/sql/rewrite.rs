@@ -117,7 +117,7 @@ impl VisitorMut for Rewrite {
             Expr::CompoundIdentifier(idents) => {
                 idents.iter_mut().for_each(|ident| self.spelling.correct(ident))
             }
-            Expr::Function(call) => explode(call),
+            Expr::Function(call) => in_other_words(call),
             _ => {}
         }
         Continue(())
@@ -181,12 +181,35 @@ fn plain(expr: &mut Expr) {
     }
 }
 
-/// Spark's names of what DataFusion calls `unnest`.
-fn explode(call: &mut Function) {
-    let known =
-        call.name.0.first().and_then(ObjectNamePart::as_ident).map(|ident| ident.value.to_lowercase());
-    if call.name.0.len() == 1 && known.as_deref() == Some("explode") {
-        call.name.0 = vec![ObjectNamePart::Identifier(Ident::new("unnest"))];
+/// Spark's name of a part of a time, and DataFusion's name of that part.
+const PARTS: &[(&str, &str)] = &[
+    ("year", "year"),
+    ("quarter", "quarter"),
+    ("month", "month"),
+    ("week", "week"),
+    ("weekofyear", "week"),
+    ("day", "day"),
+    ("dayofmonth", "day"),
+    ("dayofyear", "doy"),
+    ("hour", "hour"),
+    ("minute", "minute"),
+    ("second", "second"),
+];
+
+/// Puts a call that DataFusion has under another name, or with other arguments, in its words.
+fn in_other_words(call: &mut Function) {
+    let [ObjectNamePart::Identifier(ident)] = &mut call.name.0[..] else { return };
+    let known = ident.value.to_lowercase();
+    if known == "explode" {
+        ident.value = "unnest".into();
+    }
+    let part = PARTS.iter().find(|(spark, _)| *spark == known).map(|(_, part)| *part);
+    if let (Some(part), FunctionArguments::List(list)) = (part, &mut call.args)
+        && list.args.len() == 1
+    {
+        ident.value = "date_part".into();
+        let part = Expr::Value(Value::SingleQuotedString(part.to_owned()).into());
+        list.args.insert(0, FunctionArg::Unnamed(FunctionArgExpr::Expr(part)));
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod arithmetic;
 mod now;
+mod text;
 mod window;
 
 pub(crate) use self::{
@@ -37,6 +38,7 @@ fn ours() -> Vec<Arc<ScalarUDF>> {
     let mut ours = window::functions();
     ours.extend(arithmetic::functions());
     ours.extend(now::functions());
+    ours.extend(text::functions());
     ours
 }
 
