@@ -5,10 +5,12 @@
 mod bad_input;
 mod binary;
 mod cli;
+mod conformance;
 mod examples;
 mod hostile;
 mod kill;
 mod lifecycle;
+mod modes;
 mod pipelines;
 mod pipes;
 mod plugin_readmes;

@@ -98,8 +98,10 @@ pub(crate) fn write(path: impl AsRef<Path>, text: impl AsRef<[u8]>) {
 /// Copies a directory, without what an earlier run left in it.
 pub(crate) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
+    // In the order of names: who reads files by age sees them as a checkout has them.
+    let mut entries: Vec<_> = fs::read_dir(from).unwrap().map(Result::unwrap).collect();
+    entries.sort_by_key(|entry| entry.file_name());
+    for entry in entries {
         let target = to.join(entry.file_name());
         if entry.file_name() == "data" {
             continue;

@@ -62,6 +62,7 @@ fn runs_as_its_readme_says(name: &str) {
 #[test]
 fn the_tour_of_the_readme_is_what_happens() {
     let dir = copied("filter-events");
+    copy(&example("late-events"), &dir.path().join("examples/late-events"));
     runs_as_written(&root().join("README.md"), dir.path());
 }
 
@@ -87,6 +88,16 @@ fn archive_json_runs_as_its_readme_says() {
 #[test]
 fn csv_watch_runs_as_its_readme_says() {
     runs_as_its_readme_says("csv-watch");
+}
+
+#[test]
+fn csv_count_runs_as_its_readme_says() {
+    runs_as_its_readme_says("csv-count");
+}
+
+#[test]
+fn late_events_runs_as_its_readme_says() {
+    runs_as_its_readme_says("late-events");
 }
 
 #[test]

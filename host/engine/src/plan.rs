@@ -93,6 +93,15 @@ impl Dataflow {
         self.keyed().next().is_some()
     }
 
+    /// Whether a step with state is among those that rows of `input` come through.
+    pub fn remembers_above(&self, input: Input) -> bool {
+        let Input::Step { step, .. } = input else { return false };
+        self.steps.get(step).is_some_and(|named| {
+            matches!(named.work, Work::Keyed(_))
+                || named.inputs.iter().any(|above| self.remembers_above(*above))
+        })
+    }
+
     /// The keyed steps with their indices and names.
     pub fn keyed(&self) -> impl Iterator<Item = (usize, &str, &Arc<dyn Keyed>)> {
         self.steps.iter().enumerate().filter_map(|(index, named)| match &named.work {

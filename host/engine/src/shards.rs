@@ -2,6 +2,7 @@
 
 use crate::{
     CheckpointStore, Epoch, Error, Result,
+    checkpoint::StateRecord,
     plan::Dataflow,
     state::{KeyGroup, KeyGroups, StateFiles, StateTable},
 };
@@ -32,11 +33,11 @@ impl States {
         flow: &Dataflow,
         groups: KeyGroups,
         store: &dyn CheckpointStore,
-        files: &BTreeMap<String, StateFiles>,
+        records: &BTreeMap<String, StateRecord>,
     ) -> Result<States> {
         let mut states = States::empty(flow, groups);
         for (_, name, step) in flow.keyed() {
-            if let Some(files) = files.get(name) {
+            if let Some(StateRecord { files, .. }) = records.get(name) {
                 let table = StateTable::restore(store, name, groups, files).await?;
                 states.0.insert(name.to_owned(), Arc::new(KeyedState::restored(table, step.timed())?));
             }

@@ -13,7 +13,7 @@ use engine::{
     Error, Kind, OutputMode, Port, Result, Step as _,
     operators::WatermarkStep,
     plan::{Dataflow, Input, NamedStep, Work},
-    sql::{Catalog, Outputs, Planned, Sql},
+    sql::{Catalog, Outputs, Planned, Sql, SqlError},
 };
 use plugin::PluginStep;
 use std::{
@@ -24,6 +24,8 @@ use std::{
 
 /// Who reads, from where, and what.
 pub(crate) struct Reader {
+    /// A sink, or whatever a test looks at.
+    pub(crate) name: String,
     pub(crate) upstream: Upstream,
     pub(crate) mode: OutputMode,
 }
@@ -101,7 +103,10 @@ impl Planner {
             assembly.outputs.push(outputs);
             parts.push(first..assembly.flow.steps.len());
         }
-        let read = readers.iter().map(|reader| assembly.read(&reader.upstream, reader.mode));
+        let read = readers.iter().map(|reader| {
+            let read = assembly.read(&reader.upstream, reader.mode);
+            read.map_err(|e| self.file().locate(&["sinks", &reader.name, "mode"], e))
+        });
         let read = read.collect::<Result<_>>()?;
         Ok(Assembled { flow: assembly.flow, read, parts })
     }
@@ -194,7 +199,7 @@ impl<'a> Assembly<'a> {
         let upstreams = self.upstreams(index)?;
         if let Some(sql) = &step.sql {
             let planned = self.query(sql, &upstreams);
-            let planned = planned.map_err(|e| self.planner.in_sql(name, sql, e))?;
+            let planned = planned.map_err(|e| self.planner.in_sql(name, e))?;
             let ports = vec![Port { name: String::new(), schema: planned.schema() }];
             return Ok(Prepared { watermark: None, body: Body::Sql(planned), ports });
         }
@@ -218,7 +223,7 @@ impl<'a> Assembly<'a> {
         Ok(Prepared { watermark, body: Body::Plugin(plugin), ports })
     }
 
-    fn query(&self, sql: &str, upstreams: &[(String, Upstream)]) -> Result<Planned> {
+    fn query(&self, sql: &str, upstreams: &[(String, Upstream)]) -> Result<Planned, SqlError> {
         let mut tables = BTreeMap::new();
         for (table, upstream) in upstreams {
             tables.insert(table.clone(), self.columns(upstream)?);
@@ -268,7 +273,7 @@ impl<'a> Assembly<'a> {
 
     /// Adds a step's parts, and answers where the rows of each of its outputs come from.
     fn add(&mut self, index: usize, modes: &[OutputMode]) -> Result<BTreeMap<String, Outputs>> {
-        let (name, step) = self.settings(index)?;
+        let (name, _) = self.settings(index)?;
         let upstreams = self.upstreams(index)?;
         let prepared = self.steps.get(index).ok_or_else(missing)?;
         let ports = prepared.ports.clone();
@@ -279,8 +284,7 @@ impl<'a> Assembly<'a> {
                 tables.insert(table.clone(), self.outputs_of(upstream)?);
             }
             let added = planned.add_to(&mut self.flow, name, &tables, modes);
-            let sql = step.sql.as_deref().unwrap_or_default();
-            let main = added.map_err(|e| self.planner.in_sql(name, sql, e))?;
+            let main = added.map_err(|e| self.planner.in_sql(name, e.into()))?;
             return Ok([(String::new(), main)].into());
         }
         let works: Vec<(String, Work)> = {
@@ -334,8 +338,13 @@ impl<'a> Assembly<'a> {
     }
 
     fn read(&self, upstream: &Upstream, mode: OutputMode) -> Result<(Input, SchemaRef)> {
-        let schema = self.columns(upstream)?;
-        Ok((self.outputs_of(upstream)?.of(mode)?, schema))
+        let (schema, input) = (self.columns(upstream)?, self.outputs_of(upstream)?.of(mode)?);
+        if mode == OutputMode::Complete && !self.flow.remembers_above(input) {
+            return Err(Error::invalid(
+                "mode = \"complete\" is of the result of an aggregation, and these rows pass as they come; use mode = \"append\"",
+            ));
+        }
+        Ok((input, schema))
     }
 }
 

@@ -56,7 +56,10 @@ fn text(file: &PipelineFile, sources: &[NamedSource], schemas: &[SchemaRef], pla
                 _ => format!("{:width$}   {}", "", facts.description, width = name.len()),
             };
             let mut details = facts.details;
-            details.extend(outputs(part.ports()));
+            // What is between the parts of a step is nobody's business.
+            let leaves = part.ports().iter().enumerate();
+            let leaves = leaves.filter(|(port, _)| *port > 0 || number + 1 == parts.len());
+            details.extend(leaves.map(|(_, port)| output(port)));
             line(&mut out, if number == 0 { "step" } else { "" }, &what, &details);
         }
     }
@@ -120,10 +123,12 @@ fn most(limit: Limit) -> String {
 
 /// What leaves a step, a line for each output.
 pub fn outputs(ports: &[Port]) -> impl Iterator<Item = String> {
-    ports.iter().map(|Port { name, schema }| {
-        let name = if name.is_empty() { "columns out".into() } else { format!("side output `{name}`") };
-        format!("{name}: {}", ddl::print(schema))
-    })
+    ports.iter().map(output)
+}
+
+fn output(Port { name, schema }: &Port) -> String {
+    let name = if name.is_empty() { "columns out".into() } else { format!("side output `{name}`") };
+    format!("{name}: {}", ddl::print(schema))
 }
 
 fn line(out: &mut String, kind: &str, what: &str, details: &[String]) {

@@ -64,9 +64,23 @@ impl PipelineFile {
 
     /// The error, with file, line and column of `key` in front.
     pub fn locate<K: AsRef<str>>(&self, key: &[K], error: Error) -> Error {
+        self.locate_within(key, None, error)
+    }
+
+    /// The same, of a line and column of the value.
+    pub(crate) fn locate_within<K: AsRef<str>>(
+        &self,
+        key: &[K],
+        within: Option<(usize, usize)>,
+        error: Error,
+    ) -> Error {
         match &self.path {
             None => error,
-            Some(path) => locate(path, &self.text, key, error),
+            Some(path) => {
+                let key: Vec<String> = key.iter().map(|k| k.as_ref().to_owned()).collect();
+                let at = place::locate_within(&self.text, &key, within);
+                error.while_doing(format!("{}:{at}", path.display()))
+            }
         }
     }
 

@@ -68,7 +68,7 @@ impl Reader<'_> {
     /// What a query reads.
     fn tables(&self, sql: &str, pipeline: &Pipeline) -> Result<Vec<(String, Upstream)>, Problem> {
         let problem = |what: String| Problem::at(&[self.table, self.name, "sql"], what);
-        let parsed = Sql::parse(sql).map_err(|e| problem(e.report()))?;
+        let parsed = Sql::parse(sql).map_err(|e| problem(e.error.report()).within(e.at))?;
         let upstream = |table: String| {
             let named = self.named(&table, pipeline).map_err(|p| problem(p.message))?;
             Ok((table, named))

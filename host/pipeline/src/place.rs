@@ -11,12 +11,23 @@ pub struct Problem {
     pub key: Vec<String>,
     /// What is wrong and what to write instead.
     pub message: String,
+    /// Where in the value, if that is a text of several words: its line and column, from 1.
+    pub within: Option<(usize, usize)>,
 }
 
 impl Problem {
     /// A problem at `key`, written with dots.
     pub fn at<K: AsRef<str>>(key: &[K], message: impl Into<String>) -> Self {
-        Problem { key: key.iter().map(|k| k.as_ref().to_owned()).collect(), message: message.into() }
+        Problem {
+            key: key.iter().map(|k| k.as_ref().to_owned()).collect(),
+            message: message.into(),
+            within: None,
+        }
+    }
+
+    /// The same problem, at a line and column of the value.
+    pub(crate) fn within(self, within: Option<(usize, usize)>) -> Self {
+        Problem { within, ..self }
     }
 }
 
@@ -52,6 +63,21 @@ pub(crate) fn locate(text: &str, key: &[String]) -> LineColumn {
     line_column(text, start_of(key, document.get_ref(), document.span().start))
 }
 
+/// Where a line and column of the text that is the value of `key` stand in the file.
+pub(crate) fn locate_within(text: &str, key: &[String], within: Option<(usize, usize)>) -> LineColumn {
+    let start = locate(text, key);
+    let Some((line, column)) = within else { return start };
+    let rest = text.lines().nth(start.line - 1).unwrap_or_default();
+    let rest: String = rest.chars().skip(start.column - 1).collect();
+    let quotes = if rest.starts_with("\"\"\"") || rest.starts_with("'''") { 3 } else { 1 };
+    // A line break right behind three quotes is not part of the text.
+    let first = start.line + usize::from(quotes == 3 && rest.trim_end().chars().count() == 3);
+    match (line, first == start.line) {
+        (1, true) => LineColumn { line: start.line, column: start.column + quotes + column - 1 },
+        _ => LineColumn { line: first + line - 1, column },
+    }
+}
+
 /// Where `key` of a table stands, which itself stands `at`.
 fn start_of(key: &[String], table: &DeTable<'_>, at: usize) -> usize {
     let Some((part, rest)) = key.split_first() else { return at };
@@ -77,7 +103,7 @@ pub(crate) fn report(file: &Path, text: &str, problems: &[Problem]) -> Error {
     let mut lines: Vec<(LineColumn, String)> = problems
         .iter()
         .map(|p| {
-            let at = locate(text, &p.key);
+            let at = locate_within(text, &p.key, p.within);
             (at, format!("{}:{at}: {}", file.display(), p.message))
         })
         .collect();
@@ -98,6 +124,18 @@ mod tests {
         assert_eq!(at("sources.events"), "2:10");
         assert_eq!(at("sources.events.files.format"), "4:17");
         assert_eq!(at("sinks"), "1:1");
+    }
+
+    #[test]
+    fn a_word_of_a_longer_text_is_found_where_it_stands_in_the_file() {
+        let text = "[s]\na = \"SELECT x\"\nb = \"\"\"\nSELECT\n  x\n\"\"\"\nc = \"\"\"SELECT\n x\"\"\"\n";
+        let at = |key: &str, line, column| {
+            locate_within(text, &["s".to_owned(), key.to_owned()], Some((line, column))).to_string()
+        };
+        assert_eq!(at("a", 1, 8), "2:13");
+        assert_eq!(at("b", 2, 3), "5:3");
+        assert_eq!(at("c", 1, 1), "7:8");
+        assert_eq!(at("c", 2, 2), "8:2");
     }
 
     #[test]

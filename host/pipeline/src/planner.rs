@@ -27,6 +27,7 @@ use connectors::{
 use engine::{
     Error, Result,
     plan::{Dataflow, NamedSink, NamedSource},
+    sql::SqlError,
 };
 use jiff::tz::TimeZone;
 use plugin::{BindSettings, Plugin, PluginStep};
@@ -184,8 +185,8 @@ impl Planner {
     }
 
     /// An error of a step's query, with the place in the file.
-    pub(crate) fn in_sql(&self, step: &str, _sql: &str, error: Error) -> Error {
-        self.file.locate(&["steps", step, "sql"], error)
+    pub(crate) fn in_sql(&self, step: &str, SqlError { at, error }: SqlError) -> Error {
+        self.file.locate_within(&["steps", step, "sql"], at, error)
     }
 
     pub(crate) async fn plugin_step(
@@ -270,8 +271,12 @@ impl engine::plan::Planner for Planner {
 impl Planner {
     /// All parts of the pipeline: of its steps, and its sinks.
     pub(crate) async fn plan(&self, schemas: &[SchemaRef]) -> Result<Assembled> {
-        let sinks = self.file.settings.sinks.values().zip(&self.file.graph.sinks);
-        let readers = sinks.map(|(sink, upstream)| Reader { upstream: upstream.clone(), mode: sink.mode });
+        let sinks = self.file.settings.sinks.iter().zip(&self.file.graph.sinks);
+        let readers = sinks.map(|((name, sink), upstream)| Reader {
+            name: name.clone(),
+            upstream: upstream.clone(),
+            mode: sink.mode,
+        });
         let mut all = self.assemble(schemas, &[], &readers.collect::<Vec<_>>()).await?;
         for ((name, settings), (input, schema)) in self.file.settings.sinks.iter().zip(all.read.clone()) {
             let (sink, description) = self.sink(settings).map_err(|e| self.of("sink", name, e))?;

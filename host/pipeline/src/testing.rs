@@ -288,10 +288,11 @@ impl plan::Planner for Scene {
     }
 
     async fn dataflow(&self, _: &[SchemaRef]) -> Result<Dataflow> {
-        let readers = self
-            .watched
-            .iter()
-            .map(|(_, upstream)| Reader { upstream: upstream.clone(), mode: self.planner.mode_of(upstream) });
+        let readers = self.watched.iter().map(|(name, upstream)| Reader {
+            name: name.clone(),
+            upstream: upstream.clone(),
+            mode: self.planner.mode_of(upstream),
+        });
         let readers: Vec<_> = readers.collect();
         let Assembled { mut flow, read, .. } =
             self.planner.assemble(&self.schemas, &self.injected, &readers).await?;

@@ -78,9 +78,18 @@ pub struct CommitRecord {
     /// How far event time had come after the epoch.
     #[serde(default, skip_serializing_if = "is_default")]
     pub watermarks: Watermarks,
-    /// Step name → the files that hold its state after the epoch.
+    /// Step name → its state after the epoch.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub state: BTreeMap<String, StateFiles>,
+    pub state: BTreeMap<String, StateRecord>,
+}
+
+/// The state of one step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StateRecord {
+    /// What the step does, in words: state that another step made is not its own.
+    pub of: String,
+    /// The files that hold it.
+    pub files: StateFiles,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

@@ -71,6 +71,8 @@ impl Key {
 
 /// One aggregate function and what it is of.
 pub(crate) struct Aggregation {
+    /// As people write it.
+    pub(crate) text: String,
     pub(crate) function: Arc<AggregateFunctionExpr>,
     pub(crate) arguments: Vec<Arc<dyn PhysicalExpr>>,
     pub(crate) filter: Option<Arc<dyn PhysicalExpr>>,
@@ -80,17 +82,18 @@ pub(crate) struct Aggregation {
 
 impl Aggregation {
     pub(crate) fn new(
+        text: String,
         function: Arc<AggregateFunctionExpr>,
         filter: Option<Arc<dyn PhysicalExpr>>,
     ) -> Result<Self> {
-        let doing = || format!("{} over a stream", function.name());
+        let doing = || format!("SQL: {text} over a stream");
         let state = function.state_fields().doing(Kind::Invalid, doing)?;
         let state = state.iter().map(|field| field.data_type().clone()).collect();
-        Ok(Aggregation { arguments: function.expressions(), function, filter, state })
+        Ok(Aggregation { text, arguments: function.expressions(), function, filter, state })
     }
 
     fn accumulator(&self) -> Result<Box<dyn GroupsAccumulator>> {
-        let doing = || self.function.name().to_owned();
+        let doing = || self.text.clone();
         if self.function.groups_accumulator_supported() {
             return self.function.create_groups_accumulator().doing(Kind::Internal, doing);
         }
@@ -160,7 +163,7 @@ impl Keyed for Aggregate {
             }
         };
         let keys: Vec<String> = self.plan.keys.iter().map(key).collect();
-        let values: Vec<&str> = self.plan.aggregates.iter().map(|of| of.function.name()).collect();
+        let values: Vec<&str> = self.plan.aggregates.iter().map(|of| of.text.as_str()).collect();
         let leaves = match (self.plan.time, self.plan.timed()) {
             (Some(_), true) => "a group leaves state when the watermark has passed it",
             _ => "every group stays in state for ever",
@@ -204,5 +207,5 @@ impl Keyed for Aggregate {
 
 /// An accumulator's failure: a sum that overflows is a row's fault.
 fn accumulating<T>(answer: datafusion_common::Result<T>, of: &Aggregation) -> Result<T> {
-    answer.map_err(|e| Error::new(Kind::Data, of.function.name().to_owned()).caused_by(e))
+    answer.map_err(|e| Error::new(Kind::Data, of.text.clone()).caused_by(e))
 }

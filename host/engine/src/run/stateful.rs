@@ -2,7 +2,8 @@
 
 use super::Run;
 use crate::{
-    Epoch, Error, Result,
+    Epoch, Error, Keyed, Result,
+    checkpoint::StateRecord,
     event_time::{Seen, Times, Watermark},
     query::Step,
     shards::States,
@@ -22,6 +23,7 @@ impl Run<'_> {
             self.states = States::empty(&self.flow, self.key_groups);
             return Ok(());
         };
+        self.refuse_other_steps(&commit.state)?;
         self.watermarks = commit.watermarks;
         let store = self.checkpoint.store();
         self.states = States::restore(&self.flow, self.key_groups, store, &commit.state).await?;
@@ -36,13 +38,46 @@ impl Run<'_> {
     }
 
     /// Makes the state durable, and answers its files.
-    pub(super) async fn commit_state(&self, epoch: Epoch) -> Result<BTreeMap<String, StateFiles>> {
+    pub(super) async fn commit_state(&self, epoch: Epoch) -> Result<BTreeMap<String, StateRecord>> {
         if !self.flow.remembers() {
             return Ok(BTreeMap::new());
         }
         let files = self.states.commit(self.checkpoint.store(), epoch, &self.run_id.replace('-', "")).await?;
         self.reached(epoch, Step::StateCommitted)?;
-        Ok(files)
+        let mut records = BTreeMap::new();
+        for (_, name, step) in self.flow.keyed() {
+            if let Some(files) = files.get(name) {
+                let files = files.clone();
+                records.insert(name.to_owned(), StateRecord { of: described(&**step), files });
+            }
+        }
+        Ok(records)
+    }
+
+    /// State is of the step that made it: what is stored of one that groups otherwise would be taken for something else.
+    fn refuse_other_steps(&self, kept: &BTreeMap<String, StateRecord>) -> Result<()> {
+        let now: BTreeMap<&str, String> =
+            self.flow.keyed().map(|(_, name, step)| (name, described(&**step))).collect();
+        let place = self.checkpoint.location();
+        let remedy = "use another `checkpoint`, which starts from the beginning, or change it back";
+        for (name, StateRecord { of, .. }) in kept {
+            let what = match now.get(name.as_str()) {
+                Some(now) if now == of => continue,
+                Some(now) => format!(
+                    "step `{name}` is now {now}, but its state in checkpoint {place} was made by {of}"
+                ),
+                None => format!(
+                    "checkpoint {place} has state of step `{name}`, {of}, which is gone from the pipeline"
+                ),
+            };
+            return Err(Error::invalid(format!("{what}; {remedy}")));
+        }
+        match now.iter().find(|(name, _)| !kept.contains_key(**name)) {
+            None => Ok(()),
+            Some((name, now)) => Err(Error::invalid(format!(
+                "step `{name}`, {now}, is new: checkpoint {place} has no state of it, so it would know nothing of the rows before; {remedy}"
+            ))),
+        }
     }
 
     /// Raises the watermarks by what the epoch saw, and answers the times it saw.
@@ -69,8 +104,8 @@ impl Run<'_> {
         let mut kept: BTreeMap<String, Vec<StateFiles>> = BTreeMap::new();
         for epoch in self.checkpoint.committed().await? {
             let commit = self.checkpoint.commit(epoch).await?;
-            for (step, files) in commit.map(|commit| commit.state).into_iter().flatten() {
-                kept.entry(step).or_default().push(files);
+            for (step, record) in commit.map(|commit| commit.state).into_iter().flatten() {
+                kept.entry(step).or_default().push(record.files);
             }
         }
         for (step, files) in kept {
@@ -88,4 +123,13 @@ impl Run<'_> {
             ))),
         }
     }
+}
+
+/// What decides whether state fits a step: what it does, by what, and to which types. Names of columns may change.
+fn described(step: &dyn Keyed) -> String {
+    let facts = step.facts();
+    let types =
+        step.ports().first().map(|port| port.schema.fields().iter().map(|f| f.data_type().to_string()));
+    let types: Vec<String> = types.into_iter().flatten().collect();
+    format!("{} {} ({})", facts.description, facts.details.join(", "), types.join(", "))
 }

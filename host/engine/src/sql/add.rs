@@ -143,6 +143,12 @@ impl Adding<'_> {
     fn aggregate(&mut self, aggregate: &logical_plan::Aggregate, modes: &[OutputMode]) -> Result<Rows> {
         // What is grouped is final when it comes, whatever mode the groups are wanted in.
         let rows = self.rows(&aggregate.input, &[OutputMode::Append])?;
+        let above = rows.inputs.iter().flatten().any(|input| self.flow.remembers_above(*input));
+        if let Some(mode) = modes.iter().find(|mode| above && **mode != OutputMode::Append) {
+            return Err(Error::invalid(format!(
+                "SQL: an aggregation of what has state itself is not for mode = \"{mode}\": groups below it change until they are final; use mode = \"append\""
+            )));
+        }
         let input = aggregate.input.schema();
         let keys =
             aggregate.group_expr.iter().map(|expr| self.key(expr, input)).collect::<Result<Vec<_>>>()?;
@@ -208,7 +214,7 @@ impl Adding<'_> {
             )));
         }
         let filter = lowered.filter.map(ansi).transpose().invalid(doing)?;
-        Aggregation::new(lowered.aggregate, filter)
+        Aggregation::new(text(expr), lowered.aggregate, filter)
     }
 
     /// The name of the next stateful part. It names a directory of the checkpoint.
@@ -279,7 +285,7 @@ impl Rows {
 fn accept(mode: OutputMode, timed: bool) -> Result<()> {
     match mode {
         OutputMode::Append if !timed => Err(Error::invalid(
-            "in mode = \"append\" a group is emitted once it is final, and these groups never are: group by a window, or by the column, of an event time that has a watermark; or use mode = \"update\" or \"complete\"",
+            "SQL: in mode = \"append\" a group is emitted once it is final, and these groups never are: group by a window, or by the column, of an event time that has a watermark; or use mode = \"update\" or \"complete\"",
         )),
         _ => Ok(()),
     }

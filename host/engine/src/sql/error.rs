@@ -12,7 +12,7 @@ pub(crate) trait OrError<T> {
 
 impl<T> OrError<T> for Result<T, DataFusionError> {
     fn invalid(self, doing: impl FnOnce() -> String) -> Result<T> {
-        self.map_err(|e| Error::new(Kind::Invalid, doing()).caused_by(plain(e)))
+        self.map_err(|e| invalid(e, doing()))
     }
 
     fn data(self, doing: impl FnOnce() -> String) -> Result<T> {
@@ -24,6 +24,11 @@ impl<T> OrError<T> for Result<T, DataFusionError> {
             Error::new(kind, doing()).caused_by(plain(e))
         })
     }
+}
+
+/// The query is at fault.
+pub(crate) fn invalid(error: DataFusionError, doing: String) -> Error {
+    Error::new(Kind::Invalid, doing).caused_by(plain(error))
 }
 
 /// The error without what only DataFusion's own developers can use.

@@ -8,7 +8,7 @@ use arrow::{
     datatypes::{DataType, Field, FieldRef},
 };
 use datafusion_common::{
-    DFSchema, Result as DfResult, ScalarValue,
+    DFSchema, Result as DfResult,
     tree_node::{Transformed, TreeNode},
 };
 use datafusion_expr::{
@@ -40,10 +40,6 @@ impl Expression {
         self.field.data_type()
     }
 
-    pub(crate) fn field(&self) -> &Field {
-        &self.field
-    }
-
     pub(crate) fn evaluate(&self, rows: &RecordBatch) -> Result<ArrayRef> {
         let value = self.physical.evaluate(rows).and_then(|value| value.into_array(rows.num_rows()));
         let value = value.data(|| self.text.clone())?;
@@ -60,24 +56,8 @@ impl Expression {
         value.data(|| self.text.clone())
     }
 
-    /// The index of the column that it is, if it is no more than that.
-    pub(crate) fn column(&self) -> Option<usize> {
-        self.physical
-            .downcast_ref::<datafusion_physical_expr::expressions::Column>()
-            .map(|column| column.index())
-    }
-
     pub(crate) fn text(&self) -> &str {
         &self.text
-    }
-}
-
-/// The value of an expression that names no column.
-pub(super) fn constant(expr: &Expr) -> Option<ScalarValue> {
-    match expr {
-        Expr::Literal(value, _) => Some(value.clone()),
-        Expr::Alias(alias) => constant(&alias.expr),
-        _ => None,
     }
 }
 

@@ -14,7 +14,11 @@ mod optimize;
 mod rewrite;
 mod text;
 
-pub use self::{catalog::Catalog, event_time::with_delay, text::Sql};
+pub use self::{
+    catalog::Catalog,
+    event_time::with_delay,
+    text::{Sql, SqlError},
+};
 pub(crate) use self::{
     event_time::{delay, is_event_time, is_window},
     expression::Expression,

@@ -1,11 +1,6 @@
 //! The text of a query, and its tables.
 
-use super::{
-    Catalog, Planned,
-    error::{Message, OrError},
-    optimize::optimize,
-    rewrite,
-};
+use super::{Catalog, Planned, error::invalid, optimize::optimize, rewrite};
 use crate::{Error, Kind, Result};
 use datafusion_common::config::ConfigOptions;
 use datafusion_expr::sqlparser::{
@@ -16,6 +11,21 @@ use datafusion_expr::sqlparser::{
 use datafusion_sql::planner::{ParserOptions, SqlToRel};
 use std::{collections::BTreeSet, ops::ControlFlow, sync::Arc};
 
+/// What is wrong with a query, and where in its text: line and column, from 1.
+#[derive(Debug)]
+pub struct SqlError {
+    /// None if it is of no one place.
+    pub at: Option<(usize, usize)>,
+    /// What is wrong.
+    pub error: Error,
+}
+
+impl From<Error> for SqlError {
+    fn from(error: Error) -> Self {
+        SqlError { at: None, error }
+    }
+}
+
 /// A query that is well formed.
 #[derive(Clone, Debug)]
 pub struct Sql {
@@ -23,8 +33,8 @@ pub struct Sql {
 }
 
 impl Sql {
-    /// Reads one `SELECT`. The error says at which line and column of the text it fails.
-    pub fn parse(text: &str) -> Result<Sql> {
+    /// Reads one `SELECT`.
+    pub fn parse(text: &str) -> Result<Sql, SqlError> {
         let parsed = Parser::new(&super::dialect::Spark).try_with_sql(text).and_then(|mut parser| {
             let query = parser.parse_query()?;
             match parser.peek_token().token {
@@ -37,31 +47,27 @@ impl Sql {
                 ParserError::TokenizerError(what) | ParserError::ParserError(what) => what,
                 ParserError::RecursionLimitExceeded => "it is nested too deeply".into(),
             };
-            Error::new(Kind::Invalid, "SQL").caused_by(Message(what))
+            let (what, at) = placed(&what);
+            SqlError { at, error: Error::new(Kind::Invalid, format!("SQL: {what}")) }
         })?;
         Ok(Sql { query })
     }
 
     /// The names of the tables that it reads, as they are written.
     pub fn tables(&self) -> BTreeSet<String> {
+        let ctes = self.query.with.iter().flat_map(|with| &with.cte_tables);
+        let own: BTreeSet<&str> = ctes.map(|table| table.alias.name.value.as_str()).collect();
         let mut names = BTreeSet::new();
-        let own: BTreeSet<String> = self
-            .query
-            .with
-            .iter()
-            .flat_map(|with| &with.cte_tables)
-            .map(|table| table.alias.name.value.clone())
-            .collect();
         let _: ControlFlow<()> = visit_relations(&self.query, |name| {
             names.insert(rewrite::name(name));
             ControlFlow::Continue(())
         });
-        names.retain(|name| !own.contains(name));
+        names.retain(|name| !own.contains(name.as_str()));
         names
     }
 
     /// Finds every name, type and function, and simplifies.
-    pub fn plan(&self, catalog: Arc<Catalog>) -> Result<Planned> {
+    pub fn plan(&self, catalog: Arc<Catalog>) -> Result<Planned, SqlError> {
         let mut query = self.query.clone();
         rewrite::rewrite(&mut query, &catalog)?;
         let options = ParserOptions {
@@ -72,10 +78,24 @@ impl Sql {
             ..ParserOptions::new()
         };
         let planner = SqlToRel::new_with_options(&*catalog, options);
-        let plan = planner.sql_statement_to_plan(Statement::Query(query)).invalid(|| "SQL".into())?;
-        let plan = optimize(plan, &catalog).invalid(|| "SQL".into())?;
+        let plan = planner.sql_statement_to_plan(Statement::Query(query));
+        let plan = plan.and_then(|plan| optimize(plan, &catalog)).map_err(|e| {
+            let span = e.diagnostic().and_then(|diagnostic| diagnostic.span);
+            let at = span.map(|span| (span.start.line as usize, span.start.column as usize));
+            SqlError { at, error: invalid(e, "SQL".into()) }
+        })?;
         Ok(Planned { plan, catalog })
     }
+}
+
+/// A parser's message without the place at its end, and that place.
+fn placed(message: &str) -> (&str, Option<(usize, usize)>) {
+    let split = message.rsplit_once(" at Line: ");
+    let place = split.and_then(|(what, place)| {
+        let (line, column) = place.split_once(", Column: ")?;
+        Some((what, (line.parse().ok()?, column.parse().ok()?)))
+    });
+    place.map_or((message, None), |(what, place)| (what, Some(place)))
 }
 
 /// How DataFusion is to go about it.
