@@ -2,6 +2,7 @@
 
 use super::{
     Catalog, Planned,
+    add::same_names,
     error::{Message, OrError},
     optimize::optimize,
     rewrite,
@@ -74,6 +75,7 @@ impl Sql {
         let planner = SqlToRel::new_with_options(&*catalog, options);
         let plan = planner.sql_statement_to_plan(Statement::Query(query)).invalid(|| "SQL".into())?;
         let plan = optimize(plan, &catalog).invalid(|| "SQL".into())?;
+        same_names(plan.schema().inner())?;
         Ok(Planned { plan, catalog })
     }
 }
