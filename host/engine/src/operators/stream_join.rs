@@ -22,7 +22,7 @@ use super::{aggregate::LATE, chain::Chain, rows::Codec};
 use crate::{
     EpochContext, Keyed, Operator, Port, Result, Scatter, StepFacts, event_time::Watermark, sql::Expression,
 };
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::datatypes::SchemaRef;
 use datafusion_common::JoinType;
 use std::sync::{
     Arc,
@@ -51,6 +51,8 @@ pub(crate) struct Plan {
     pub(crate) pairs: SchemaRef,
     /// What comes out.
     pub(crate) schema: SchemaRef,
+    /// The columns of both sides for rows that come too late, which have NULLs for the other side.
+    pub(crate) late_rows: SchemaRef,
     pub(crate) late: AtomicU64,
 }
 
@@ -162,16 +164,10 @@ impl StreamJoin {
             side.codec()?;
             side.key_codec()?;
         }
-        let late = Port { name: LATE.to_owned(), schema: nullable(&plan.pairs) };
+        let late = Port { name: LATE.to_owned(), schema: plan.late_rows.clone() };
         let ports = vec![Port { name: String::new(), schema: plan.schema.clone() }, late];
         Ok(StreamJoin { plan: Arc::new(plan), ports })
     }
-}
-
-/// The same columns, any of which may be NULL: rows that lack the other side.
-fn nullable(schema: &SchemaRef) -> SchemaRef {
-    let fields = schema.fields().iter().map(|field| Field::clone(field).with_nullable(true));
-    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
 impl Keyed for StreamJoin {

@@ -19,8 +19,11 @@ pub fn with_delay(schema: &Schema, column: &str, delay: i64) -> Schema {
     Schema::new_with_metadata(fields.collect::<Vec<_>>(), schema.metadata().clone())
 }
 
-/// The delay of a column that is event time.
+/// The delay of a column that is event time. A cast to another type takes the mark along, but what comes of it is no time.
 pub(crate) fn delay(field: &Field) -> Option<i64> {
+    if !matches!(field.data_type(), DataType::Timestamp(..)) && !is_window(field.data_type()) {
+        return None;
+    }
     field.metadata().get(DELAY)?.parse().ok()
 }
 

@@ -76,13 +76,10 @@ impl SideScatter {
             return Ok(rows);
         }
         self.plan.late.fetch_add(late.len() as u64, Relaxed);
-        out.side.push((1, self.padded(&taken(&rows, late)?)?));
+        let dropped = taken(&rows, late)?;
+        let columns = dropped.columns().to_vec();
+        out.side.push((1, padded(&self.plan.late_rows, self.which, columns, dropped.num_rows())?));
         taken(&rows, kept)
-    }
-
-    /// The rows with NULLs for the other side.
-    fn padded(&self, rows: &RecordBatch) -> Result<RecordBatch> {
-        padded(&super::nullable(&self.plan.pairs), self.which, rows.columns().to_vec(), rows.num_rows())
     }
 
     fn fates(&self, keys: &[ArrayRef], rows: &RecordBatch) -> Result<Vec<Fate>> {

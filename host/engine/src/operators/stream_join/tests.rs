@@ -352,6 +352,26 @@ async fn more_pairs_than_are_looked_at_together_all_come_out() {
     assert_eq!(out.len(), 100);
 }
 
+#[tokio::test]
+async fn exists_and_in_are_semi_joins() {
+    let epoch = Rows {
+        left: vec![row(1, 10, "a"), row(2, 10, "b")],
+        right: vec![row(1, 11, "x"), row(1, 12, "y"), row(2, 9, "z")],
+        ..Rows::default()
+    };
+    let within = WITHIN_5.trim_start_matches("ON ");
+    for sql in [
+        format!("SELECT * FROM l WHERE EXISTS (SELECT 1 FROM r WHERE {within})"),
+        "SELECT * FROM l WHERE lk IN (SELECT rk FROM r WHERE rt >= lt AND rt <= lt + INTERVAL 5 MINUTES)"
+            .into(),
+    ] {
+        let end = Rows { late: 60, eviction: 60, ..Rows::default() };
+        let (out, waiting) = run(&sql, true, &[epoch.clone(), end]).await;
+        assert_eq!(out, [vec!["1 10 a"], vec![]], "{sql}");
+        assert_eq!(waiting, 0, "{sql}");
+    }
+}
+
 /// The join of all rows at once.
 fn at_once(epochs: &[Rows]) -> Vec<String> {
     let all = |of: fn(&Rows) -> &Vec<Row>| epochs.iter().flat_map(of).copied().collect::<Vec<Row>>();
@@ -424,6 +444,12 @@ fn a_join_that_cannot_be_kept_is_refused_with_what_would_work() {
         (join("LEFT", WITHIN_5), Update, true, "mode = \"append\""),
         (inner.clone(), Complete, true, "mode = \"append\""),
         (join("LEFT ANTI", WITHIN_5), Append, true, "use LEFT JOIN with watermarks"),
+        (
+            "SELECT * FROM l WHERE lk NOT IN (SELECT rk FROM r)".into(),
+            Append,
+            true,
+            "use LEFT JOIN with watermarks",
+        ),
         (join("CROSS", ""), Append, true, "ON a.id = b.id"),
         (join("INNER", "ON lt < rt"), Append, true, "ON a.id = b.id"),
         ("SELECT a.lk, b.lk FROM l a JOIN l b ON a.lk = b.lk".into(), Append, true, "called `lk`"),
@@ -438,6 +464,23 @@ fn a_join_that_cannot_be_kept_is_refused_with_what_would_work() {
         assert!(said.contains(says), "{sql}: {said}");
     }
     assert!(flow(&inner, Update, true).is_ok());
+}
+
+#[test]
+fn columns_of_one_name_are_told_apart_among_the_late_rows() {
+    let sql = "SELECT a.la FROM l a JOIN l b USING (LK, lt)";
+    let flow = flow(sql, OutputMode::Append, true).unwrap();
+    let (_, _, step) = flow.keyed().next().unwrap();
+    let names =
+        |port: usize| step.ports()[port].schema.fields().iter().map(|f| f.name().clone()).collect::<Vec<_>>();
+    assert_eq!(names(0), ["lk", "lt", "la", "lk", "lt"]);
+    assert_eq!(names(1), ["a.lk", "a.lt", "la", "b.lk", "b.lt"]);
+}
+
+#[test]
+fn a_key_that_is_only_made_of_event_time_lets_nothing_go() {
+    let sql = "SELECT la FROM l JOIN r ON lk = rk AND CAST(lt AS DATE) = CAST(rt AS DATE)";
+    assert!(!Joined::new(sql, 1, true).step().timed());
 }
 
 #[test]

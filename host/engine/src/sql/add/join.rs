@@ -12,10 +12,11 @@ use crate::{
         error::OrError,
         event_time,
         expression::{Expression, text},
+        functions::{WINDOW, is_time_window},
         time_range::Times,
     },
 };
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion_common::{Column, DFSchema, JoinType, NullEquality};
 use datafusion_expr::{
     Expr,
@@ -57,6 +58,7 @@ impl Adding<'_> {
             filter: self.condition(&conditions.both, &pairs)?,
             pairs: Arc::new(pairs.as_arrow().clone()),
             schema: join.schema.inner().clone(),
+            late_rows: Arc::new(late_rows(&pairs)),
             late: AtomicU64::new(0),
         };
         let schema = plan.schema.clone();
@@ -116,8 +118,9 @@ impl Adding<'_> {
             (join.on.iter().map(|on| &on.1).collect(), join.right.schema()),
         ] {
             for (at, key) in keys.into_iter().enumerate() {
+                let unchanged = matches!(key, Expr::Column(_)) || is_time_window(key, WINDOW).is_some();
                 let key = Expression::new(key, schema, self.catalog)?;
-                if event_time::delay(key.field()).is_some() {
+                if unchanged && event_time::delay(key.field()).is_some() {
                     return Ok(Some(at));
                 }
             }
@@ -149,6 +152,22 @@ impl<'j> Conditions<'j> {
         }
         conditions
     }
+}
+
+/// The columns of both sides, any of which may be NULL. Where both have one of a name, the side's name stands in front.
+fn late_rows(pairs: &DFSchema) -> Schema {
+    let fields = pairs.iter().map(|(side, field)| {
+        let same = pairs.fields().iter().filter(|other| other.name() == field.name()).count();
+        let field = Field::clone(field).with_nullable(true);
+        match side.filter(|_| same > 1) {
+            Some(side) => {
+                let name = format!("{}.{}", side.table(), field.name());
+                field.with_name(name)
+            }
+            None => field,
+        }
+    });
+    Schema::new(fields.collect::<Vec<_>>())
 }
 
 fn first(rows: &Rows) -> Vec<Input> {
@@ -185,7 +204,7 @@ fn accept(kind: JoinType, mode: OutputMode) -> Result<()> {
     let outer = matches!(kind, JoinType::Left | JoinType::Right | JoinType::Full);
     let refusal = match (kind, mode) {
         (JoinType::LeftAnti, _) => {
-            "LEFT ANTI JOIN of two streams: that a row matches nothing is known once its state leaves; use LEFT JOIN with watermarks and a range of times, and WHERE the right side's key IS NULL in a step behind"
+            "LEFT ANTI JOIN of two streams: that a row matches nothing is known once its state leaves; use LEFT JOIN with watermarks and a range of times, and WHERE the right side's key IS NULL"
         }
         (JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark | JoinType::LeftMark, _) => {
             "JOIN: of this kind two streams cannot be joined; INNER, LEFT, RIGHT, FULL and LEFT SEMI can: swap the two sides"
