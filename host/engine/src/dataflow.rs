@@ -222,8 +222,9 @@ impl EpochRun<'_> {
         ports.map(|port| self.outlets(tasks, inboxes, of(port), &mut None)).collect()
     }
 
-    fn context_of(&self, partition: Partition) -> EpochContext {
-        EpochContext { partition, ..self.context.clone() }
+    fn context_of(&self, step: usize, partition: Partition) -> EpochContext {
+        let in_force = self.flow.in_force(step, self.context.in_force);
+        EpochContext { partition, in_force, ..self.context.clone() }
     }
 }
 

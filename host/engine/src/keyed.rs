@@ -1,4 +1,4 @@
-use crate::{EpochContext, Port, Result, StepFacts, shards::ShardState};
+use crate::{EpochContext, Port, Result, StepFacts, event_time::Watermark, shards::ShardState};
 use arrow::array::RecordBatch;
 
 /// Work by key, with state that is committed with the epoch.
@@ -25,6 +25,11 @@ pub trait Keyed: Send + Sync {
 
     /// Whether every entry of its state has a time at which it is looked at again.
     fn timed(&self) -> bool;
+
+    /// The watermark of what leaves, if that of what comes in is `input`: lower where rows wait for others before they leave.
+    fn output_watermark(&self, input: Watermark) -> Watermark {
+        input
+    }
 
     /// The work on one partition of the input of this index.
     fn scatter(&self, input: usize, cx: &EpochContext) -> Result<Box<dyn Scatter>>;

@@ -1,6 +1,9 @@
 //! What a query is made of.
 
-use crate::{Keyed, OutputMode, Port, Result, Sink, Source, Step, StepFacts, event_time::Policy};
+use crate::{
+    Keyed, OutputMode, Port, Result, Sink, Source, Step, StepFacts,
+    event_time::{InForce, Policy, Watermark},
+};
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -86,6 +89,27 @@ impl Dataflow {
             // Its shards, or what it puts aside on the way to them.
             Work::Keyed(_) => partitions.max(into),
         }
+    }
+
+    /// The watermarks of the rows that a step takes in, if the query's are `query`: a step above may hold its rows back.
+    pub fn in_force(&self, step: usize, query: InForce) -> InForce {
+        let of = |watermark| self.input_watermark(step, watermark);
+        InForce { late: of(query.late), eviction: of(query.eviction) }
+    }
+
+    fn input_watermark(&self, step: usize, query: Watermark) -> Watermark {
+        let inputs = self.steps.get(step).into_iter().flat_map(|named| &named.inputs);
+        let outputs = inputs.map(|input| match input {
+            Input::Source(_) => query,
+            Input::Step { step, .. } => {
+                let above = self.input_watermark(*step, query);
+                match self.steps.get(*step).map(|named| &named.work) {
+                    Some(Work::Keyed(keyed)) => keyed.output_watermark(above),
+                    _ => above,
+                }
+            }
+        });
+        outputs.min().unwrap_or(query).max(Watermark::default())
     }
 
     /// Whether any step has state.

@@ -2,7 +2,6 @@
 
 use crate::{
     CheckpointStore, Epoch, Error, Result,
-    checkpoint::StateRecord,
     plan::Dataflow,
     state::{KeyGroup, KeyGroups, StateFiles, StateTable},
 };
@@ -33,11 +32,11 @@ impl States {
         flow: &Dataflow,
         groups: KeyGroups,
         store: &dyn CheckpointStore,
-        records: &BTreeMap<String, StateRecord>,
+        files: &BTreeMap<String, StateFiles>,
     ) -> Result<States> {
         let mut states = States::empty(flow, groups);
         for (_, name, step) in flow.keyed() {
-            if let Some(StateRecord { files, .. }) = records.get(name) {
+            if let Some(files) = files.get(name) {
                 let table = StateTable::restore(store, name, groups, files).await?;
                 states.0.insert(name.to_owned(), Arc::new(KeyedState::restored(table, step.timed())?));
             }
@@ -75,6 +74,9 @@ pub(crate) struct KeyedState {
     due: Vec<Mutex<Due>>,
 }
 
+/// The time of an entry that is never looked at again. None such is kept in [`Due`], which would only grow by them.
+const NEVER: i64 = i64::MAX;
+
 /// Keys by time. A key may stand at a time that it no longer has: the entry itself knows.
 type Due = BTreeMap<i64, Vec<Box<[u8]>>>;
 
@@ -90,7 +92,10 @@ impl KeyedState {
             for (group, due) in state.due.iter().enumerate() {
                 let mut due = due.lock().unwrap_or_else(PoisonError::into_inner);
                 for (key, value) in state.table.group(group)?.scan() {
-                    due.entry(split(value)?.0).or_default().push(key.into());
+                    let time = split(value)?.0;
+                    if time != NEVER {
+                        due.entry(time).or_default().push(key.into());
+                    }
                 }
             }
         }
@@ -154,20 +159,27 @@ impl<'a> ShardState<'a> {
 
     /// The value of a key.
     pub fn get(&self, hash: u64, key: &[u8]) -> Result<Option<&[u8]>> {
+        Ok(self.entry(hash, key)?.map(|(_, value)| value))
+    }
+
+    /// The time and the value of a key; the time is none in a step that is not timed.
+    pub fn entry(&self, hash: u64, key: &[u8]) -> Result<Option<(Option<i64>, &[u8])>> {
         let at = self.of.of(hash);
         let Some(Some(group)) = self.groups.get(at) else { return Err(foreign(at)) };
-        match group.entries.get(key) {
-            Some(entry) if self.timed => Ok(Some(split(entry)?.1)),
-            entry => Ok(entry),
+        let Some(entry) = group.entries.get(key) else { return Ok(None) };
+        match self.timed {
+            true => split(entry).map(|(time, value)| Some((Some(time), value))),
+            false => Ok(Some((None, entry))),
         }
     }
 
-    /// Sets the value of a key. `time`, in microseconds, is when it is to be looked at: given for timed steps alone.
+    /// Sets the value of a key. `time`, in microseconds, is when it is to be looked at: given for timed steps alone;
+    /// `i64::MAX` is never.
     pub fn put(&mut self, hash: u64, key: &[u8], value: &[u8], time: Option<i64>) -> Result<()> {
         let group = self.group(hash)?;
         let Some(time) = time else { return group.entries.put(key, value) };
         let before = group.entries.get(key).map(split).transpose()?.map(|(time, _)| time);
-        if before != Some(time) {
+        if before != Some(time) && time != NEVER {
             group.due.entry(time).or_default().push(key.into());
         }
         let mut entry = Vec::with_capacity(size_of::<i64>() + value.len());

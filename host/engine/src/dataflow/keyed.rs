@@ -44,7 +44,7 @@ impl EpochRun<'_> {
             for (shard, inbox) in receivers.into_iter().enumerate() {
                 let partition = Partition(shard as u32);
                 let task = ShardTask {
-                    operator: step.operator(&self.context_of(partition))?,
+                    operator: step.operator(&self.context_of(index, partition))?,
                     state: state.clone(),
                     shard: Shard { index: shard, of: self.partitions as usize },
                     ports: self.ports(tasks, &inboxes, (index, 0..step.shard_ports()), partition, 1)?,
@@ -67,7 +67,7 @@ impl EpochRun<'_> {
         rows: BatchStream,
     ) -> Result<()> {
         let task = ScatterTask {
-            scatter: step.scatter(taker.place, &self.context_of(of.partition))?,
+            scatter: step.scatter(taker.place, &self.context_of(taker.step, of.partition))?,
             to: Receivers {
                 input: taker.place,
                 partition: of.partition,

@@ -38,7 +38,7 @@ impl EpochRun<'_> {
         let task = StepTask {
             step: step.clone(),
             lanes: self.lanes.of(index, of.partition, of.lanes),
-            context: Arc::new(self.context_of(of.partition)),
+            context: Arc::new(self.context_of(index, of.partition)),
             ports: self.ports(tasks, inboxes, (index, 0..step.ports().len()), of.partition, of.lanes)?,
         };
         let name = name.to_owned();

@@ -3,6 +3,7 @@
 pub(crate) mod aggregate;
 pub(crate) mod chain;
 mod rows;
+pub(crate) mod stream_join;
 mod watermark;
 
 pub use self::watermark::WatermarkStep;

@@ -25,8 +25,9 @@ impl Run<'_> {
         };
         self.refuse_other_steps(&commit.state)?;
         self.watermarks = commit.watermarks;
+        let files = commit.state.into_iter().map(|(step, record)| (step, record.files)).collect();
         let store = self.checkpoint.store();
-        self.states = States::restore(&self.flow, self.key_groups, store, &commit.state).await?;
+        self.states = States::restore(&self.flow, self.key_groups, store, &files).await?;
         Ok(())
     }
 

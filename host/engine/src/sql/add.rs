@@ -3,6 +3,10 @@
 //! Filters, projections and lists made into rows are gathered into one chain, which runs as a step of its own or, in
 //! front of an aggregation, as the first thing that this does with a batch.
 
+mod join;
+
+pub(super) use self::join::same_names;
+
 use super::{
     Catalog, Outputs,
     error::OrError,
@@ -95,6 +99,7 @@ impl Adding<'_> {
             }
             LogicalPlan::Union(union) => self.union(union, modes),
             LogicalPlan::Aggregate(aggregate) => self.aggregate(aggregate, modes),
+            LogicalPlan::Join(join) => self.join(join, modes),
             other => Err(refused(other)),
         }
     }
@@ -333,7 +338,6 @@ fn refused(plan: &LogicalPlan) -> Error {
         LogicalPlan::Window(_) => {
             "OVER (…): numbering and ranking need all rows of a stream, which never ends"
         }
-        LogicalPlan::Join(_) => "JOIN is not there yet",
         LogicalPlan::Distinct(_) => "DISTINCT: use drop-duplicates",
         LogicalPlan::EmptyRelation(_) | LogicalPlan::Values(_) => {
             "there is no FROM: a query reads a source or a step"

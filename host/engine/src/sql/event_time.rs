@@ -22,14 +22,19 @@ pub fn with_delay(schema: &Schema, column: &str, delay: i64) -> Schema {
     Schema::new_with_metadata(fields.collect::<Vec<_>>(), schema.metadata().clone())
 }
 
-/// Whether a column is event time, with a watermark.
+/// Whether a column is event time, with a watermark. A cast to another type takes the mark along, but what comes of it is no
+/// time.
 pub(crate) fn is_event_time(field: &Field) -> bool {
-    field.metadata().contains_key(EVENT_TIME)
+    is_time(field.data_type()) && field.metadata().contains_key(EVENT_TIME)
 }
 
 /// The delay of a column that is event time; none behind a union of several.
 pub(crate) fn delay(field: &Field) -> Option<i64> {
-    field.metadata().get(DELAY)?.parse().ok()
+    is_time(field.data_type()).then(|| field.metadata().get(DELAY)?.parse().ok()).flatten()
+}
+
+fn is_time(of: &DataType) -> bool {
+    matches!(of, DataType::Timestamp(..)) || is_window(of)
 }
 
 /// `field` marked as `of` is.

@@ -40,6 +40,10 @@ impl Expression {
         self.field.data_type()
     }
 
+    pub(crate) fn field(&self) -> &Field {
+        &self.field
+    }
+
     pub(crate) fn evaluate(&self, rows: &RecordBatch) -> Result<ArrayRef> {
         let value = self.physical.evaluate(rows).and_then(|value| value.into_array(rows.num_rows()));
         let value = value.data(|| self.text.clone())?;

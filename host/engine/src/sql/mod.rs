@@ -13,6 +13,8 @@ mod functions;
 mod optimize;
 mod rewrite;
 mod text;
+mod time_range;
+mod where_into_join;
 
 pub use self::{
     catalog::Catalog,

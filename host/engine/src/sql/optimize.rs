@@ -3,11 +3,12 @@
 //! They are those that leave the shape of the query: what is an aggregation stays one, so that its state is found again
 //! when the query changes elsewhere. Nothing is pushed through anything stateful.
 
-use super::Catalog;
+use super::{Catalog, where_into_join::WhereIntoJoin};
 use datafusion_common::Result;
 use datafusion_expr::LogicalPlan;
 use datafusion_optimizer::{
     Analyzer, Optimizer, OptimizerContext, OptimizerRule, common_subexpr_eliminate::CommonSubexprEliminate,
+    decorrelate_predicate_subquery::DecorrelatePredicateSubquery,
     extract_equijoin_predicate::ExtractEquijoinPredicate, optimize_projections::OptimizeProjections,
     simplify_expressions::SimplifyExpressions,
 };
@@ -17,6 +18,8 @@ pub(super) fn optimize(plan: LogicalPlan, catalog: &Catalog) -> Result<LogicalPl
     let plan = Analyzer::new().execute_and_check(plan, catalog.config(), |_, _| {})?;
     let rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> = vec![
         Arc::new(SimplifyExpressions::new()),
+        Arc::new(DecorrelatePredicateSubquery::new()),
+        Arc::new(WhereIntoJoin),
         Arc::new(ExtractEquijoinPredicate::new()),
         Arc::new(CommonSubexprEliminate::new()),
         Arc::new(OptimizeProjections::new()),

@@ -83,11 +83,36 @@ struct Rewrite {
     spelling: Spelling,
 }
 
+impl Rewrite {
+    /// The columns of `USING` are names, not expressions.
+    fn using(&self, join: &mut ast::Join) {
+        use ast::{JoinConstraint::Using, JoinOperator::*};
+        if let Join(Using(columns))
+        | Inner(Using(columns))
+        | Left(Using(columns))
+        | LeftOuter(Using(columns))
+        | Right(Using(columns))
+        | RightOuter(Using(columns))
+        | FullOuter(Using(columns))
+        | LeftSemi(Using(columns)) = &mut join.join_operator
+        {
+            for part in columns.iter_mut().flat_map(|column| &mut column.0) {
+                if let ObjectNamePart::Identifier(ident) = part {
+                    self.spelling.correct(ident);
+                }
+            }
+        }
+    }
+}
+
 impl VisitorMut for Rewrite {
     type Break = Error;
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
-        selects(&mut query.body, &mut |select| select.projection.iter_mut().for_each(named));
+        selects(&mut query.body, &mut |select| {
+            select.projection.iter_mut().for_each(named);
+            select.from.iter_mut().flat_map(|from| &mut from.joins).for_each(|join| self.using(join));
+        });
         for table in query.with.iter_mut().flat_map(|with| &mut with.cte_tables) {
             self.spelling.correct(&mut table.alias.name);
         }

@@ -1,6 +1,6 @@
 //! The text of a query, and its tables.
 
-use super::{Catalog, Planned, error::invalid, optimize::optimize, rewrite};
+use super::{Catalog, Planned, add::same_names, error::invalid, optimize::optimize, rewrite};
 use crate::{Error, Kind, Result};
 use datafusion_common::config::ConfigOptions;
 use datafusion_expr::sqlparser::{
@@ -23,6 +23,12 @@ pub struct SqlError {
 impl From<Error> for SqlError {
     fn from(error: Error) -> Self {
         SqlError { at: None, error }
+    }
+}
+
+impl From<SqlError> for Error {
+    fn from(SqlError { error, .. }: SqlError) -> Self {
+        error
     }
 }
 
@@ -84,6 +90,7 @@ impl Sql {
             let at = span.map(|span| (span.start.line as usize, span.start.column as usize));
             SqlError { at, error: invalid(e, "SQL".into()) }
         })?;
+        same_names(plan.schema().inner())?;
         Ok(Planned { plan, catalog })
     }
 }
