@@ -1,10 +1,10 @@
 //! Every recorded scenario: whole at several parallelisms, resumed after every epoch, and crashed at every step.
 
-use std::path::PathBuf;
+use std::path::Path;
 use tests::conformance::{How, pipelines, run, scenarios};
 
 /// Runs it and fails with what differs; whether it was interrupted as asked.
-async fn same(scenario: &PathBuf, parallelism: u32, how: How) -> bool {
+async fn same(scenario: &Path, parallelism: u32, how: How) -> bool {
     let ran = run(scenario, parallelism, how).await;
     let (difference, interrupted) =
         ran.unwrap_or_else(|e| panic!("{}, {how:?}: {}", scenario.display(), e.report()));
@@ -14,7 +14,7 @@ async fn same(scenario: &PathBuf, parallelism: u32, how: How) -> bool {
     interrupted
 }
 
-fn each(mut check: impl AsyncFnMut(&PathBuf)) {
+fn each(mut check: impl AsyncFnMut(&Path)) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let all = scenarios(&pipelines()).unwrap();
     assert!(!all.is_empty());

@@ -166,8 +166,8 @@ impl Seen {
         let expected: Vec<(u64, Vec<String>)> = expected
             .iter()
             .map(|batch| {
-                let rows = batch["rows"].as_array().into_iter().flatten();
-                (batch["batch"].as_u64().unwrap_or_default(), sorted(rows.map(canonical).collect()))
+                let rows = field(batch, "rows").as_array().into_iter().flatten();
+                (field(batch, "batch").as_u64().unwrap_or_default(), sorted(rows.map(canonical).collect()))
             })
             .collect();
         let watermarks = recorded(&scenario.join("watermarks.jsonl"))?;
@@ -184,8 +184,8 @@ impl Seen {
                 return Some(difference(*epoch, &[], rows));
             }
             watermarks.iter().find_map(|batch| {
-                let number = batch["batch"].as_u64()?;
-                let spark = batch["event_time"]["watermark"].as_str()?;
+                let number = field(batch, "batch").as_u64()?;
+                let spark = field(field(batch, "event_time"), "watermark").as_str()?;
                 // An epoch that was interrupted behind its commit is not reported.
                 let ours = seen.watermarks.get(&number)?;
                 (ours != spark).then(|| format!("epoch {number}: watermark {ours}, Spark's {spark}"))
@@ -213,6 +213,10 @@ fn recorded(path: &Path) -> Result<Vec<Value>> {
     let doing = || format!("reading {}", path.display());
     let text = fs::read_to_string(path).doing(Kind::Invalid, doing)?;
     text.lines().map(|line| serde_json::from_str(line).doing(Kind::Invalid, doing)).collect()
+}
+
+fn field<'v>(of: &'v Value, name: &str) -> &'v Value {
+    of.get(name).unwrap_or(&Value::Null)
 }
 
 fn sorted(mut rows: Vec<String>) -> Vec<String> {

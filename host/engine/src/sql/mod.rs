@@ -22,7 +22,7 @@ pub use self::{
     text::{Sql, SqlError},
 };
 pub(crate) use self::{
-    event_time::{delay, is_event_time, is_window},
+    event_time::{is_event_time, is_window},
     expression::Expression,
     functions::{EpochTime, Windows, instants, windows},
 };
