@@ -70,8 +70,8 @@ impl Reader<'_> {
         let problem = |what: String| Problem::at(&[self.table, self.name, "sql"], what);
         let parsed = Sql::parse(sql).map_err(|e| problem(e.error.report()).within(e.at))?;
         let upstream = |table: String| {
-            let named = self.named(&table, pipeline).map_err(|p| problem(p.message))?;
-            Ok((table, named))
+            let named = self.named(&self.spelled(&table, pipeline), pipeline);
+            Ok((table, named.map_err(|p| problem(p.message))?))
         };
         parsed.tables().into_iter().map(upstream).collect()
     }
@@ -81,6 +81,17 @@ impl Reader<'_> {
             Some(from) => self.named(from, pipeline),
             None => self.default(pipeline),
         }
+    }
+
+    /// A table's name as the pipeline has it: SQL does not tell upper case from lower case.
+    fn spelled(&self, table: &str, pipeline: &Pipeline) -> String {
+        let (name, output) =
+            table.split_once('.').map_or((table, None), |(name, output)| (name, Some(output)));
+        let mut names = pipeline.sources.keys().chain(pipeline.steps.keys().take(self.above));
+        let known = names.clone().find(|known| *known == name);
+        let known = known.or_else(|| names.find(|known| known.eq_ignore_ascii_case(name)));
+        let known = known.map_or(name, String::as_str);
+        output.map_or_else(|| known.to_owned(), |output| format!("{known}.{output}"))
     }
 
     fn named(&self, from: &str, pipeline: &Pipeline) -> Result<Upstream, Problem> {

@@ -4,8 +4,9 @@
 use super::Catalog;
 use crate::{Error, Result};
 use datafusion_expr::sqlparser::ast::{
-    self, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName,
-    ObjectNamePart, Query, SelectItem, SetExpr, Value, VisitMut, VisitorMut,
+    self, CaseWhen, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident,
+    ObjectName, ObjectNamePart, Query, SelectItem, SetExpr, Value, VisitMut, VisitorMut,
+    helpers::attached_token::AttachedToken,
 };
 use std::{
     collections::HashMap,
@@ -225,8 +226,16 @@ const PARTS: &[(&str, &str)] = &[
 fn in_other_words(call: &mut Function) {
     let [ObjectNamePart::Identifier(ident)] = &mut call.name.0[..] else { return };
     let known = ident.value.to_lowercase();
-    if known == "explode" {
-        ident.value = "unnest".into();
+    match known.as_str() {
+        "explode" => ident.value = "unnest".into(),
+        "count_if" => {
+            ident.value = "count".into();
+            if let FunctionArguments::List(list) = &mut call.args {
+                list.args.iter_mut().for_each(where_true);
+            }
+            return;
+        }
+        _ => {}
     }
     let part = PARTS.iter().find(|(spark, _)| *spark == known).map(|(_, part)| *part);
     if let (Some(part), FunctionArguments::List(list)) = (part, &mut call.args)
@@ -235,6 +244,22 @@ fn in_other_words(call: &mut Function) {
         ident.value = "date_part".into();
         let part = Expr::Value(Value::SingleQuotedString(part.to_owned()).into());
         list.args.insert(0, FunctionArg::Unnamed(FunctionArgExpr::Expr(part)));
+    }
+}
+
+/// A value where the argument holds, and NULL, which is not counted, where it does not.
+fn where_true(argument: &mut FunctionArg) {
+    if let FunctionArg::Unnamed(FunctionArgExpr::Expr(condition)) = argument {
+        *condition = Expr::Case {
+            case_token: AttachedToken::empty(),
+            end_token: AttachedToken::empty(),
+            operand: None,
+            conditions: vec![CaseWhen {
+                condition: condition.clone(),
+                result: Expr::Value(Value::Boolean(true).into()),
+            }],
+            else_result: None,
+        };
     }
 }
 

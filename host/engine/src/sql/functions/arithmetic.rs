@@ -34,11 +34,12 @@ impl ExprPlanner for SparkOperators {
             BinaryOperator::Divide if numbers(&expr.left)? && numbers(&expr.right)? => {
                 Ok(PlannerResult::Planned(DIVIDE.call(vec![expr.left, expr.right])))
             }
-            BinaryOperator::MyIntegerDivide => Ok(PlannerResult::Planned(datafusion_expr::binary_expr(
-                expr.left,
-                Operator::IntegerDivide,
-                expr.right,
-            ))),
+            BinaryOperator::MyIntegerDivide => {
+                let whole = |side| datafusion_expr::cast(side, DataType::Int64);
+                let quotient =
+                    datafusion_expr::binary_expr(whole(expr.left), Operator::Divide, whole(expr.right));
+                Ok(PlannerResult::Planned(quotient))
+            }
             _ => Ok(PlannerResult::Original(expr)),
         }
     }
