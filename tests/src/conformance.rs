@@ -1,8 +1,9 @@
 //! Recorded answers of Spark, epoch by epoch, against those of a pipeline.
 //!
 //! A scenario is a folder: `input/<source>/epoch-NNN.jsonl` is what arrives in each micro-batch, `expected.jsonl` what Spark
-//! answered in each, `watermarks.jsonl` how far its event time had come. The pipeline is
-//! `tests/conformance/<scenario>.toml`: `${INPUT}` is where its sources read, and the rows of its only sink are compared.
+//! answered in each, `watermarks.jsonl` how far its event time had come; `tables` are what it joins with. The pipeline is
+//! `tests/conformance/<scenario>.toml`: `${INPUT}` is where its sources read, `${TABLES}` where its tables are, and the rows of
+//! its only sink are compared.
 
 use arrow::{
     array::RecordBatch,
@@ -64,7 +65,14 @@ pub async fn run(scenario: &Path, parallelism: u32, how: How) -> Result<(Option<
     let work = tempfile::tempdir().doing(Kind::Unavailable, || "a temporary directory")?;
     lay_out(&scenario.join("input"), work.path())?;
     let input = work.path().display().to_string();
-    let environment = |name: &str| (name == "INPUT").then(|| input.clone());
+    // The pipeline's own paths start at its folder.
+    let tables = std::path::absolute(scenario.join("tables"));
+    let tables = tables.doing(Kind::Invalid, || scenario.display().to_string())?.display().to_string();
+    let environment = |name: &str| match name {
+        "INPUT" => Some(input.clone()),
+        "TABLES" => Some(tables.clone()),
+        _ => None,
+    };
     let mut file = PipelineFile::read(&pipelines().join(format!("{name}.toml")), &environment)?;
     file.settings.parallelism = Some(parallelism);
     let job = Job { file: Arc::new(file), store: Arc::default(), seen: Seen::default() };

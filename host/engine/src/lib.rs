@@ -34,6 +34,7 @@ mod source;
 pub mod sql;
 pub mod state;
 mod step;
+mod table;
 mod trigger;
 
 pub use batch::{Batch, Origin, Place, Position};
@@ -48,4 +49,5 @@ pub use shards::{ShardState, hash};
 pub use sink::{Begin, Begun, EpochWriter, Guarantee, OutputMode, Sink, Token};
 pub use source::{BadRows, BatchStream, History, Offset, Planned, Range, Reach, Source, SourceFacts};
 pub use step::{Batching, EpochContext, Port, Step, StepFacts, StepProgress, Worker};
+pub use table::{Table, TableRows};
 pub use trigger::Trigger;

@@ -1,9 +1,11 @@
 //! What a query is made of.
 
+pub use crate::table::NamedTable;
 use crate::{
     Keyed, OutputMode, Port, Result, Sink, Source, Step, StepFacts,
     event_time::{InForce, Policy, Watermark},
 };
+
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -35,6 +37,8 @@ pub struct NamedSource {
 pub struct Dataflow {
     /// The steps, inputs first.
     pub steps: Vec<NamedStep>,
+    /// What steps join streams with.
+    pub tables: Vec<Arc<NamedTable>>,
     /// The sinks.
     pub sinks: Vec<NamedSink>,
     /// How several watermarks become one.

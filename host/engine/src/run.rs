@@ -3,6 +3,7 @@
 mod continuous;
 mod report;
 mod stateful;
+mod tables;
 
 use crate::{
     BadRows, Begin, Begun, Created, Epoch, EpochContext, Error, Kind, Offset, Partition, Planned, QueryId,
@@ -214,7 +215,8 @@ impl<'q> Run<'q> {
             let planning = self.query.clock.monotonic();
             self.replan(&ranges).await?;
             self.phases.query_planning = self.millis_since(planning);
-            let record = self.record(ranges);
+            let mut record = self.record(ranges);
+            record.tables = self.refresh_tables().await?;
             self.checkpoint.still_mine(self.owner).await?;
             let writing = self.query.clock.monotonic();
             if self.checkpoint.write_offsets(epoch, &record).await? == Created::Lost {
@@ -299,6 +301,7 @@ impl<'q> Run<'q> {
             positions,
             consumed: self.consumed(&sources),
             sources,
+            tables: BTreeMap::new(),
             watermarks: InForce { late: self.in_force.eviction, eviction: self.watermarks.global },
         }
     }
@@ -346,6 +349,7 @@ impl<'q> Run<'q> {
         let started = self.query.clock.monotonic();
         self.reached(epoch, Step::Planned)?;
         self.replan(&record.sources).await?;
+        self.hold_tables(&record, attempt).await?;
         self.in_force = record.watermarks;
         let context = self.context(epoch, attempt, &record);
         let (input, written, commit) = self.rows_to_sinks(&context, &record, true).await?;

@@ -12,7 +12,7 @@ use arrow::datatypes::SchemaRef;
 use engine::{
     Error, Kind, OutputMode, Port, Result, Step as _,
     operators::WatermarkStep,
-    plan::{Dataflow, Input, NamedStep, Work},
+    plan::{Dataflow, Input, NamedStep, NamedTable, Work},
     sql::{Catalog, Outputs, Planned, Sql, SqlError},
 };
 use plugin::PluginStep;
@@ -145,6 +145,7 @@ struct Assembly<'a> {
     planner: &'a Planner,
     /// The columns of each source, with its watermark, and where its rows come from.
     sources: Vec<(SchemaRef, Input)>,
+    tables: Vec<Arc<NamedTable>>,
     injected: BTreeMap<usize, usize>,
     steps: Vec<Prepared>,
     /// For each step that was added, where the rows of its outputs come from.
@@ -170,8 +171,10 @@ impl<'a> Assembly<'a> {
                 push(&mut flow, format!("{name}.watermark"), Input::Source(index), Work::Stateless(step));
             sources.push((schema, Input::Step { step, port: 0 }));
         }
+        let tables = settings.tables.iter().map(|(name, table)| planner.table(name, table));
+        let tables = tables.collect::<Result<_>>()?;
         let injected = injected.iter().copied().collect();
-        Ok(Assembly { planner, sources, injected, steps: Vec::new(), outputs: Vec::new(), flow })
+        Ok(Assembly { planner, sources, tables, injected, steps: Vec::new(), outputs: Vec::new(), flow })
     }
 
     fn settings(&self, index: usize) -> Result<(&'a str, &'a Step)> {
@@ -184,8 +187,10 @@ impl<'a> Assembly<'a> {
         if let Some(source) = self.injected.get(&index) {
             let (name, _) = self.settings(index)?;
             let tables = self.planner.file().graph.steps.get(index).ok_or_else(missing)?;
-            return match &tables[..] {
-                [(table, _)] => Ok(vec![(table.clone(), Upstream::Source(*source))]),
+            let (kept, streams): (Vec<_>, Vec<_>) =
+                tables.iter().cloned().partition(|(_, of)| matches!(of, Upstream::Table(_)));
+            return match &streams[..] {
+                [(table, _)] => Ok([vec![(table.clone(), Upstream::Source(*source))], kept].concat()),
                 _ => Err(Error::invalid(format!(
                     "step `{name}` reads several tables; give rows to each of them, not to the step"
                 ))),
@@ -225,10 +230,15 @@ impl<'a> Assembly<'a> {
 
     fn query(&self, sql: &str, upstreams: &[(String, Upstream)]) -> Result<Planned, SqlError> {
         let mut tables = BTreeMap::new();
+        let mut kept = Vec::new();
         for (table, upstream) in upstreams {
-            tables.insert(table.clone(), self.columns(upstream)?);
+            match upstream {
+                Upstream::Table(index) => kept.push(self.tables.get(*index).ok_or_else(missing)?.clone()),
+                _ => drop(tables.insert(table.clone(), self.columns(upstream)?)),
+            }
         }
-        let catalog = Arc::new(Catalog::new(tables, &self.planner.file().settings.time_zone));
+        let catalog = Catalog::new(tables, &self.planner.file().settings.time_zone).with_tables(kept);
+        let catalog = Arc::new(catalog);
         Sql::parse(sql)?.plan(catalog)
     }
 
@@ -248,6 +258,7 @@ impl<'a> Assembly<'a> {
                 let (name, prepared) = (self.settings(*step)?.0, self.steps.get(*step).ok_or_else(missing)?);
                 port(name, &prepared.ports, output.as_deref()).map(|port| port.schema.clone())
             }
+            Upstream::Table(table) => self.tables.get(*table).map(|table| table.schema()).ok_or_else(missing),
         }
     }
 
@@ -280,7 +291,8 @@ impl<'a> Assembly<'a> {
         if let Body::Sql(planned) = &prepared.body {
             let planned = planned.clone();
             let mut tables = BTreeMap::new();
-            for (table, upstream) in &upstreams {
+            let streams = upstreams.iter().filter(|(_, upstream)| !matches!(upstream, Upstream::Table(_)));
+            for (table, upstream) in streams {
                 tables.insert(table.clone(), self.outputs_of(upstream)?);
             }
             let added = planned.add_to(&mut self.flow, name, &tables, modes);
@@ -334,6 +346,7 @@ impl<'a> Assembly<'a> {
                 let outputs = self.outputs.get(*step).ok_or_else(missing)?;
                 outputs.get(output.as_deref().unwrap_or("")).cloned().ok_or_else(missing)
             }
+            Upstream::Table(_) => Err(missing()),
         }
     }
 

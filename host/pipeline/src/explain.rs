@@ -47,6 +47,13 @@ fn text(file: &PipelineFile, sources: &[NamedSource], schemas: &[SchemaRef], pla
         }
         line(&mut out, "source", &format!("{name}: {}", facts.description), &details);
     }
+    for table in &flow.tables {
+        let details = [
+            format!("columns: {}", ddl::print(&table.schema())),
+            "held in memory whole; read again in the first epoch after it has changed".into(),
+        ];
+        line(&mut out, "table", &table.name, &details);
+    }
     for ((name, parts), upstreams) in pipeline.steps.keys().zip(&planned.parts).zip(&file.graph.steps) {
         let upstreams: Vec<String> = upstreams.iter().map(|(_, upstream)| from(upstream, pipeline)).collect();
         for (number, part) in flow.steps.get(parts.clone()).into_iter().flatten().enumerate() {
@@ -143,6 +150,7 @@ fn from(upstream: &Upstream, pipeline: &Pipeline) -> String {
     let step = |index: &usize| pipeline.steps.get_index(*index).map(|(name, _)| name.clone());
     match upstream {
         Upstream::Source(index) => source(index),
+        Upstream::Table(index) => pipeline.tables.get_index(*index).map(|(name, _)| name.clone()),
         Upstream::Step(index, None) => step(index),
         Upstream::Step(index, Some(output)) => step(index).map(|name| format!("{name}.{output}")),
     }

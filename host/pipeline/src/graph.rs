@@ -4,7 +4,7 @@ use crate::{
     place::Problem,
     settings::{OnError, Pipeline, Sink, Source, Step},
 };
-use connectors::source::Limit;
+use connectors::{files::Clean, source::Limit};
 use engine::{OutputMode, sql::Sql};
 
 /// The name of the side output that gets rows in error.
@@ -26,6 +26,8 @@ pub enum Upstream {
     Source(usize),
     /// An output of the step of this index; none for its main output.
     Step(usize, Option<String>),
+    /// The table of this index, which a query joins with rows from elsewhere.
+    Table(usize),
 }
 
 impl Graph {
@@ -70,8 +72,12 @@ impl Reader<'_> {
         let problem = |what: String| Problem::at(&[self.table, self.name, "sql"], what);
         let parsed = Sql::parse(sql).map_err(|e| problem(e.error.report()).within(e.at))?;
         let upstream = |table: String| {
-            let named = self.named(&self.spelled(&table, pipeline), pipeline);
-            Ok((table, named.map_err(|p| problem(p.message))?))
+            let spelled = self.spelled(&table, pipeline);
+            if let Some(kept) = pipeline.tables.get_index_of(&spelled) {
+                return Ok((table, Upstream::Table(kept)));
+            }
+            let named = self.named(&spelled, pipeline).map_err(|p| problem(p.message))?;
+            Ok((table, named))
         };
         parsed.tables().into_iter().map(upstream).collect()
     }
@@ -87,7 +93,8 @@ impl Reader<'_> {
     fn spelled(&self, table: &str, pipeline: &Pipeline) -> String {
         let (name, output) =
             table.split_once('.').map_or((table, None), |(name, output)| (name, Some(output)));
-        let mut names = pipeline.sources.keys().chain(pipeline.steps.keys().take(self.above));
+        let above = pipeline.sources.keys().chain(pipeline.steps.keys().take(self.above));
+        let mut names = above.chain(pipeline.tables.keys());
         let known = names.clone().find(|known| *known == name);
         let known = known.or_else(|| names.find(|known| known.eq_ignore_ascii_case(name)));
         let known = known.map_or(name, String::as_str);
@@ -168,6 +175,7 @@ fn settings(pipeline: &Pipeline) -> Vec<Problem> {
             format!("`{name}` is a source already; choose another name"),
         ));
     }
+    problems.extend(tables(pipeline));
     problems.extend(names(pipeline));
     problems.extend(
         pipeline
@@ -177,6 +185,32 @@ fn settings(pipeline: &Pipeline) -> Vec<Problem> {
     );
     problems
         .extend(pipeline.sinks.iter().filter_map(|(name, sink)| one_connector("sink", name, &of_sink(sink))));
+    problems
+}
+
+/// Tables have a place, and names of their own.
+fn tables(pipeline: &Pipeline) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (name, table) in &pipeline.tables {
+        let mut problem = |keys: &[&str], what: String| problems.push(Problem::at(keys, what));
+        if pipeline.sources.contains_key(name) || pipeline.steps.contains_key(name) {
+            problem(
+                &["tables", name],
+                format!("`{name}` is a source or a step already; choose another name"),
+            );
+        }
+        match &table.files {
+            None => problem(
+                &["tables", name],
+                format!("table `{name}` has no connector; add [tables.{name}.files]"),
+            ),
+            Some(files) if files.clean != Clean::Off => problem(
+                &["tables", name, "files", "clean"],
+                "a table's files are read again: they stay where they are; leave `clean` out".into(),
+            ),
+            Some(_) => {}
+        }
+    }
     problems
 }
 
@@ -246,6 +280,7 @@ fn takes_nothing(limit: Limit) -> bool {
 fn names(pipeline: &Pipeline) -> Vec<Problem> {
     let all = pipeline.sources.keys().map(|n| ("sources", n));
     let all = all
+        .chain(pipeline.tables.keys().map(|n| ("tables", n)))
         .chain(pipeline.steps.keys().map(|n| ("steps", n)))
         .chain(pipeline.sinks.keys().map(|n| ("sinks", n)));
     all.filter(|(_, name)| !is_name(name))
@@ -376,6 +411,7 @@ fn may_aggregate(pipeline: &Pipeline, graph: &Graph, upstream: &Upstream) -> boo
 fn name_of(upstream: &Upstream, pipeline: &Pipeline) -> String {
     let (kind, name) = match upstream {
         Upstream::Source(index) => ("source", pipeline.sources.get_index(*index).map(|(name, _)| name)),
+        Upstream::Table(index) => ("table", pipeline.tables.get_index(*index).map(|(name, _)| name)),
         Upstream::Step(index, _) => ("step", pipeline.steps.get_index(*index).map(|(name, _)| name)),
     };
     format!("{kind} `{}`", name.map_or("", String::as_str))
@@ -410,6 +446,29 @@ mod tests {
         assert!(problems[0].starts_with("steps.a.on-error: no sink reads the dead letters"), "{problems:?}");
         let read = "[sinks.bad]\nfrom='a.dead-letter'\n[sinks.bad.noop]\n";
         assert!(resolve(&format!("{SOURCE}{step}{read}")).is_ok());
+    }
+
+    #[test]
+    fn a_query_reads_tables_beside_sources_and_a_table_keeps_its_files_and_its_name() {
+        let table = "[tables.users.files]\npath='u.json'\n";
+        let join = "[steps.a]\nsql='SELECT * FROM in JOIN users ON a = b'\n[sinks.out.noop]\n";
+        let graph = resolve(&format!("{SOURCE}{table}{}", join.replace("FROM in", "FROM `in`"))).unwrap();
+        let read = [("in".to_owned(), Upstream::Source(0)), ("users".to_owned(), Upstream::Table(0))];
+        assert_eq!(graph.steps, [read]);
+        let wrong = "[tables.in]\n[tables.gone.files]\npath='x'\nclean='delete'\n[sinks.out.noop]\n";
+        assert_eq!(
+            resolve(&format!("{SOURCE}{wrong}")).unwrap_err(),
+            [
+                "tables.in: `in` is a source or a step already; choose another name",
+                "tables.in: table `in` has no connector; add [tables.in.files]",
+                "tables.gone.files.clean: a table's files are read again: they stay where they are; leave `clean` out",
+            ]
+        );
+        let alone = "[sinks.out]\nfrom='users'\n[sinks.out.noop]\n";
+        assert!(
+            resolve(&format!("{SOURCE}{table}{alone}")).unwrap_err()[0]
+                .contains("there is no source or step `users`")
+        );
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod place;
 mod planner;
 mod query;
 pub mod settings;
+mod table;
 pub mod testing;
 mod world;
 

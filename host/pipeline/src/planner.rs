@@ -4,7 +4,8 @@ use crate::{
     assemble::{Assembled, Reader},
     directories,
     file::PipelineFile,
-    settings::{self, OnError, Sink, Source, Step},
+    settings::{self, OnError, Sink, Source, Step, Table},
+    table::FileTable,
     world::{Unread, World},
 };
 use arrow::datatypes::SchemaRef;
@@ -26,7 +27,7 @@ use connectors::{
 };
 use engine::{
     Error, Result,
-    plan::{Dataflow, NamedSink, NamedSource},
+    plan::{Dataflow, NamedSink, NamedSource, NamedTable},
     sql::SqlError,
 };
 use jiff::tz::TimeZone;
@@ -91,6 +92,16 @@ impl Planner {
         }
         let rate = source.rate.clone().unwrap_or_default();
         Ok(Arc::new(RateSource::new(rate, options, clock)?))
+    }
+
+    /// The table of this name.
+    pub(crate) fn table(&self, name: &str, table: &Table) -> Result<Arc<NamedTable>> {
+        let source =
+            Source { schema: table.schema.clone(), on_bad_data: table.on_bad_data, ..Source::default() };
+        let files = table.files.as_ref().map(|files| self.file.resolved(files));
+        let files = files.ok_or_else(|| Error::internal("a table without files"))?;
+        let table = FileTable::new(name, files, self.options(&source), self.world.clock.clone());
+        Ok(Arc::new(NamedTable::new(name, Arc::new(table.map_err(|e| self.of("table", name, e))?))))
     }
 
     fn sink(&self, sink: &Sink) -> Result<(Arc<dyn engine::Sink>, String)> {

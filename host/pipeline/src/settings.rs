@@ -52,6 +52,9 @@ pub struct Pipeline {
     /// Where rows come from, by name.
     #[serde(default)]
     pub sources: IndexMap<String, Source>,
+    /// Files that streams are joined with, by name.
+    #[serde(default)]
+    pub tables: IndexMap<String, Table>,
     /// What happens to them, by name, in order.
     #[serde(default)]
     pub steps: IndexMap<String, Step>,
@@ -117,6 +120,24 @@ pub struct Source {
     pub rate: Option<RateSettings>,
     /// Lines from standard input.
     pub stdin: Option<StdinSettings>,
+}
+
+/// A table: files that are read whole, and again when they have changed. Each row of a stream is joined with the rows
+/// that the table has when the row's epoch is planned. All of them are held in memory.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a table with a connector, such as [tables.users.files]"
+)]
+pub struct Table {
+    /// The columns as Spark's DDL, such as `user_id INT, name STRING`, or `infer`.
+    pub schema: Option<SchemaOption>,
+    /// What happens to input that does not fit the schema.
+    #[serde(default)]
+    pub on_bad_data: OnBadData,
+    /// A directory of files, or one file.
+    pub files: Option<FilesSettings>,
 }
 
 /// How several watermarks become one.

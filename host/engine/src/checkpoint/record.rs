@@ -56,6 +56,9 @@ pub struct OffsetRecord {
     /// Sources whose range cannot be read again once the epoch is released.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub consumed: Vec<String>,
+    /// Table name → the version that the epoch sees.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tables: BTreeMap<String, serde_json::Value>,
     /// By which watermarks rows are late and state is final.
     #[serde(default, skip_serializing_if = "is_default")]
     pub watermarks: InForce,

@@ -1,5 +1,6 @@
 //! Stateless work on a batch, one part after the other: filters, projections, lists made into rows.
 
+use super::table_join::TableJoin;
 use crate::{
     Batch, Batching, EpochContext, Kind, Origin, Port, Result, ResultExt, Step, StepFacts, StepProgress,
     Worker,
@@ -24,6 +25,8 @@ pub(crate) enum Part {
     Pass,
     /// The same columns by other names.
     Rename(SchemaRef),
+    /// Puts rows of a table beside each.
+    Join(Arc<TableJoin>),
     /// Makes a row of each element of a list; the others' values are repeated.
     Unnest(Unnest),
 }
@@ -88,6 +91,12 @@ impl Part {
             Part::Rename(schema) => {
                 let rows = made(schema, batch.rows.columns().to_vec(), batch.len())?;
                 Ok(Batch { rows, origin: batch.origin })
+            }
+            Part::Join(join) => {
+                let rows = join.run(&batch.rows)?;
+                let origin =
+                    if origins { batch.origin.made_from(rows.num_rows()) } else { Origin::default() };
+                Ok(Batch { rows, origin })
             }
             Part::Unnest(unnest) => {
                 let rows = unnest.run(&batch.rows)?;
@@ -157,6 +166,7 @@ impl Step for ChainStep {
                 let columns: Vec<&str> = columns.iter().map(Expression::text).collect();
                 format!("select {}", columns.join(", "))
             }
+            Part::Join(join) => join.text(),
             Part::Unnest(_) => "explode".into(),
             Part::Pass => "all rows".into(),
             Part::Rename(_) => "the same columns by other names".into(),

@@ -43,6 +43,7 @@ impl Run<'_> {
         let clock = self.query.clock.clone();
         let close = clock.monotonic() + interval;
         let mut all = self.record(Ranges::new());
+        all.tables = self.refresh_tables().await?;
         let mut commit: Option<CommitRecord> = None;
         while !stop.is_requested() && clock.monotonic() < close {
             let ranges = tokio::select! {
@@ -63,7 +64,7 @@ impl Run<'_> {
             if !all.sources.is_empty() && self.schemas_of(&ranges)? != self.schemas {
                 break;
             }
-            let record = self.record(ranges);
+            let record = OffsetRecord { tables: all.tables.clone(), ..self.record(ranges) };
             let delivered = self.deliver(epoch, &record).await?;
             let rows = delivered.rows + commit.map_or(0, |before| before.rows);
             // The sinks wrote without a mark, so there is none to be kept.
@@ -81,6 +82,7 @@ impl Run<'_> {
     async fn deliver(&mut self, epoch: Epoch, record: &OffsetRecord) -> Result<CommitRecord> {
         let started = self.query.clock.monotonic();
         self.replan(&record.sources).await?;
+        self.hold_tables(record, 0).await?;
         let context = self.context(epoch, 0, record);
         let (input, written, commit) = self.rows_to_sinks(&context, record, false).await?;
         // The epoch is not complete yet: a snapshot may speak of part of it, never stand for all of it.

@@ -262,6 +262,7 @@ fn record(sources: &[&str]) -> OffsetRecord {
         partitions: 1,
         sources: sources.iter().map(|name| ((*name).to_owned(), vec![range.clone()])).collect(),
         positions: BTreeMap::new(),
+        tables: BTreeMap::new(),
         plugins: BTreeMap::new(),
         consumed: Vec::new(),
         watermarks: Default::default(),

@@ -4,8 +4,11 @@
 //! front of an aggregation, as the first thing that this does with a batch.
 
 mod join;
+mod table_join;
 
 pub(super) use self::join::same_names;
+
+use self::table_join::table_of;
 
 use super::{
     Catalog, Outputs,
@@ -38,10 +41,14 @@ use std::{
 };
 
 /// Whether a plan has state.
-pub(super) fn remembers(plan: &LogicalPlan) -> bool {
+pub(super) fn remembers(plan: &LogicalPlan, catalog: &Catalog) -> bool {
     let mut found = false;
     let seen = plan.apply(|plan| {
-        found |= matches!(plan, LogicalPlan::Aggregate(_) | LogicalPlan::Distinct(_) | LogicalPlan::Join(_));
+        found |= match plan {
+            LogicalPlan::Aggregate(_) | LogicalPlan::Distinct(_) => true,
+            LogicalPlan::Join(join) => table_of(&join.right, catalog).is_none(),
+            _ => false,
+        };
         Ok(TreeNodeRecursion::Continue)
     });
     seen.is_ok() && found
@@ -56,7 +63,7 @@ pub(super) fn add(
     tables: &BTreeMap<String, Outputs>,
     modes: &[OutputMode],
 ) -> Result<Outputs> {
-    let mut adding = Adding { catalog, flow, name, tables, stateful: 0 };
+    let mut adding = Adding { catalog, flow, name, tables, stateful: 0, in_table: false };
     let rows = adding.rows(plan, modes)?;
     adding.outputs(rows, modes)
 }
@@ -68,6 +75,8 @@ struct Adding<'a> {
     tables: &'a BTreeMap<String, Outputs>,
     /// Stateful parts so far.
     stateful: usize,
+    /// Whether what is planned now is the table's side of a join.
+    in_table: bool,
 }
 
 /// Rows on their way: from where, for each mode, and what is still to be done to them.
@@ -99,21 +108,28 @@ impl Adding<'_> {
             }
             LogicalPlan::Union(union) => self.union(union, modes),
             LogicalPlan::Aggregate(aggregate) => self.aggregate(aggregate, modes),
-            LogicalPlan::Join(join) => self.join(join, modes),
+            LogicalPlan::Join(join) => match table_of(&join.right, self.catalog) {
+                Some(table) => self.join_table(join, &table.clone(), modes),
+                None => self.join(join, modes),
+            },
             other => Err(refused(other)),
         }
     }
 
     fn table(&mut self, scan: &logical_plan::TableScan, modes: &[OutputMode]) -> Result<Rows> {
         let table = scan.table_name.table();
-        let outputs = self.tables.get(table);
-        let outputs = outputs.ok_or_else(|| Error::internal(format!("table {table} has no input")))?;
-        let inputs = modes.iter().map(|mode| outputs.of(*mode).map(|input| vec![input]));
-        let rows = Rows {
-            inputs: inputs.collect::<Result<_>>()?,
-            chain: Chain { parts: Vec::new() },
-            schema: scan.source.schema(),
+        let inputs = match (self.catalog.table(table), self.in_table) {
+            (Some(_), true) => Vec::new(),
+            (Some(_), false) => return Err(table_join::not_alone(table)),
+            (None, _) => {
+                let outputs = self.tables.get(table);
+                let outputs =
+                    outputs.ok_or_else(|| Error::internal(format!("table {table} has no input")))?;
+                let inputs = modes.iter().map(|mode| outputs.of(*mode).map(|input| vec![input]));
+                inputs.collect::<Result<_>>()?
+            }
         };
+        let rows = Rows { inputs, chain: Chain { parts: Vec::new() }, schema: scan.source.schema() };
         let Some(projection) = &scan.projection else { return Ok(rows) };
         if projection.iter().copied().eq(0..rows.schema.fields().len()) {
             return Ok(rows);

@@ -1,4 +1,5 @@
 use super::{functions, text::options};
+use crate::plan::NamedTable;
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion_common::{Result, TableReference, config::ConfigOptions, plan_err};
 use datafusion_expr::{
@@ -15,6 +16,8 @@ use std::{
 /// What a query may name: tables, and Spark's functions.
 pub struct Catalog {
     tables: BTreeMap<String, SchemaRef>,
+    /// Those of the tables that are no streams.
+    kept: BTreeMap<String, Arc<NamedTable>>,
     scalars: HashMap<String, Arc<ScalarUDF>>,
     aggregates: HashMap<String, Arc<AggregateUDF>>,
     higher_order: HashMap<String, Arc<HigherOrderUDF>>,
@@ -27,12 +30,27 @@ impl Catalog {
     pub fn new(tables: BTreeMap<String, SchemaRef>, time_zone: &str) -> Self {
         Catalog {
             tables,
+            kept: BTreeMap::new(),
             scalars: functions::scalars(),
             aggregates: functions::aggregates(),
             higher_order: functions::higher_order(),
             planners: functions::planners(),
             config: options(time_zone),
         }
+    }
+
+    /// Further tables, which are no streams.
+    pub fn with_tables(mut self, tables: impl IntoIterator<Item = Arc<NamedTable>>) -> Self {
+        for table in tables {
+            self.tables.insert(table.name.clone(), table.schema());
+            self.kept.insert(table.name.clone(), table);
+        }
+        self
+    }
+
+    /// The table of this name, if it is no stream.
+    pub(super) fn table(&self, name: &str) -> Option<&Arc<NamedTable>> {
+        self.kept.get(name)
     }
 
     /// The tables.

@@ -50,7 +50,7 @@ impl Planned {
 
     /// Whether it has state: an aggregation, a join of streams, a removal of duplicates.
     pub fn remembers(&self) -> bool {
-        add::remembers(&self.plan)
+        add::remembers(&self.plan, &self.catalog)
     }
 
     /// Adds its parts to a dataflow under the name of the step `name`, and answers where its rows come from, for sinks and

@@ -15,7 +15,7 @@ use arrow::{
     array::{
         Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Int64Array, RecordBatch, UInt8Array, UInt32Array,
     },
-    compute::{filter_record_batch, prep_null_mask_filter, take_arrays},
+    compute::{concat_batches, filter_record_batch, prep_null_mask_filter, take_arrays},
     datatypes::{Int64Type, UInt8Type},
 };
 use datafusion_common::JoinType;
@@ -24,6 +24,9 @@ use std::{ops::Range, sync::Arc};
 
 /// Pairs that are looked at together, and rows that leave together.
 const CHUNK: usize = 8192;
+
+/// So many rows of a side are matched together at most: a key that is in several pieces is looked up in state once.
+const TOGETHER: usize = 1 << 16;
 
 type Out = Vec<(usize, RecordBatch)>;
 
@@ -383,14 +386,33 @@ impl Operator for JoinShard {
     fn on_epoch_end(&mut self, state: &mut ShardState<'_>, out: &mut Out) -> Result<()> {
         let _now = EpochTime::set(self.now.0);
         // The left's inputs are the first ones.
-        for (which, piece) in std::mem::take(&mut self.pieces) {
-            self.take(which, &piece, state, out)?;
+        let mut pieces = std::mem::take(&mut self.pieces).into_iter().peekable();
+        while let Some((which, piece)) = pieces.next() {
+            let mut rows = piece.hashes.len();
+            let mut parts = vec![piece];
+            while let Some((_, next)) =
+                pieces.next_if(|(of, next)| *of == which && rows + next.hashes.len() <= TOGETHER)
+            {
+                rows += next.hashes.len();
+                parts.push(next);
+            }
+            self.take(which, &whole(parts)?, state, out)?;
         }
         if self.plan.timed() {
             self.evict(state, out)?;
         }
         Ok(())
     }
+}
+
+fn whole(pieces: Vec<Piece>) -> Result<Piece> {
+    let schema = match pieces.as_slice() {
+        [several, _, ..] => several.rows.schema(),
+        _ => return pieces.into_iter().next().ok_or_else(|| Error::internal("no piece to join")),
+    };
+    let rows = concat_batches(&schema, pieces.iter().map(|piece| &piece.rows));
+    let rows = rows.doing(Kind::Internal, || "pieces of a side")?;
+    Ok(Piece { rows, hashes: pieces.into_iter().flat_map(|piece| piece.hashes).collect() })
 }
 
 fn taken(columns: &[ArrayRef], rows: &UInt32Array) -> Result<Vec<ArrayRef>> {

@@ -92,7 +92,7 @@ impl Adding<'_> {
         Ok(Side { before: rows.chain, schema: rows.schema, keys, own, time, due })
     }
 
-    fn join_key(
+    pub(super) fn join_key(
         &self,
         (key, schema): (&Expr, &DFSchema),
         (other, of): (&Expr, &DFSchema),
@@ -128,7 +128,7 @@ impl Adding<'_> {
         Ok(None)
     }
 
-    fn condition(&self, of: &[&Expr], schema: &DFSchema) -> Result<Option<Expression>> {
+    pub(super) fn condition(&self, of: &[&Expr], schema: &DFSchema) -> Result<Option<Expression>> {
         let all = conjunction(of.iter().map(|expr| (*expr).clone()));
         all.map(|all| Expression::new(&all, schema, self.catalog)).transpose()
     }
