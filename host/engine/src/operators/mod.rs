@@ -2,7 +2,12 @@
 
 pub(crate) mod aggregate;
 pub(crate) mod chain;
+#[cfg(test)]
+pub(crate) mod driver;
+mod drop_duplicates;
+mod keys;
+mod late;
 mod rows;
 mod watermark;
 
-pub use self::watermark::WatermarkStep;
+pub use self::{drop_duplicates::DropDuplicates, watermark::WatermarkStep};

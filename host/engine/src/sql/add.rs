@@ -3,6 +3,8 @@
 //! Filters, projections and lists made into rows are gathered into one chain, which runs as a step of its own or, in
 //! front of an aggregation, as the first thing that this does with a batch.
 
+mod distinct;
+
 use super::{
     Catalog, Outputs,
     error::OrError,
@@ -11,9 +13,9 @@ use super::{
     functions::{SESSION_WINDOW, WINDOW, Windows, is_time_window},
 };
 use crate::{
-    Error, OutputMode, Result,
+    Error, Keyed, OutputMode, Result,
     operators::{
-        aggregate::{Aggregate, Aggregation, Key, Plan},
+        aggregate::{Aggregate, Aggregation, Aggregations, Key, Plan},
         chain::{Chain, ChainStep, Part, Unnest},
     },
     plan::{Dataflow, Input, NamedStep, Work},
@@ -95,6 +97,7 @@ impl Adding<'_> {
             }
             LogicalPlan::Union(union) => self.union(union, modes),
             LogicalPlan::Aggregate(aggregate) => self.aggregate(aggregate, modes),
+            LogicalPlan::Distinct(distinct) => self.distinct(distinct, modes),
             other => Err(refused(other)),
         }
     }
@@ -151,8 +154,7 @@ impl Adding<'_> {
             |at: &usize| schema.fields().get(*at).is_some_and(|field| event_time::delay(field).is_some());
         let time = (0..keys.len()).find(is_time);
         modes.iter().try_for_each(|mode| accept(*mode, time.is_some()))?;
-        let aggregates =
-            aggregate.aggr_expr.iter().map(|expr| self.aggregation(expr, input)).collect::<Result<_>>()?;
+        let aggregates = self.aggregations(&aggregate.aggr_expr, input)?;
         let plan = Plan {
             before: rows.chain,
             keys,
@@ -163,10 +165,7 @@ impl Adding<'_> {
             late: AtomicU64::new(0),
         };
         let late = Arc::new(input.as_arrow().clone());
-        let work = Work::Keyed(Arc::new(Aggregate::new(plan, late)?));
-        let inputs = rows.inputs.into_iter().next().unwrap_or_default();
-        let name = self.stateful_name();
-        let step = self.push(name, inputs, work);
+        let step = self.push_keyed(rows.inputs, Aggregate::new(plan, late)?);
         let inputs = (0..modes.len()).map(|port| vec![Input::Step { step, port }]).collect();
         Ok(Rows { inputs, chain: Chain { parts: Vec::new() }, schema })
     }
@@ -187,6 +186,11 @@ impl Adding<'_> {
         let windows = Windows::of(call).invalid(|| format!("SQL: {}", text(expr)))?;
         let of = Expression::new(expr, schema, self.catalog)?.data_type().clone();
         Ok(Key::Window { time: Expression::new(time, schema, self.catalog)?, windows, of })
+    }
+
+    fn aggregations(&self, of: &[Expr], schema: &DFSchema) -> Result<Aggregations> {
+        let all = of.iter().map(|expr| self.aggregation(expr, schema));
+        Ok(Aggregations::new(all.collect::<Result<_>>()?))
     }
 
     fn aggregation(&self, expr: &Expr, schema: &DFSchema) -> Result<Aggregation> {
@@ -218,6 +222,12 @@ impl Adding<'_> {
             1 => self.name.to_owned(),
             n => format!("{}.{n}", self.name),
         }
+    }
+
+    /// Adds a stateful part that reads append rows, and answers its index.
+    fn push_keyed(&mut self, inputs: Vec<Vec<Input>>, work: impl Keyed + 'static) -> usize {
+        let name = self.stateful_name();
+        self.push(name, inputs.into_iter().next().unwrap_or_default(), Work::Keyed(Arc::new(work)))
     }
 
     fn push(&mut self, name: String, inputs: Vec<Input>, work: Work) -> usize {
@@ -328,7 +338,6 @@ fn refused(plan: &LogicalPlan) -> Error {
             "OVER (…): numbering and ranking need all rows of a stream, which never ends"
         }
         LogicalPlan::Join(_) => "JOIN is not there yet",
-        LogicalPlan::Distinct(_) => "DISTINCT: use drop-duplicates",
         LogicalPlan::EmptyRelation(_) | LogicalPlan::Values(_) => {
             "there is no FROM: a query reads a source or a step"
         }
