@@ -8,6 +8,7 @@ mod drop_duplicates;
 mod keys;
 mod late;
 mod rows;
+pub(crate) mod session;
 mod watermark;
 
 pub use self::{drop_duplicates::DropDuplicates, watermark::WatermarkStep};

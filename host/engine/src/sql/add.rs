@@ -4,13 +4,14 @@
 //! front of an aggregation, as the first thing that this does with a batch.
 
 mod distinct;
+mod session;
 
 use super::{
     Catalog, Outputs,
     error::OrError,
     event_time,
     expression::{Expression, ansi, props, text},
-    functions::{SESSION_WINDOW, WINDOW, Windows, is_time_window},
+    functions::{WINDOW, Windows, is_time_window},
 };
 use crate::{
     Error, Keyed, OutputMode, Result,
@@ -144,6 +145,9 @@ impl Adding<'_> {
     }
 
     fn aggregate(&mut self, aggregate: &logical_plan::Aggregate, modes: &[OutputMode]) -> Result<Rows> {
+        if let Some(place) = session::place(aggregate) {
+            return self.sessions(aggregate, place, modes);
+        }
         // What is grouped is final when it comes, whatever mode the groups are wanted in.
         let rows = self.rows(&aggregate.input, &[OutputMode::Append])?;
         let input = aggregate.input.schema();
@@ -175,9 +179,6 @@ impl Adding<'_> {
             return Err(Error::invalid(
                 "SQL: GROUPING SETS, CUBE and ROLLUP cannot be kept over a stream yet",
             ));
-        }
-        if is_time_window(expr, SESSION_WINDOW).is_some() {
-            return Err(Error::invalid("SQL: session_window() is not there yet"));
         }
         let Some(call) = is_time_window(expr, WINDOW) else {
             return Ok(Key::Plain(Expression::new(expr, schema, self.catalog)?));

@@ -18,7 +18,7 @@ pub use self::{catalog::Catalog, event_time::with_delay, text::Sql};
 pub(crate) use self::{
     event_time::{delay, is_window},
     expression::Expression,
-    functions::{EpochTime, Windows, instants, windows},
+    functions::{EpochTime, Windows, instants, length_of_time, windows},
 };
 
 use crate::{
