@@ -7,8 +7,11 @@ pub(crate) mod driver;
 mod drop_duplicates;
 mod keys;
 mod late;
+pub(crate) mod limit;
+mod one_shard;
 mod rows;
 pub(crate) mod session;
+pub(crate) mod sort;
 mod watermark;
 
 pub use self::{drop_duplicates::DropDuplicates, watermark::WatermarkStep};

@@ -4,6 +4,7 @@
 //! front of an aggregation, as the first thing that this does with a batch.
 
 mod distinct;
+mod order;
 mod session;
 
 use super::{
@@ -99,6 +100,8 @@ impl Adding<'_> {
             LogicalPlan::Union(union) => self.union(union, modes),
             LogicalPlan::Aggregate(aggregate) => self.aggregate(aggregate, modes),
             LogicalPlan::Distinct(distinct) => self.distinct(distinct, modes),
+            LogicalPlan::Sort(sort) => self.sort(plan, sort, modes),
+            LogicalPlan::Limit(limit) => self.limit(limit, modes),
             other => Err(refused(other)),
         }
     }
@@ -334,7 +337,6 @@ fn refused(plan: &LogicalPlan) -> Error {
         LogicalPlan::Sort(_) => {
             "ORDER BY: a stream has no end after which it could be sorted; it is for complete mode, after an aggregation"
         }
-        LogicalPlan::Limit(_) => "LIMIT: it is for complete mode, after an aggregation",
         LogicalPlan::Window(_) => {
             "OVER (…): numbering and ranking need all rows of a stream, which never ends"
         }

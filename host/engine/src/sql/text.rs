@@ -13,7 +13,7 @@ use datafusion_expr::sqlparser::{
     parser::{Parser, ParserError},
     tokenizer::Token,
 };
-use datafusion_sql::planner::{ParserOptions, SqlToRel};
+use datafusion_sql::planner::{NullOrdering, ParserOptions, SqlToRel};
 use std::{collections::BTreeSet, ops::ControlFlow, sync::Arc};
 
 /// A query that is well formed.
@@ -69,6 +69,8 @@ impl Sql {
             enable_ident_normalization: false,
             map_string_types_to_utf8view: false,
             collect_spans: true,
+            // NULLs come first ascending and last descending.
+            default_null_ordering: NullOrdering::NullsMin,
             ..ParserOptions::new()
         };
         let planner = SqlToRel::new_with_options(&*catalog, options);
