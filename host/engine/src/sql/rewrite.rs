@@ -1,6 +1,8 @@
 //! What is done to a query before names are looked up: names are matched as Spark matches them, without regard to case,
 //! and columns without a name get Spark's.
 
+mod windows;
+
 use super::Catalog;
 use crate::{Error, Result};
 use datafusion_expr::sqlparser::ast::{
@@ -8,7 +10,7 @@ use datafusion_expr::sqlparser::ast::{
     ObjectNamePart, Query, SelectItem, SetExpr, Value, VisitMut, VisitorMut,
 };
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     ops::ControlFlow::{self, Break, Continue},
 };
 
@@ -27,7 +29,9 @@ pub(super) fn rewrite(query: &mut Query, catalog: &Catalog) -> Result<()> {
     }
     let mut collect = Aliases(&mut spelling);
     let _ = query.visit(&mut collect);
-    match query.visit(&mut Rewrite { spelling }) {
+    let columns = catalog.tables().values().flat_map(|schema| schema.fields());
+    let columns = columns.map(|field| field.name().to_lowercase()).collect();
+    match query.visit(&mut Rewrite { spelling, columns }) {
         Break(error) => Err(error),
         Continue(()) => Ok(()),
     }
@@ -81,13 +85,18 @@ impl VisitorMut for Aliases<'_> {
 
 struct Rewrite {
     spelling: Spelling,
+    /// The names of all tables' columns in lower case.
+    columns: HashSet<String>,
 }
 
 impl VisitorMut for Rewrite {
     type Break = Error;
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
-        selects(&mut query.body, &mut |select| select.projection.iter_mut().for_each(named));
+        selects(&mut query.body, &mut |select| {
+            select.projection.iter_mut().for_each(named);
+            windows::named(select, |name| self.columns.contains(name));
+        });
         for table in query.with.iter_mut().flat_map(|with| &mut with.cte_tables) {
             self.spelling.correct(&mut table.alias.name);
         }
