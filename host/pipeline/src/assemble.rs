@@ -10,8 +10,8 @@ use crate::{
 };
 use arrow::datatypes::SchemaRef;
 use engine::{
-    Error, Kind, OutputMode, Port, Result, Step as _,
-    operators::WatermarkStep,
+    Error, Keyed as _, Kind, OutputMode, Port, Result, Step as _,
+    operators::{DropDuplicates, WatermarkStep},
     plan::{Dataflow, Input, NamedStep, NamedTable, Work},
     sql::{Catalog, Outputs, Planned, Sql, SqlError},
 };
@@ -52,6 +52,7 @@ enum Body {
     Pass,
     Plugin(Arc<PluginStep>),
     Sql(Planned),
+    DropDuplicates(Arc<DropDuplicates>),
 }
 
 impl Prepared {
@@ -59,6 +60,7 @@ impl Prepared {
     fn wants(&self, modes: &BTreeSet<Mode>) -> BTreeSet<Mode> {
         match &self.body {
             Body::Sql(planned) if planned.remembers() => [Mode(OutputMode::Append)].into(),
+            Body::DropDuplicates(_) => [Mode(OutputMode::Append)].into(),
             _ => modes.clone(),
         }
     }
@@ -216,6 +218,13 @@ impl<'a> Assembly<'a> {
             schema = main(made.ports());
             watermark = Some(made);
         }
+        if let Some(set) = &step.drop_duplicates {
+            let made = DropDuplicates::new(&schema, set.keys.as_deref(), set.within_watermark);
+            let made =
+                made.map_err(|e| self.planner.file().locate(&["steps", name, "drop-duplicates"], e))?;
+            let ports = made.ports().to_vec();
+            return Ok(Prepared { watermark, body: Body::DropDuplicates(Arc::new(made)), ports });
+        }
         let Some(plugin) = &step.plugin else {
             return Ok(Prepared {
                 watermark,
@@ -304,6 +313,7 @@ impl<'a> Assembly<'a> {
                 prepared.watermark.clone().map(|step| (format!("{name}.watermark"), Work::Stateless(step)));
             let body = match &prepared.body {
                 Body::Plugin(plugin) => Some((name.to_owned(), Work::Stateless(plugin.clone()))),
+                Body::DropDuplicates(step) => Some((name.to_owned(), Work::Keyed(step.clone()))),
                 _ => None,
             };
             watermark.into_iter().chain(body).collect()
@@ -312,8 +322,14 @@ impl<'a> Assembly<'a> {
         let mut outputs: BTreeMap<String, Outputs> = BTreeMap::new();
         // One step for all modes whose rows are the same.
         let mut done: Vec<(Input, Input)> = Vec::new();
+        let appends = matches!(prepared.body, Body::DropDuplicates(_));
+        if appends && modes.contains(&OutputMode::Complete) {
+            let what = "what duplicates were removed from passes on as it comes, and has no complete result; use mode = \"append\" or \"update\" in the sinks behind it";
+            let key = ["steps", name, "drop-duplicates"];
+            return Err(self.planner.file().locate(&key, Error::invalid(what)));
+        }
         for mode in modes {
-            let from = above.of(*mode)?;
+            let from = above.of(if appends { OutputMode::Append } else { *mode })?;
             let known = done.iter().find(|(of, _)| *of == from).map(|(_, to)| *to);
             let to = known.unwrap_or_else(|| self.add_works(&works, from));
             done.push((from, to));

@@ -249,20 +249,34 @@ fn numbers(pipeline: &Pipeline) -> Vec<Problem> {
 /// A step does one thing.
 fn body(name: &str, step: &Step) -> Option<Problem> {
     let problem = |key: &str, what: &str| Some(Problem::at(&["steps", name, key], what));
-    match (&step.sql, &step.plugin) {
-        (Some(_), Some(_)) => problem("plugin", "a step is SQL or a plugin; make two steps of them"),
-        (Some(_), None) if step.from.is_some() => {
+    let bodies = [
+        ("sql", step.sql.is_some()),
+        ("plugin", step.plugin.is_some()),
+        ("drop-duplicates", step.drop_duplicates.is_some()),
+    ];
+    let mut bodies = bodies.iter().filter(|(_, set)| *set).map(|(key, _)| *key);
+    let body = bodies.next();
+    if let Some(second) = bodies.next() {
+        return problem(second, "a step has one of sql, plugin and drop-duplicates; make a step of each");
+    }
+    match body {
+        Some("sql") if step.from.is_some() => {
             problem("from", "a query names what it reads in its own FROM; leave `from` out")
         }
-        (Some(_), None) if step.watermark.is_some() => problem(
+        Some("sql") if step.watermark.is_some() => problem(
             "watermark",
             "a query's FROM may name several tables; put the watermark on the source or the step that has the column",
         ),
-        (None, None) if step.watermark.is_none() => {
-            Some(Problem::at(&["steps", name], "the step does nothing; add sql, plugin or watermark"))
-        }
-        (sql, None) if !step.config.is_empty() || step.on_error != OnError::Fail => {
-            let what = if sql.is_some() { "SQL" } else { "a watermark" };
+        None if step.watermark.is_none() => Some(Problem::at(
+            &["steps", name],
+            "the step does nothing; add sql, plugin, drop-duplicates or watermark",
+        )),
+        body if body != Some("plugin") && (!step.config.is_empty() || step.on_error != OnError::Fail) => {
+            let what = match body {
+                Some("sql") => "SQL",
+                Some(_) => "a removal of duplicates",
+                None => "a watermark",
+            };
             Some(Problem::at(
                 &["steps", name],
                 format!("config and on-error are for a plugin, and this step is {what}"),
@@ -400,10 +414,14 @@ fn complete(pipeline: &Pipeline, graph: &Graph) -> Vec<Problem> {
         .collect()
 }
 
-/// Whether there is SQL at or above a place.
+/// Whether there is SQL at or above a place, and no removal of duplicates behind it, which passes rows on as they come.
 fn may_aggregate(pipeline: &Pipeline, graph: &Graph, upstream: &Upstream) -> bool {
     let Upstream::Step(step, _) = upstream else { return false };
-    let sql = pipeline.steps.get_index(*step).is_some_and(|(_, step)| step.sql.is_some());
+    let set = pipeline.steps.get_index(*step).map(|(_, step)| step);
+    if set.is_some_and(|step| step.drop_duplicates.is_some()) {
+        return false;
+    }
+    let sql = set.is_some_and(|step| step.sql.is_some());
     let above = graph.steps.get(*step).into_iter().flatten();
     sql || above.into_iter().any(|(_, upstream)| may_aggregate(pipeline, graph, upstream))
 }
@@ -523,6 +541,34 @@ mod tests {
             );
         }
         assert!(mode("files]\npath='x'\n[sinks.other.noop").iter().all(|p| p.ends_with("; use \"append\"")));
+    }
+
+    #[test]
+    fn a_step_does_one_thing() {
+        let problems = |step: &str| {
+            resolve(&format!("{SOURCE}[steps.a]\n{step}\n[sinks.out.noop]\n")).err().unwrap_or_default()
+        };
+        assert_eq!(problems("drop-duplicates={keys=['x']}"), [""; 0]);
+        for (step, says) in [
+            ("plugin='p'\ndrop-duplicates={}", "steps.a.drop-duplicates: a step has one of sql, plugin"),
+            ("sql='SELECT 1 FROM in'\nplugin='p'", "steps.a.plugin: a step has one of sql, plugin"),
+            ("from='in'", "steps.a: the step does nothing; add sql, plugin, drop-duplicates or watermark"),
+            (
+                "drop-duplicates={}\non-error='skip'",
+                "steps.a: config and on-error are for a plugin, and this step is a removal of duplicates",
+            ),
+        ] {
+            let problems = problems(step);
+            assert!(problems.len() == 1 && problems[0].starts_with(says), "{step}: {problems:?}");
+        }
+    }
+
+    #[test]
+    fn a_removal_of_duplicates_has_no_complete_result_even_behind_an_aggregation() {
+        let steps = "[steps.a]\nsql='SELECT 1 FROM in'\n[steps.b]\ndrop-duplicates={}\n";
+        let sink = "[sinks.out]\nmode='complete'\n[sinks.out.noop]\n";
+        let problems = resolve(&format!("{SOURCE}{steps}{sink}")).unwrap_err();
+        assert!(problems[0].starts_with("sinks.out.mode: sink `out` cannot have"), "{problems:?}");
     }
 
     #[test]

@@ -174,7 +174,7 @@ pub struct Watermark {
     pub delay: Interval,
 }
 
-/// A step: SQL or a plugin, on rows with a watermark or as they are.
+/// A step: SQL, a plugin or a removal of duplicates, on rows with a watermark or as they are.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(
     deny_unknown_fields,
@@ -189,6 +189,8 @@ pub struct Step {
     pub sql: Option<String>,
     /// A `.wasm` file, or the folder of a plugin's source, which is built when stale.
     pub plugin: Option<String>,
+    /// Of the rows that agree in some columns, only the first passes. Rows that come too late go to `<step>.late`.
+    pub drop_duplicates: Option<DropDuplicates>,
     /// Which column of what comes in is event time, and how long to wait for late rows.
     pub watermark: Option<Watermark>,
     /// The plugin's own settings; `streamhost inspect` shows their schema.
@@ -208,6 +210,22 @@ pub struct Step {
     /// Other limits than the defaults.
     #[serde(default)]
     pub limits: Limits,
+}
+
+/// Which rows are duplicates, and for how long.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a table such as { keys = [\"user_id\", \"event_time\"] }"
+)]
+pub struct DropDuplicates {
+    /// The columns that duplicates agree in. A key is remembered for ever, unless a column with a watermark is among them: then
+    /// until the watermark has passed it. Default: all columns.
+    pub keys: Option<Vec<String>>,
+    /// Whether to remember a key until the watermark has passed its first row by the watermark's delay, whatever the key.
+    #[serde(default)]
+    pub within_watermark: bool,
 }
 
 /// What happens to a row that a plugin cannot process, or on which it traps.

@@ -10,26 +10,23 @@
 //!   nothing is late and nothing leaves.
 //! - Append emits a group when it leaves, update when it was touched, complete every one.
 
+mod accumulators;
 mod scatter;
 mod shard;
 
+pub(crate) use self::accumulators::{Accumulators, Aggregation, Aggregations};
+
 use self::{scatter::GroupScatter, shard::GroupShard};
-use super::{chain::Chain, rows::Codec};
+use super::{chain::Chain, late, rows::Codec};
 use crate::{
-    EpochContext, Error, Keyed, Kind, Operator, OutputMode, Port, Result, ResultExt, Scatter, StepFacts,
+    EpochContext, Keyed, Operator, OutputMode, Port, Result, Scatter, StepFacts,
     sql::{Expression, Windows},
 };
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use datafusion_expr::GroupsAccumulator;
-use datafusion_functions_aggregate_common::aggregate::groups_accumulator::GroupsAccumulatorAdapter;
-use datafusion_physical_expr::{PhysicalExpr, aggregate::AggregateFunctionExpr};
 use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering::Relaxed},
 };
-
-/// The name of the port of rows that came too late.
-pub(crate) const LATE: &str = "late";
 
 /// An aggregation by key.
 pub(crate) struct Aggregate {
@@ -44,7 +41,7 @@ pub(crate) struct Plan {
     pub(crate) keys: Vec<Key>,
     /// Which key says when a group is final.
     pub(crate) time: Option<usize>,
-    pub(crate) aggregates: Vec<Aggregation>,
+    pub(crate) aggregates: Aggregations,
     /// What comes out of the ports of the shards, in this order.
     pub(crate) modes: Vec<OutputMode>,
     pub(crate) schema: SchemaRef,
@@ -69,39 +66,6 @@ impl Key {
     }
 }
 
-/// One aggregate function and what it is of.
-pub(crate) struct Aggregation {
-    /// As people write it.
-    pub(crate) text: String,
-    pub(crate) function: Arc<AggregateFunctionExpr>,
-    pub(crate) arguments: Vec<Arc<dyn PhysicalExpr>>,
-    pub(crate) filter: Option<Arc<dyn PhysicalExpr>>,
-    /// The types of its state.
-    pub(crate) state: Vec<DataType>,
-}
-
-impl Aggregation {
-    pub(crate) fn new(
-        text: String,
-        function: Arc<AggregateFunctionExpr>,
-        filter: Option<Arc<dyn PhysicalExpr>>,
-    ) -> Result<Self> {
-        let doing = || format!("SQL: {text} over a stream");
-        let state = function.state_fields().doing(Kind::Invalid, doing)?;
-        let state = state.iter().map(|field| field.data_type().clone()).collect();
-        Ok(Aggregation { text, arguments: function.expressions(), function, filter, state })
-    }
-
-    fn accumulator(&self) -> Result<Box<dyn GroupsAccumulator>> {
-        let doing = || self.text.clone();
-        if self.function.groups_accumulator_supported() {
-            return self.function.create_groups_accumulator().doing(Kind::Internal, doing);
-        }
-        let function = self.function.clone();
-        Ok(Box::new(GroupsAccumulatorAdapter::new(move || function.create_accumulator())))
-    }
-}
-
 impl Plan {
     /// Whether groups become final.
     pub(crate) fn timed(&self) -> bool {
@@ -117,34 +81,24 @@ impl Plan {
         }
     }
 
-    fn state_codec(&self) -> Result<Codec> {
-        Codec::new(self.aggregates.iter().flat_map(|aggregate| &aggregate.state))
-    }
-
-    fn accumulators(&self) -> Result<Vec<Box<dyn GroupsAccumulator>>> {
-        self.aggregates.iter().map(Aggregation::accumulator).collect()
-    }
-
     /// What a scatter sends: the key as bytes, then the states.
     fn pieces(&self) -> SchemaRef {
-        let states = self.aggregates.iter().flat_map(|aggregate| &aggregate.state);
-        let states = states.enumerate().map(|(i, of)| Field::new(format!("state{i}"), of.clone(), true));
-        let key = Field::new("key", DataType::Binary, false);
-        Arc::new(Schema::new([key].into_iter().chain(states).collect::<Vec<_>>()))
+        let key = Arc::new(Field::new("key", DataType::Binary, false));
+        Arc::new(Schema::new([key].into_iter().chain(self.aggregates.fields()).collect::<Vec<_>>()))
     }
 }
 
 impl Aggregate {
-    /// `late` are the columns of the rows before they are grouped.
-    pub(crate) fn new(plan: Plan, late: SchemaRef) -> Result<Self> {
+    /// `rows` are the columns of the rows before they are grouped.
+    pub(crate) fn new(plan: Plan, rows: SchemaRef) -> Result<Self> {
         let main = plan.modes.iter().map(|mode| {
             let name = if Some(mode) == plan.modes.first() { String::new() } else { mode.to_string() };
             Port { name, schema: plan.schema.clone() }
         });
         let mut ports: Vec<Port> = main.collect();
-        ports.push(Port { name: LATE.to_owned(), schema: late });
+        ports.push(late::port(rows));
         plan.key_codec()?;
-        plan.state_codec()?;
+        plan.aggregates.codec()?;
         Ok(Aggregate { plan: Arc::new(plan), ports })
     }
 }
@@ -163,13 +117,12 @@ impl Keyed for Aggregate {
             }
         };
         let keys: Vec<String> = self.plan.keys.iter().map(key).collect();
-        let values: Vec<&str> = self.plan.aggregates.iter().map(|of| of.text.as_str()).collect();
         let leaves = match (self.plan.time, self.plan.timed()) {
             (Some(_), true) => "a group leaves state when the watermark has passed it",
             _ => "every group stays in state for ever",
         };
         StepFacts {
-            description: format!("aggregate {}", values.join(", ")),
+            description: format!("aggregate {}", self.plan.aggregates.names()),
             deterministic: true,
             digest: None,
             details: vec![format!("by {}", keys.join(", ")), leaves.to_owned()],
@@ -203,9 +156,4 @@ impl Keyed for Aggregate {
     fn take_late(&self) -> u64 {
         self.plan.late.swap(0, Relaxed)
     }
-}
-
-/// An accumulator's failure: a sum that overflows is a row's fault.
-fn accumulating<T>(answer: datafusion_common::Result<T>, of: &Aggregation) -> Result<T> {
-    answer.map_err(|e| Error::new(Kind::Data, of.text.clone()).caused_by(e))
 }

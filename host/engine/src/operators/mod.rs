@@ -2,9 +2,18 @@
 
 pub(crate) mod aggregate;
 pub(crate) mod chain;
+#[cfg(test)]
+pub(crate) mod driver;
+mod drop_duplicates;
+mod keys;
+mod late;
+pub(crate) mod limit;
+mod one_shard;
 mod rows;
+pub(crate) mod session;
+pub(crate) mod sort;
 pub(crate) mod stream_join;
 pub(crate) mod table_join;
 mod watermark;
 
-pub use self::watermark::WatermarkStep;
+pub use self::{drop_duplicates::DropDuplicates, watermark::WatermarkStep};

@@ -1,9 +1,9 @@
 //! Columns as bytes and back: keys and values of state.
 
-use crate::{Kind, Result, ResultExt};
+use crate::{Error, Kind, Result, ResultExt};
 use arrow::{
     array::{Array, ArrayRef, AsArray, Float32Array, Float64Array},
-    datatypes::{DataType, Float32Type, Float64Type},
+    datatypes::{DataType, Float32Type, Float64Type, Schema},
     row::{RowConverter, Rows, SortField},
 };
 use std::sync::Arc;
@@ -54,4 +54,13 @@ pub(crate) fn as_key(column: ArrayRef) -> ArrayRef {
         }
         _ => column,
     }
+}
+
+/// The index of the column of this name, whose case does not matter.
+pub(crate) fn column(schema: &Schema, name: &str) -> Result<usize> {
+    let found = schema.fields().iter().position(|field| field.name().eq_ignore_ascii_case(name));
+    found.ok_or_else(|| {
+        let there: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+        Error::invalid(format!("there is no column `{name}`; there are: {}", there.join(", ")))
+    })
 }

@@ -18,7 +18,7 @@ mod store;
 mod tests;
 
 use self::{scatter::SideScatter, shard::JoinShard};
-use super::{aggregate::LATE, chain::Chain, rows::Codec};
+use super::{chain::Chain, late, rows::Codec};
 use crate::{
     EpochContext, Keyed, Operator, Port, Result, Scatter, StepFacts, event_time::Watermark, sql::Expression,
 };
@@ -164,7 +164,7 @@ impl StreamJoin {
             side.codec()?;
             side.key_codec()?;
         }
-        let late = Port { name: LATE.to_owned(), schema: plan.late_rows.clone() };
+        let late = late::port(plan.late_rows.clone());
         let ports = vec![Port { name: String::new(), schema: plan.schema.clone() }, late];
         Ok(StreamJoin { plan: Arc::new(plan), ports })
     }

@@ -1,5 +1,6 @@
 //! `watermark = { column, delay }`: watches event time go by.
 
+use super::rows;
 use crate::{
     Batch, Batching, EpochContext, Error, Kind, Port, Result, ResultExt, Step, StepFacts, StepProgress,
     Worker,
@@ -26,14 +27,8 @@ pub struct WatermarkStep {
 impl WatermarkStep {
     /// Watches `column` of rows of `schema`. [`Kind::Invalid`] if that is no TIMESTAMP, or a watermark is there already.
     pub fn new(schema: &SchemaRef, column: &str, delay: Duration) -> Result<Self> {
-        let index = schema.fields().iter().position(|field| field.name().eq_ignore_ascii_case(column));
-        let Some((index, field)) = index.and_then(|index| Some((index, schema.fields().get(index)?))) else {
-            let there: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-            return Err(Error::invalid(format!(
-                "there is no column `{column}`; there are: {}",
-                there.join(", ")
-            )));
-        };
+        let index = rows::column(schema, column)?;
+        let field = schema.field(index);
         if !matches!(field.data_type(), DataType::Timestamp(..)) {
             return Err(Error::invalid(format!(
                 "column `{column}` is of type {}, but event time is of type TIMESTAMP; cast it in a step before",

@@ -3,7 +3,10 @@
 //! Filters, projections and lists made into rows are gathered into one chain, which runs as a step of its own or, in
 //! front of an aggregation, as the first thing that this does with a batch.
 
+mod distinct;
 mod join;
+mod order;
+mod session;
 mod table_join;
 
 pub(super) use self::join::same_names;
@@ -15,12 +18,12 @@ use super::{
     error::OrError,
     event_time,
     expression::{Expression, ansi, props, text},
-    functions::{SESSION_WINDOW, WINDOW, Windows, is_time_window},
+    functions::{WINDOW, Windows, is_time_window},
 };
 use crate::{
-    Error, OutputMode, Result,
+    Error, Keyed, OutputMode, Result,
     operators::{
-        aggregate::{Aggregate, Aggregation, Key, Plan},
+        aggregate::{Aggregate, Aggregation, Aggregations, Key, Plan},
         chain::{Chain, ChainStep, Part, Unnest},
     },
     plan::{Dataflow, Input, NamedStep, Work},
@@ -112,6 +115,9 @@ impl Adding<'_> {
                 Some(table) => self.join_table(join, &table.clone(), modes),
                 None => self.join(join, modes),
             },
+            LogicalPlan::Distinct(distinct) => self.distinct(distinct, modes),
+            LogicalPlan::Sort(sort) => self.sort(plan, sort, modes),
+            LogicalPlan::Limit(limit) => self.limit(limit, modes),
             other => Err(refused(other)),
         }
     }
@@ -162,6 +168,9 @@ impl Adding<'_> {
     }
 
     fn aggregate(&mut self, aggregate: &logical_plan::Aggregate, modes: &[OutputMode]) -> Result<Rows> {
+        if let Some(place) = session::place(aggregate) {
+            return self.sessions(aggregate, place, modes);
+        }
         // What is grouped is final when it comes, whatever mode the groups are wanted in.
         let rows = self.rows(&aggregate.input, &[OutputMode::Append])?;
         let above = rows.inputs.iter().flatten().any(|input| self.flow.remembers_above(*input));
@@ -178,8 +187,7 @@ impl Adding<'_> {
             |at: &usize| schema.fields().get(*at).is_some_and(|field| event_time::is_event_time(field));
         let time = (0..keys.len()).find(is_time);
         modes.iter().try_for_each(|mode| accept(*mode, time.is_some()))?;
-        let aggregates =
-            aggregate.aggr_expr.iter().map(|expr| self.aggregation(expr, input)).collect::<Result<_>>()?;
+        let aggregates = self.aggregations(&aggregate.aggr_expr, input)?;
         let plan = Plan {
             before: rows.chain,
             keys,
@@ -190,10 +198,7 @@ impl Adding<'_> {
             late: AtomicU64::new(0),
         };
         let late = Arc::new(input.as_arrow().clone());
-        let work = Work::Keyed(Arc::new(Aggregate::new(plan, late)?));
-        let inputs = rows.inputs.into_iter().next().unwrap_or_default();
-        let name = self.stateful_name();
-        let step = self.push(name, inputs, work);
+        let step = self.push_keyed(rows.inputs, Aggregate::new(plan, late)?);
         let inputs = (0..modes.len()).map(|port| vec![Input::Step { step, port }]).collect();
         Ok(Rows { inputs, chain: Chain { parts: Vec::new() }, schema })
     }
@@ -204,9 +209,6 @@ impl Adding<'_> {
                 "SQL: GROUPING SETS, CUBE and ROLLUP cannot be kept over a stream yet",
             ));
         }
-        if is_time_window(expr, SESSION_WINDOW).is_some() {
-            return Err(Error::invalid("SQL: session_window() is not there yet"));
-        }
         let Some(call) = is_time_window(expr, WINDOW) else {
             return Ok(Key::Plain(Expression::new(expr, schema, self.catalog)?));
         };
@@ -214,6 +216,11 @@ impl Adding<'_> {
         let windows = Windows::of(call).invalid(|| format!("SQL: {}", text(expr)))?;
         let of = Expression::new(expr, schema, self.catalog)?.data_type().clone();
         Ok(Key::Window { time: Expression::new(time, schema, self.catalog)?, windows, of })
+    }
+
+    fn aggregations(&self, of: &[Expr], schema: &DFSchema) -> Result<Aggregations> {
+        let all = of.iter().map(|expr| self.aggregation(expr, schema));
+        Ok(Aggregations::new(all.collect::<Result<_>>()?))
     }
 
     fn aggregation(&self, expr: &Expr, schema: &DFSchema) -> Result<Aggregation> {
@@ -245,6 +252,12 @@ impl Adding<'_> {
             1 => self.name.to_owned(),
             n => format!("{}.{n}", self.name),
         }
+    }
+
+    /// Adds a stateful part that reads append rows, and answers its index.
+    fn push_keyed(&mut self, inputs: Vec<Vec<Input>>, work: impl Keyed + 'static) -> usize {
+        let name = self.stateful_name();
+        self.push(name, inputs.into_iter().next().unwrap_or_default(), Work::Keyed(Arc::new(work)))
     }
 
     fn push(&mut self, name: String, inputs: Vec<Input>, work: Work) -> usize {
@@ -350,11 +363,9 @@ fn refused(plan: &LogicalPlan) -> Error {
         LogicalPlan::Sort(_) => {
             "ORDER BY: a stream has no end after which it could be sorted; it is for complete mode, after an aggregation"
         }
-        LogicalPlan::Limit(_) => "LIMIT: it is for complete mode, after an aggregation",
         LogicalPlan::Window(_) => {
             "OVER (…): numbering and ranking need all rows of a stream, which never ends"
         }
-        LogicalPlan::Distinct(_) => "DISTINCT: use drop-duplicates",
         LogicalPlan::EmptyRelation(_) | LogicalPlan::Values(_) => {
             "there is no FROM: a query reads a source or a step"
         }

@@ -28,6 +28,11 @@ pub(crate) fn is_event_time(field: &Field) -> bool {
     is_time(field.data_type()) && field.metadata().contains_key(EVENT_TIME)
 }
 
+/// The delay of a column that is event time; none behind a union of several.
+pub(crate) fn delay(field: &Field) -> Option<i64> {
+    is_time(field.data_type()).then(|| field.metadata().get(DELAY)?.parse().ok()).flatten()
+}
+
 fn is_time(of: &DataType) -> bool {
     matches!(of, DataType::Timestamp(..)) || is_window(of)
 }

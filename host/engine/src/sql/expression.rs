@@ -8,7 +8,7 @@ use arrow::{
     datatypes::{DataType, Field, FieldRef},
 };
 use datafusion_common::{
-    DFSchema, Result as DfResult,
+    DFSchema, Result as DfResult, ScalarValue,
     tree_node::{Transformed, TreeNode},
 };
 use datafusion_expr::{
@@ -62,6 +62,15 @@ impl Expression {
 
     pub(crate) fn text(&self) -> &str {
         &self.text
+    }
+}
+
+/// The value of an expression that names no column.
+pub(super) fn constant(expr: &Expr) -> Option<ScalarValue> {
+    match expr {
+        Expr::Literal(value, _) => Some(value.clone()),
+        Expr::Alias(alias) => constant(&alias.expr),
+        _ => None,
     }
 }
 

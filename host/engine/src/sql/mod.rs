@@ -22,9 +22,9 @@ pub use self::{
     text::{Sql, SqlError},
 };
 pub(crate) use self::{
-    event_time::{is_event_time, is_window},
+    event_time::{delay, is_event_time, is_window},
     expression::Expression,
-    functions::{EpochTime, Windows, instants, windows},
+    functions::{EpochTime, Windows, instants, length_of_time, windows},
 };
 
 use crate::{

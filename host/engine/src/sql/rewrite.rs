@@ -1,6 +1,8 @@
 //! What is done to a query before names are looked up: names are matched as Spark matches them, without regard to case,
 //! and columns without a name get Spark's.
 
+mod windows;
+
 use super::Catalog;
 use crate::{Error, Result};
 use datafusion_expr::sqlparser::ast::{
@@ -9,7 +11,7 @@ use datafusion_expr::sqlparser::ast::{
     helpers::attached_token::AttachedToken,
 };
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     ops::ControlFlow::{self, Break, Continue},
 };
 
@@ -28,7 +30,9 @@ pub(super) fn rewrite(query: &mut Query, catalog: &Catalog) -> Result<()> {
     }
     let mut collect = Aliases(&mut spelling);
     let _ = query.visit(&mut collect);
-    match query.visit(&mut Rewrite { spelling }) {
+    let columns = catalog.tables().values().flat_map(|schema| schema.fields());
+    let columns = columns.map(|field| field.name().to_lowercase()).collect();
+    match query.visit(&mut Rewrite { spelling, columns }) {
         Break(error) => Err(error),
         Continue(()) => Ok(()),
     }
@@ -82,6 +86,8 @@ impl VisitorMut for Aliases<'_> {
 
 struct Rewrite {
     spelling: Spelling,
+    /// The names of all tables' columns in lower case.
+    columns: HashSet<String>,
 }
 
 impl Rewrite {
@@ -113,6 +119,7 @@ impl VisitorMut for Rewrite {
         selects(&mut query.body, &mut |select| {
             select.projection.iter_mut().for_each(named);
             select.from.iter_mut().flat_map(|from| &mut from.joins).for_each(|join| self.using(join));
+            windows::named(select, |name| self.columns.contains(name));
         });
         for table in query.with.iter_mut().flat_map(|with| &mut with.cte_tables) {
             self.spelling.correct(&mut table.alias.name);

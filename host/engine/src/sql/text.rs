@@ -8,7 +8,7 @@ use datafusion_expr::sqlparser::{
     parser::{Parser, ParserError},
     tokenizer::Token,
 };
-use datafusion_sql::planner::{ParserOptions, SqlToRel};
+use datafusion_sql::planner::{NullOrdering, ParserOptions, SqlToRel};
 use std::{collections::BTreeSet, ops::ControlFlow, sync::Arc};
 
 /// What is wrong with a query, and where in its text: line and column, from 1.
@@ -81,6 +81,8 @@ impl Sql {
             enable_ident_normalization: false,
             map_string_types_to_utf8view: false,
             collect_spans: true,
+            // NULLs come first ascending and last descending.
+            default_null_ordering: NullOrdering::NullsMin,
             ..ParserOptions::new()
         };
         let planner = SqlToRel::new_with_options(&*catalog, options);

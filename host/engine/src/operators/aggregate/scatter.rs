@@ -1,21 +1,22 @@
 //! Rows of one partition to one state a group.
 
-use super::{Aggregation, Key, Plan, accumulating};
+use super::{Accumulators, Key, Plan};
 use crate::{
     EpochContext, Error, Kind, Piece, Result, ResultExt, Scatter, Scattered, Timestamp,
     event_time::Watermark,
     operators::{
         chain::made,
+        keys::{final_at, hashed},
         rows::{Codec, as_key},
     },
     sql::{EpochTime, instants},
 };
 use arrow::{
-    array::{Array, ArrayRef, AsArray, BinaryBuilder, BooleanArray, Int64Array, RecordBatch, UInt32Array},
+    array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, UInt32Array},
     compute::{filter_record_batch, is_not_null, take, take_record_batch},
     datatypes::{DataType, Field, Int64Type, Schema},
 };
-use datafusion_expr::{EmitTo, GroupsAccumulator};
+use datafusion_expr::EmitTo;
 use datafusion_physical_plan::aggregates::{
     group_values::{GroupValues, new_group_values},
     order::GroupOrdering,
@@ -31,7 +32,7 @@ pub(super) struct GroupScatter {
     late: Watermark,
     codec: Codec,
     groups: Box<dyn GroupValues>,
-    accumulators: Vec<Box<dyn GroupsAccumulator>>,
+    accumulators: Accumulators,
     /// Rows of each group, where rows may be late.
     rows: Vec<u64>,
     /// The group of each row of a batch; kept for its memory.
@@ -45,7 +46,7 @@ impl GroupScatter {
             late: cx.in_force.late,
             codec: plan.key_codec()?,
             groups: group_values(&plan)?,
-            accumulators: plan.accumulators()?,
+            accumulators: plan.aggregates.accumulators()?,
             rows: Vec::new(),
             of_row: Vec::new(),
             plan,
@@ -82,12 +83,7 @@ impl GroupScatter {
 
     fn accumulate(&mut self, rows: &RecordBatch) -> Result<()> {
         let total = self.groups.len();
-        for (aggregation, accumulator) in self.plan.aggregates.iter().zip(&mut self.accumulators) {
-            let arguments = arguments(aggregation, rows)?;
-            let filter = filter(aggregation, rows)?;
-            let done = accumulator.update_batch(&arguments, &self.of_row, filter.as_ref(), total);
-            accumulating(done, aggregation)?;
-        }
+        self.accumulators.update(rows, &self.of_row, total)?;
         if self.plan.timed() {
             self.rows.resize(total, 0);
             for group in &self.of_row {
@@ -104,12 +100,7 @@ impl GroupScatter {
             return Ok(());
         }
         let keys = self.groups.emit(EmitTo::All).doing(Kind::Internal, || "groups")?;
-        let mut states = Vec::new();
-        for (aggregation, accumulator) in self.plan.aggregates.iter().zip(&mut self.accumulators) {
-            let state = accumulating(accumulator.state(EmitTo::All), aggregation)?;
-            states.extend(state.into_iter().zip(&aggregation.state).map(|(state, of)| as_type(state, of)));
-        }
-        let states = states.into_iter().collect::<Result<Vec<_>>>()?;
+        let states = self.accumulators.take_states()?;
         let rows = std::mem::take(&mut self.rows);
         let (keys, states) = self.in_windows(keys, states, &rows)?;
         out.pieces.push(self.piece(keys, states)?);
@@ -174,13 +165,8 @@ impl GroupScatter {
 
     fn piece(&self, keys: Vec<ArrayRef>, states: Vec<ArrayRef>) -> Result<Piece> {
         let rows = self.codec.encode(&keys)?;
-        let mut key = BinaryBuilder::with_capacity(rows.num_rows(), rows.size());
-        let mut hashes = Vec::with_capacity(rows.num_rows());
-        for row in &rows {
-            key.append_value(row.data());
-            hashes.push(crate::hash(row.data()));
-        }
-        let columns = [Arc::new(key.finish()) as ArrayRef].into_iter().chain(states).collect();
+        let (keys, hashes) = hashed(rows.iter().map(|row| row.data()));
+        let columns = [keys].into_iter().chain(states).collect();
         Ok(Piece { rows: made(&self.plan.pieces(), columns, hashes.len())?, hashes })
     }
 
@@ -245,27 +231,6 @@ fn group_values(plan: &Plan) -> Result<Box<dyn GroupValues>> {
     new_group_values(Arc::new(Schema::new(fields)), &GroupOrdering::None).doing(Kind::Invalid, || "GROUP BY")
 }
 
-fn arguments(of: &Aggregation, rows: &RecordBatch) -> Result<Vec<ArrayRef>> {
-    let value = |argument: &Arc<dyn datafusion_physical_expr::PhysicalExpr>| {
-        argument.evaluate(rows).and_then(|value| value.into_array(rows.num_rows()))
-    };
-    of.arguments.iter().map(|argument| accumulating(value(argument), of)).collect()
-}
-
-fn filter(of: &Aggregation, rows: &RecordBatch) -> Result<Option<BooleanArray>> {
-    let Some(filter) = &of.filter else { return Ok(None) };
-    let value = filter.evaluate(rows).and_then(|value| value.into_array(rows.num_rows()));
-    Ok(Some(accumulating(value, of)?.as_boolean().clone()))
-}
-
-/// A state as the state's fields have it.
-fn as_type(state: ArrayRef, of: &DataType) -> Result<ArrayRef> {
-    if state.data_type() == of {
-        return Ok(state);
-    }
-    arrow::compute::cast(&state, of).doing(Kind::Internal, || "the type of a state")
-}
-
 /// The times, in microseconds, at which groups with these keys are final.
 pub(super) fn ends(key: &Key, values: &ArrayRef) -> Result<Int64Array> {
     match key {
@@ -275,11 +240,7 @@ pub(super) fn ends(key: &Key, values: &ArrayRef) -> Result<Int64Array> {
             let starts = starts.ok_or_else(|| Error::internal("a window's key is its start"))?;
             Ok(arrow::compute::unary(starts, |start: i64| start.saturating_add(size)))
         }
-        Key::Plain(_) => {
-            let after = i64::from(crate::sql::is_window(values.data_type()));
-            let times = instants(values).doing(Kind::Internal, || "times")?;
-            Ok(arrow::compute::unary(&times, |time: i64| time + after))
-        }
+        Key::Plain(_) => final_at(values),
     }
 }
 

@@ -1,15 +1,13 @@
 //! States of groups of one shard: what is stored, and what the epoch adds.
 
-use super::{Key, Plan, accumulating, scatter::ends};
+use super::{Accumulators, Key, Plan, scatter::ends};
 use crate::{
     EpochContext, Error, Kind, Operator, OutputMode, Piece, Result, ResultExt, ShardState,
     event_time::InForce,
-    operators::{chain::made, rows::Codec},
+    operators::{chain::made, keys::KeyIndex, rows::Codec},
     sql::windows,
 };
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch};
-use datafusion_expr::{EmitTo, GroupsAccumulator};
-use hashbrown::{HashTable, hash_table::Entry};
 use std::sync::Arc;
 
 /// Groups that are turned into rows at once.
@@ -23,56 +21,32 @@ pub(super) struct GroupShard {
     pieces: Vec<Piece>,
 }
 
-/// The groups that the epoch touched, in the order of their first piece.
-#[derive(Default)]
-struct Touched<'p> {
-    index: HashTable<usize>,
-    groups: Vec<(u64, &'p [u8])>,
-}
-
-impl<'p> Touched<'p> {
-    fn group(&mut self, hash: u64, key: &'p [u8]) -> usize {
-        let groups = &self.groups;
-        let same = |at: &usize| groups.get(*at).is_some_and(|(_, other)| *other == key);
-        let rehash = |at: &usize| groups.get(*at).map_or(0, |(hash, _)| *hash);
-        match self.index.entry(hash, same, rehash) {
-            Entry::Occupied(there) => *there.get(),
-            Entry::Vacant(free) => {
-                let at = groups.len();
-                free.insert(at);
-                self.groups.push((hash, key));
-                at
-            }
-        }
-    }
-}
-
 impl GroupShard {
     pub(super) fn new(plan: Arc<Plan>, cx: &EpochContext) -> Result<Self> {
-        let (keys, states) = (plan.key_codec()?, plan.state_codec()?);
+        let (keys, states) = (plan.key_codec()?, plan.aggregates.codec()?);
         Ok(GroupShard { plan, in_force: cx.in_force, keys, states, pieces: Vec::new() })
     }
 
     /// Brings the touched groups up to date, and emits them in update mode.
     fn update(&self, state: &mut ShardState<'_>, out: &mut Vec<(usize, RecordBatch)>) -> Result<()> {
-        let mut touched = Touched::default();
+        let mut touched = KeyIndex::default();
         let mut of_rows = Vec::with_capacity(self.pieces.len());
         for piece in &self.pieces {
             let keys = piece.rows.column(0).as_binary::<i32>();
             let groups = piece.hashes.iter().zip(keys.iter().flatten());
-            of_rows.push(groups.map(|(hash, key)| touched.group(*hash, key)).collect::<Vec<usize>>());
+            of_rows.push(groups.map(|(hash, key)| touched.number(*hash, key)).collect::<Vec<usize>>());
         }
-        let groups = touched.groups;
+        let groups = touched.into_keys();
         if groups.is_empty() {
             return Ok(());
         }
-        let mut accumulators = self.plan.accumulators()?;
+        let mut accumulators = self.plan.aggregates.accumulators()?;
         self.merge_stored(state, &groups, &mut accumulators)?;
         for (piece, of_row) in self.pieces.iter().zip(&of_rows) {
             let states = piece.rows.columns().get(1..).unwrap_or_default();
-            self.merge(&mut accumulators, states, of_row, groups.len())?;
+            accumulators.merge(states, of_row, groups.len())?;
         }
-        let merged = self.take_states(&mut accumulators)?;
+        let merged = accumulators.take_states()?;
         self.store(state, &groups, &merged)?;
         if let Some(port) = self.port(OutputMode::Update) {
             out.push((port, self.rows(groups.iter().map(|(_, key)| *key), &merged)?));
@@ -88,7 +62,7 @@ impl GroupShard {
         &self,
         state: &ShardState<'_>,
         groups: &[(u64, &[u8])],
-        accumulators: &mut [Box<dyn GroupsAccumulator>],
+        accumulators: &mut Accumulators,
     ) -> Result<()> {
         let (mut of, mut stored) = (Vec::new(), Vec::new());
         for (at, (hash, key)) in groups.iter().enumerate() {
@@ -100,40 +74,7 @@ impl GroupShard {
         if of.is_empty() {
             return Ok(());
         }
-        self.merge(accumulators, &self.states.decode(stored)?, &of, groups.len())
-    }
-
-    fn merge(
-        &self,
-        accumulators: &mut [Box<dyn GroupsAccumulator>],
-        mut states: &[ArrayRef],
-        of_row: &[usize],
-        groups: usize,
-    ) -> Result<()> {
-        for (aggregation, accumulator) in self.plan.aggregates.iter().zip(accumulators) {
-            let (own, rest) = states
-                .split_at_checked(aggregation.state.len())
-                .ok_or_else(|| Error::internal("a state lacks columns"))?;
-            accumulating(accumulator.merge_batch(own, of_row, groups), aggregation)?;
-            states = rest;
-        }
-        Ok(())
-    }
-
-    fn take_states(&self, accumulators: &mut [Box<dyn GroupsAccumulator>]) -> Result<Vec<ArrayRef>> {
-        let mut states = Vec::new();
-        for (aggregation, accumulator) in self.plan.aggregates.iter().zip(accumulators) {
-            let own = accumulating(accumulator.state(EmitTo::All), aggregation)?;
-            for (state, of) in own.into_iter().zip(&aggregation.state) {
-                states.push(match state.data_type() == of {
-                    true => state,
-                    false => {
-                        arrow::compute::cast(&state, of).doing(Kind::Internal, || "the type of a state")?
-                    }
-                });
-            }
-        }
-        Ok(states)
+        accumulators.merge(&self.states.decode(stored)?, &of, groups.len())
     }
 
     fn store(&self, state: &mut ShardState<'_>, groups: &[(u64, &[u8])], states: &[ArrayRef]) -> Result<()> {
@@ -204,11 +145,9 @@ impl GroupShard {
                 }
             });
         }
-        let mut accumulators = self.plan.accumulators()?;
-        self.merge(&mut accumulators, states, &(0..groups).collect::<Vec<_>>(), groups)?;
-        for (aggregation, mut accumulator) in self.plan.aggregates.iter().zip(accumulators) {
-            columns.push(accumulating(accumulator.evaluate(EmitTo::All), aggregation)?);
-        }
+        let mut accumulators = self.plan.aggregates.accumulators()?;
+        accumulators.merge(states, &(0..groups).collect::<Vec<_>>(), groups)?;
+        columns.extend(accumulators.values()?);
         made(&self.plan.schema, columns, groups)
     }
 
@@ -224,19 +163,9 @@ impl GroupShard {
         if !state.owns(hash) || state.get(hash, key.data())?.is_some() || !self.pieces.is_empty() {
             return Ok(());
         }
-        let mut accumulators = self.plan.accumulators()?;
-        let states = {
-            // An accumulator knows of a group once it was asked to merge nothing into it.
-            let nothing: Vec<ArrayRef> = self
-                .plan
-                .aggregates
-                .iter()
-                .flat_map(|a| &a.state)
-                .map(arrow::array::new_empty_array)
-                .collect();
-            self.merge(&mut accumulators, &nothing, &[], 1)?;
-            self.take_states(&mut accumulators)?
-        };
+        let mut accumulators = self.plan.aggregates.accumulators()?;
+        accumulators.merge_nothing()?;
+        let states = accumulators.take_states()?;
         let key = Arc::new(arrow::array::BinaryArray::from(vec![key.data()])) as ArrayRef;
         let columns = [key].into_iter().chain(states).collect();
         self.pieces.push(Piece { rows: made(&self.plan.pieces(), columns, 1)?, hashes: vec![hash] });

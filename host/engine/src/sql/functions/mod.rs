@@ -7,7 +7,7 @@ mod window;
 
 pub(crate) use self::{
     now::EpochTime,
-    window::{SESSION_WINDOW, WINDOW, Windows, instants, is_time_window, windows},
+    window::{SESSION_WINDOW, WINDOW, Windows, duration, instants, is_time_window, length_of_time, windows},
 };
 
 use datafusion_expr::{AggregateUDF, HigherOrderUDF, ScalarUDF, planner::ExprPlanner};

@@ -134,11 +134,36 @@ pub(crate) fn duration(text: &str) -> Result<i64> {
             }
             _ => return Err(wrong()),
         };
-        let number: i64 = number.parse().map_err(|_| wrong())?;
-        let more = number.checked_mul(micros).ok_or_else(wrong)?;
+        let more = scaled(number, micros).ok_or_else(wrong)?;
         sum = Some(sum.unwrap_or(0).checked_add(more).ok_or_else(wrong)?);
     }
     sum.ok_or_else(wrong)
+}
+
+/// So many times `micros`; seconds may have a fraction.
+fn scaled(number: &str, micros: i64) -> Option<i64> {
+    let Some((whole, fraction)) = number.split_once('.').filter(|_| micros == 1_000_000) else {
+        return number.parse::<i64>().ok()?.checked_mul(micros);
+    };
+    let digits = fraction.len();
+    if !(1..=6).contains(&digits) || !fraction.bytes().all(|digit| digit.is_ascii_digit()) {
+        return None;
+    }
+    let fraction = fraction.parse::<i64>().ok()? * 10_i64.pow(6 - digits as u32);
+    let fraction = if whole.starts_with('-') { -fraction } else { fraction };
+    whole.parse::<i64>().ok()?.checked_mul(micros)?.checked_add(fraction)
+}
+
+/// Microseconds of a row's text for a length of time; none if it is no such text.
+pub(crate) fn length_of_time(text: &str) -> crate::Result<Option<i64>> {
+    let is_month = |word: &str| ["month", "months", "year", "years"].contains(&word.to_lowercase().as_str());
+    match duration(text) {
+        Ok(micros) => Ok(Some(micros)),
+        Err(e) if text.split_whitespace().any(is_month) => {
+            Err(crate::Error::data("the gap of a session").caused_by(e))
+        }
+        Err(_) => Ok(None),
+    }
 }
 
 /// The type of a window of times of this type.
@@ -311,7 +336,9 @@ mod tests {
     fn lengths_are_read_as_spark_reads_them() {
         assert_eq!(duration("10 minutes").unwrap(), 10 * MINUTE);
         assert_eq!(duration("interval 1 hour 30 seconds").unwrap(), 60 * MINUTE + MINUTE / 2);
-        for wrong in ["", "10", "ten minutes", "1 month", "9999999999999 weeks"] {
+        assert_eq!(duration("-1.25 seconds 1 day").unwrap(), 86_398_750_000);
+        for wrong in ["", "1.5 minutes", "1. seconds", "10", "ten minutes", "1 month", "9999999999999 weeks"]
+        {
             assert!(duration(wrong).is_err(), "{wrong}");
         }
     }

@@ -1,0 +1,36 @@
+//! Rows that come too late.
+
+use crate::{Kind, Port, Result, ResultExt, event_time::Watermark};
+use arrow::{
+    array::{Array, BooleanArray, Int64Array, RecordBatch},
+    compute::{filter_record_batch, not},
+    datatypes::SchemaRef,
+};
+
+/// Where they go.
+pub(crate) fn port(schema: SchemaRef) -> Port {
+    Port { name: "late".to_owned(), schema }
+}
+
+/// Which of these times, in microseconds, the watermark covers; none if it covers none. What has no time is never late.
+pub(crate) fn which(times: &Int64Array, watermark: Watermark) -> Option<BooleanArray> {
+    if watermark == Watermark::default() {
+        return None;
+    }
+    let is_late = |row| !times.is_null(row) && watermark.covers(times.value(row));
+    let late = BooleanArray::from((0..times.len()).map(is_late).collect::<Vec<_>>());
+    (late.true_count() > 0).then_some(late)
+}
+
+/// The rows in time, and those whose times the watermark covers; none if there is none of these.
+pub(crate) fn split(
+    rows: &RecordBatch,
+    times: &Int64Array,
+    watermark: Watermark,
+) -> Result<Option<(RecordBatch, RecordBatch)>> {
+    let Some(late) = which(times, watermark) else { return Ok(None) };
+    let doing = || "late rows";
+    let in_time = not(&late).doing(Kind::Internal, doing)?;
+    let in_time = filter_record_batch(rows, &in_time).doing(Kind::Internal, doing)?;
+    Ok(Some((in_time, filter_record_batch(rows, &late).doing(Kind::Internal, doing)?)))
+}
