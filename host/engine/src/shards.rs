@@ -6,7 +6,7 @@ use crate::{
     state::{KeyGroup, KeyGroups, StateFiles, StateTable},
 };
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use twox_hash::XxHash3_64;
@@ -16,9 +16,9 @@ pub fn hash(key: &[u8]) -> u64 {
     XxHash3_64::oneshot(key)
 }
 
-/// The state of every keyed step of a query, by the step's name.
+/// The state of every keyed step of a query, by the step's name: always in the same order, so that a run can be repeated.
 #[derive(Default)]
-pub(crate) struct States(HashMap<String, Arc<KeyedState>>);
+pub(crate) struct States(BTreeMap<String, Arc<KeyedState>>);
 
 impl States {
     /// Empty state for every keyed step.
