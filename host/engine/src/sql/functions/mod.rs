@@ -1,16 +1,18 @@
 //! Spark's functions: those of `datafusion-spark`, then DataFusion's own under Spark's names, then ours.
 
+mod aggregates;
 mod arithmetic;
 mod now;
 mod text;
 mod window;
 
+pub(super) use self::aggregates::functions as aggregates;
 pub(crate) use self::{
     now::EpochTime,
     window::{SESSION_WINDOW, WINDOW, Windows, duration, instants, is_time_window, length_of_time, windows},
 };
 
-use datafusion_expr::{AggregateUDF, HigherOrderUDF, ScalarUDF, planner::ExprPlanner};
+use datafusion_expr::{HigherOrderUDF, ScalarUDF, planner::ExprPlanner};
 use std::{collections::HashMap, sync::Arc};
 
 /// Scalar functions by their names in lower case.
@@ -44,40 +46,6 @@ fn ours() -> Vec<Arc<ScalarUDF>> {
 
 /// Spark's name, and that of DataFusion's function that does the same.
 const RENAMED: &[(&str, &str)] = &[("ucase", "upper"), ("lcase", "lower")];
-
-/// Aggregate functions by their names in lower case.
-pub(super) fn aggregates() -> HashMap<String, Arc<AggregateUDF>> {
-    let mut all = HashMap::new();
-    let theirs = [
-        datafusion_functions_aggregate::all_default_aggregate_functions(),
-        datafusion_spark::all_default_aggregate_functions(),
-    ];
-    for function in theirs.into_iter().flatten() {
-        for name in function.aliases().iter().map(String::as_str).chain([function.name()]) {
-            all.insert(name.to_lowercase(), function.clone());
-        }
-    }
-    for (spark, theirs) in RENAMED_AGGREGATES {
-        if let Some(function) = all.get(*theirs).cloned() {
-            all.insert((*spark).to_owned(), function);
-        }
-    }
-    all
-}
-
-/// Spark's name, and that of DataFusion's aggregate that does the same.
-const RENAMED_AGGREGATES: &[(&str, &str)] = &[
-    ("approx_count_distinct", "approx_distinct"),
-    ("first", "first_value"),
-    ("last", "last_value"),
-    ("any_value", "first_value"),
-    ("percentile_approx", "approx_percentile_cont"),
-    ("approx_percentile", "approx_percentile_cont"),
-    ("std", "stddev"),
-    ("variance", "var_samp"),
-    ("every", "bool_and"),
-    ("some", "bool_or"),
-];
 
 pub(super) fn higher_order() -> HashMap<String, Arc<HigherOrderUDF>> {
     let all = datafusion_functions_nested::all_default_higher_order_functions();
