@@ -8,6 +8,8 @@
 //! - A group with an event time, which is a window's end or a time itself, is dropped on the way in if the *late* watermark
 //!   covers that, and leaves once the *eviction* watermark does. Without event time in the key, and in complete mode,
 //!   nothing is late and nothing leaves.
+//! - With GROUPING SETS a row is in a group of each set: the keys that the set lacks are NULL there, and the set's number is
+//!   the last key.
 //! - Append emits a group when it leaves, update when it was touched, complete every one.
 
 mod accumulators;
@@ -19,10 +21,14 @@ pub(crate) use self::accumulators::{Accumulators, Aggregation, Aggregations};
 use self::{scatter::GroupScatter, shard::GroupShard};
 use super::{chain::Chain, late, rows::Codec};
 use crate::{
-    EpochContext, Keyed, Operator, OutputMode, Port, Result, Scatter, StepFacts,
+    EpochContext, Keyed, Kind, Operator, OutputMode, Port, Result, ResultExt, Scatter, StepFacts,
     sql::{Expression, Windows},
 };
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::{
+    array::{ArrayRef, new_null_array},
+    datatypes::{DataType, Field, Schema, SchemaRef},
+};
+use datafusion_common::ScalarValue;
 use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering::Relaxed},
@@ -39,6 +45,8 @@ pub(crate) struct Plan {
     /// What happens to rows before they are grouped.
     pub(crate) before: Chain,
     pub(crate) keys: Vec<Key>,
+    /// The sets of keys that rows are grouped by; none for all keys together.
+    pub(crate) sets: Vec<KeySet>,
     /// Which key says when a group is final.
     pub(crate) time: Option<usize>,
     pub(crate) aggregates: Aggregations,
@@ -54,6 +62,27 @@ pub(crate) enum Key {
     Plain(Expression),
     /// The windows of a time. In keys of state it is the window's start.
     Window { time: Expression, windows: Windows, of: DataType },
+}
+
+/// Some of the keys.
+pub(crate) struct KeySet {
+    /// Whether it has a key, for each of them but the last.
+    pub(crate) has: Vec<bool>,
+    /// Its number, which is the value of the last key: a bit for each key, 1 for one that it lacks.
+    pub(crate) id: ScalarValue,
+}
+
+impl KeySet {
+    /// The values to group by, of rows whose keys are `keys`.
+    fn keys(&self, keys: &[ArrayRef]) -> Result<Vec<ArrayRef>> {
+        let rows = keys.first().map_or(0, |key| key.len());
+        let own = keys.iter().zip(&self.has).map(|(key, has)| match has {
+            true => key.clone(),
+            false => new_null_array(key.data_type(), rows),
+        });
+        let id = self.id.to_array_of_size(rows).doing(Kind::Internal, || "the number of a set of keys")?;
+        Ok(own.chain([id]).collect())
+    }
 }
 
 impl Key {
@@ -121,11 +150,17 @@ impl Keyed for Aggregate {
             (Some(_), true) => "a group leaves state when the watermark has passed it",
             _ => "every group stays in state for ever",
         };
+        let sets = self.plan.sets.iter().map(|set| set.id.to_string()).collect::<Vec<_>>().join(", ");
+        let sets = (!sets.is_empty()).then(|| format!("for each of the grouping sets {sets}"));
         StepFacts {
             description: format!("aggregate {}", self.plan.aggregates.names()),
             deterministic: true,
             digest: None,
-            details: vec![format!("by {}", keys.join(", ")), leaves.to_owned()],
+            details: [format!("by {}", keys.join(", "))]
+                .into_iter()
+                .chain(sets)
+                .chain([leaves.to_owned()])
+                .collect(),
         }
     }
 

@@ -41,7 +41,7 @@ impl<'k> KeyIndex<'k> {
 
 /// Columns as keys, every row's as bytes.
 pub(crate) fn encode(codec: &Codec, columns: impl IntoIterator<Item = ArrayRef>) -> Result<Rows> {
-    codec.encode(&columns.into_iter().map(as_key).collect::<Vec<_>>())
+    codec.encode(&columns.into_iter().map(as_key).collect::<Result<Vec<_>>>()?)
 }
 
 /// Keys as a column of a piece, and their stable hashes.

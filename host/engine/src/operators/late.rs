@@ -14,9 +14,6 @@ pub(crate) fn port(schema: SchemaRef) -> Port {
 
 /// Which of these times, in microseconds, the watermark covers; none if it covers none. What has no time is never late.
 pub(crate) fn which(times: &Int64Array, watermark: Watermark) -> Option<BooleanArray> {
-    if watermark == Watermark::default() {
-        return None;
-    }
     let is_late = |row| !times.is_null(row) && watermark.covers(times.value(row));
     let late = BooleanArray::from((0..times.len()).map(is_late).collect::<Vec<_>>());
     (late.true_count() > 0).then_some(late)

@@ -2,7 +2,7 @@
 
 use crate::{Error, Kind, Result, ResultExt};
 use arrow::{
-    array::{Array, ArrayRef, AsArray, Float32Array, Float64Array},
+    array::{Array, ArrayRef, AsArray, Float32Array, Float64Array, ListArray, StructArray},
     datatypes::{DataType, Float32Type, Float64Type, Schema},
     row::{RowConverter, Rows, SortField},
 };
@@ -35,9 +35,10 @@ impl Codec {
     }
 }
 
-/// The column as a key: every NaN is one, and so are 0.0 and -0.0.
-pub(crate) fn as_key(column: ArrayRef) -> ArrayRef {
-    match column.data_type() {
+/// The column as a key: every NaN is one, and so are 0.0 and -0.0, also within structs and lists.
+pub(crate) fn as_key(column: ArrayRef) -> Result<ArrayRef> {
+    let doing = || "a key of floats";
+    Ok(match column.data_type() {
         DataType::Float64 => {
             let floats: Float64Array = column.as_primitive::<Float64Type>().unary(|f: f64| match f {
                 f if f.is_nan() => f64::NAN,
@@ -52,7 +53,27 @@ pub(crate) fn as_key(column: ArrayRef) -> ArrayRef {
             });
             Arc::new(floats)
         }
+        of if !has_floats(of) => column,
+        DataType::Struct(_) => {
+            let (fields, parts, nulls) = column.as_struct().clone().into_parts();
+            let parts = parts.into_iter().map(as_key).collect::<Result<_>>()?;
+            Arc::new(StructArray::try_new(fields, parts, nulls).doing(Kind::Internal, doing)?)
+        }
+        DataType::List(_) => {
+            let (item, offsets, values, nulls) = column.as_list::<i32>().clone().into_parts();
+            let list = ListArray::try_new(item, offsets, as_key(values)?, nulls);
+            Arc::new(list.doing(Kind::Internal, doing)?)
+        }
         _ => column,
+    })
+}
+
+fn has_floats(of: &DataType) -> bool {
+    match of {
+        DataType::Float64 | DataType::Float32 => true,
+        DataType::Struct(fields) => fields.iter().any(|field| has_floats(field.data_type())),
+        DataType::List(item) => has_floats(item.data_type()),
+        _ => false,
     }
 }
 

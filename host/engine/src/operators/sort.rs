@@ -114,7 +114,7 @@ impl Sorting {
         let mut fields = Vec::new();
         for SortKey { of, options } in self.by.iter() {
             fields.push(SortField::new_with_options(of.data_type().clone(), *options));
-            columns.push(as_key(of.evaluate(rows)?));
+            columns.push(as_key(of.evaluate(rows)?)?);
         }
         for column in rows.columns().iter().filter(|column| Codec::new([column.data_type()]).is_ok()) {
             fields.push(SortField::new(column.data_type().clone()));

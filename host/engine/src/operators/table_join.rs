@@ -124,7 +124,7 @@ impl TableJoin {
         rows: &RecordBatch,
     ) -> Result<(arrow::row::Rows, Option<NullBuffer>)> {
         let codec = Codec::new(keys.iter().map(Expression::data_type))?;
-        let keys = keys.iter().map(|key| Ok(as_key(key.evaluate(rows)?))).collect::<Result<Vec<_>>>()?;
+        let keys = keys.iter().map(|key| as_key(key.evaluate(rows)?)).collect::<Result<Vec<_>>>()?;
         let nulls = keys
             .iter()
             .fold(None, |nulls, key| NullBuffer::union(nulls.as_ref(), key.logical_nulls().as_ref()));

@@ -4,6 +4,7 @@
 //! front of an aggregation, as the first thing that this does with a batch.
 
 mod distinct;
+mod grouping;
 mod join;
 mod order;
 mod session;
@@ -180,8 +181,7 @@ impl Adding<'_> {
             )));
         }
         let input = aggregate.input.schema();
-        let keys =
-            aggregate.group_expr.iter().map(|expr| self.key(expr, input)).collect::<Result<Vec<_>>>()?;
+        let (keys, sets) = self.keys(aggregate)?;
         let schema: SchemaRef = aggregate.schema.inner().clone();
         let is_time =
             |at: &usize| schema.fields().get(*at).is_some_and(|field| event_time::is_event_time(field));
@@ -191,6 +191,7 @@ impl Adding<'_> {
         let plan = Plan {
             before: rows.chain,
             keys,
+            sets,
             time,
             aggregates,
             modes: modes.to_vec(),
@@ -204,11 +205,6 @@ impl Adding<'_> {
     }
 
     fn key(&self, expr: &Expr, schema: &DFSchema) -> Result<Key> {
-        if matches!(expr, Expr::GroupingSet(_)) {
-            return Err(Error::invalid(
-                "SQL: GROUPING SETS, CUBE and ROLLUP cannot be kept over a stream yet",
-            ));
-        }
         let Some(call) = is_time_window(expr, WINDOW) else {
             return Ok(Key::Plain(Expression::new(expr, schema, self.catalog)?));
         };

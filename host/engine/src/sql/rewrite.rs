@@ -1,6 +1,8 @@
 //! What is done to a query before names are looked up: names are matched as Spark matches them, without regard to case,
 //! and columns without a name get Spark's.
 
+mod aggregates;
+mod grouping;
 mod windows;
 
 use super::Catalog;
@@ -91,6 +93,23 @@ struct Rewrite {
 }
 
 impl Rewrite {
+    /// Gives a column that has no name the one that Spark would give it.
+    fn named(&self, item: &mut SelectItem) {
+        let SelectItem::UnnamedExpr(expr) = item else { return };
+        let named = match &*expr {
+            Expr::Identifier(_) => true,
+            // Of a column of a table; a part of a struct has no name here.
+            Expr::CompoundIdentifier(idents) => {
+                idents.first().is_none_or(|first| !self.columns.contains(&first.value.to_lowercase()))
+            }
+            _ => false,
+        };
+        if !named {
+            let alias = Ident::with_quote('`', spark_name(expr));
+            *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias };
+        }
+    }
+
     /// The columns of `USING` are names, not expressions.
     fn using(&self, join: &mut ast::Join) {
         use ast::{JoinConstraint::Using, JoinOperator::*};
@@ -117,9 +136,10 @@ impl VisitorMut for Rewrite {
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
         selects(&mut query.body, &mut |select| {
-            select.projection.iter_mut().for_each(named);
+            select.projection.iter_mut().for_each(|item| self.named(item));
             select.from.iter_mut().flat_map(|from| &mut from.joins).for_each(|join| self.using(join));
             windows::named(select, |name| self.columns.contains(name));
+            grouping::written_out(select);
         });
         for table in query.with.iter_mut().flat_map(|with| &mut with.cte_tables) {
             self.spelling.correct(&mut table.alias.name);
@@ -170,6 +190,10 @@ impl VisitorMut for Rewrite {
                 {
                     *expr = int(expr.clone());
                 }
+            }
+            Expr::Function(_) => {
+                grouping::typed(expr);
+                aggregates::in_other_words(expr);
             }
             _ => {}
         }
@@ -280,16 +304,6 @@ fn selects(body: &mut SetExpr, each: &mut impl FnMut(&mut ast::Select)) {
         }
         _ => {}
     }
-}
-
-/// Gives a column that has no name the one that Spark would give it.
-fn named(item: &mut SelectItem) {
-    let SelectItem::UnnamedExpr(expr) = item else { return };
-    if matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_)) {
-        return;
-    }
-    let alias = Ident::with_quote('`', spark_name(expr));
-    *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias };
 }
 
 fn spark_name(expr: &Expr) -> String {

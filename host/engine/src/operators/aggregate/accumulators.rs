@@ -2,7 +2,8 @@
 
 use crate::{Error, Kind, Result, ResultExt, operators::rows::Codec};
 use arrow::{
-    array::{ArrayRef, AsArray, BooleanArray, RecordBatch, new_null_array},
+    array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, new_null_array},
+    compute::concat,
     datatypes::{DataType, Field, FieldRef},
 };
 use datafusion_expr::{EmitTo, GroupsAccumulator};
@@ -119,8 +120,13 @@ impl Accumulators {
         Ok(())
     }
 
-    /// Adds states, each to its group, of `groups` in all.
-    pub(crate) fn merge(&mut self, mut states: &[ArrayRef], of_row: &[usize], groups: usize) -> Result<()> {
+    /// Adds states, one set of columns after the other, each state to its group, of `groups` in all.
+    ///
+    /// Every group has to be among them, and they are added at once: an accumulator takes a group that it was told of, and
+    /// never given a NULL, for one that has a value.
+    pub(crate) fn merge(&mut self, states: &[&[ArrayRef]], of_row: &[usize], groups: usize) -> Result<()> {
+        let joined = joined(states)?;
+        let mut states = &joined[..];
         self.groups = groups;
         for (of, accumulator) in self.of.0.iter().zip(&mut self.all) {
             let (own, rest) = states
@@ -132,10 +138,19 @@ impl Accumulators {
         Ok(())
     }
 
-    /// Makes a group known to which nothing was added.
-    pub(crate) fn merge_nothing(&mut self) -> Result<()> {
-        let nothing: Vec<ArrayRef> = self.of.states().map(arrow::array::new_empty_array).collect();
-        self.merge(&nothing, &[], 1)
+    /// The state of a group to which nothing was added.
+    pub(crate) fn nothing(&self) -> Result<Vec<ArrayRef>> {
+        let mut states = Vec::new();
+        for of in self.of.0.iter() {
+            let none = of.done(of.function.create_accumulator().and_then(|mut none| none.state()))?;
+            for (state, of_type) in none.iter().zip(&of.state) {
+                states.push(as_type(of.done(state.to_array_of_size(1))?, of_type)?);
+            }
+        }
+        match states.is_empty() {
+            true => Ok(vec![new_null_array(&DataType::Boolean, 1)]),
+            false => Ok(states),
+        }
     }
 
     /// Takes the state of every group.
@@ -159,6 +174,16 @@ impl Accumulators {
         let all = self.of.0.iter().zip(&mut self.all);
         all.map(|(of, accumulator)| of.done(accumulator.evaluate(EmitTo::All))).collect()
     }
+}
+
+/// Sets of the same columns, one below the other.
+fn joined(states: &[&[ArrayRef]]) -> Result<Vec<ArrayRef>> {
+    let columns = states.first().map_or(0, |first| first.len());
+    let column = |at: usize| {
+        let parts: Vec<&dyn Array> = states.iter().filter_map(|set| set.get(at).map(|c| &**c)).collect();
+        concat(&parts).doing(Kind::Internal, || "states")
+    };
+    (0..columns).map(column).collect()
 }
 
 /// A state as the state's fields have it.

@@ -67,7 +67,7 @@ impl GroupScatter {
         let mut keys = Vec::with_capacity(self.plan.keys.len());
         for key in &self.plan.keys {
             keys.push(match key {
-                Key::Plain(expression) => as_key(expression.evaluate(&rows)?),
+                Key::Plain(expression) => as_key(expression.evaluate(&rows)?)?,
                 Key::Window { time, windows, .. } => {
                     let times = instants(&time.evaluate(&rows)?).doing(Kind::Internal, || "times")?;
                     let panes = windows.panes();
@@ -81,7 +81,8 @@ impl GroupScatter {
         Ok((keys, rows))
     }
 
-    fn accumulate(&mut self, rows: &RecordBatch) -> Result<()> {
+    fn accumulate(&mut self, keys: &[ArrayRef], rows: &RecordBatch) -> Result<()> {
+        self.groups.intern(keys, &mut self.of_row).doing(Kind::Internal, || "groups")?;
         let total = self.groups.len();
         self.accumulators.update(rows, &self.of_row, total)?;
         if self.plan.timed() {
@@ -148,7 +149,7 @@ impl GroupScatter {
 
     /// The groups that are not late; none if all of them are in time. Rows that are late are counted.
     fn in_time(&self, keys: &[ArrayRef], from: &[u32], rows: &[u64]) -> Result<Option<Vec<u32>>> {
-        let (true, Some(at)) = (self.plan.timed() && self.late > Watermark::default(), self.plan.time) else {
+        let (true, Some(at)) = (self.plan.timed(), self.plan.time) else {
             return Ok(None);
         };
         let (Some(key), Some(values)) = (self.plan.keys.get(at), keys.get(at)) else { return Ok(None) };
@@ -172,7 +173,7 @@ impl GroupScatter {
 
     /// Rows all of whose windows are late, for whoever wants them.
     fn late_rows(&self, rows: &RecordBatch, out: &mut Scattered) -> Result<()> {
-        let (true, Some(at)) = (self.plan.timed() && self.late > Watermark::default(), self.plan.time) else {
+        let (true, Some(at)) = (self.plan.timed(), self.plan.time) else {
             return Ok(());
         };
         let values = match self.plan.keys.get(at) {
@@ -205,8 +206,11 @@ impl Scatter for GroupScatter {
         }
         self.late_rows(&rows, out)?;
         let (keys, rows) = self.keys(rows)?;
-        self.groups.intern(&keys, &mut self.of_row).doing(Kind::Internal, || "groups")?;
-        self.accumulate(&rows)?;
+        let plan = self.plan.clone();
+        match &plan.sets[..] {
+            [] => self.accumulate(&keys, &rows)?,
+            sets => sets.iter().try_for_each(|set| self.accumulate(&set.keys(&keys)?, &rows))?,
+        }
         if self.groups.len() >= GROUPS {
             self.flush(out)?;
         }
@@ -249,10 +253,16 @@ fn expanded(panes: Option<&ArrayRef>, windows: &crate::sql::Windows) -> Result<(
     let panes = panes.and_then(|panes| panes.as_primitive_opt::<Int64Type>());
     let panes = panes.ok_or_else(|| Error::internal("a window's key is its pane"))?;
     let (mut from, mut starts) = (Vec::new(), Vec::new());
-    for (row, pane) in panes.values().iter().enumerate() {
-        for start in windows.starts(windows.last_start(*pane), *pane) {
+    for (row, pane) in panes.iter().enumerate() {
+        let Some(pane) = pane else {
+            // Of a grouping set without the window.
             from.push(row as u32);
-            starts.push(start);
+            starts.push(None);
+            continue;
+        };
+        for start in windows.starts(windows.last_start(pane), pane) {
+            from.push(row as u32);
+            starts.push(Some(start));
         }
     }
     Ok((from, Arc::new(Int64Array::from(starts))))

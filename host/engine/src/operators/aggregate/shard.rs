@@ -1,6 +1,6 @@
 //! States of groups of one shard: what is stored, and what the epoch adds.
 
-use super::{Accumulators, Key, Plan, scatter::ends};
+use super::{Key, Plan, scatter::ends};
 use crate::{
     EpochContext, Error, Kind, Operator, OutputMode, Piece, Result, ResultExt, ShardState,
     event_time::InForce,
@@ -40,12 +40,12 @@ impl GroupShard {
         if groups.is_empty() {
             return Ok(());
         }
+        let (mut of, stored) = self.stored(state, &groups)?;
+        of.extend(of_rows.iter().flatten());
+        let added = self.pieces.iter().map(|piece| piece.rows.columns().get(1..).unwrap_or_default());
+        let states: Vec<&[ArrayRef]> = stored.as_deref().into_iter().chain(added).collect();
         let mut accumulators = self.plan.aggregates.accumulators()?;
-        self.merge_stored(state, &groups, &mut accumulators)?;
-        for (piece, of_row) in self.pieces.iter().zip(&of_rows) {
-            let states = piece.rows.columns().get(1..).unwrap_or_default();
-            accumulators.merge(states, of_row, groups.len())?;
-        }
+        accumulators.merge(&states, &of, groups.len())?;
         let merged = accumulators.take_states()?;
         self.store(state, &groups, &merged)?;
         if let Some(port) = self.port(OutputMode::Update) {
@@ -58,12 +58,12 @@ impl GroupShard {
         self.plan.modes.iter().position(|of| *of == mode)
     }
 
-    fn merge_stored(
+    /// What is stored of groups: whose it is, and the states, if there are any.
+    fn stored(
         &self,
         state: &ShardState<'_>,
         groups: &[(u64, &[u8])],
-        accumulators: &mut Accumulators,
-    ) -> Result<()> {
+    ) -> Result<(Vec<usize>, Option<Vec<ArrayRef>>)> {
         let (mut of, mut stored) = (Vec::new(), Vec::new());
         for (at, (hash, key)) in groups.iter().enumerate() {
             if let Some(value) = state.get(*hash, key)? {
@@ -71,10 +71,8 @@ impl GroupShard {
                 stored.push(value);
             }
         }
-        if of.is_empty() {
-            return Ok(());
-        }
-        accumulators.merge(&self.states.decode(stored)?, &of, groups.len())
+        let states = (!of.is_empty()).then(|| self.states.decode(stored)).transpose()?;
+        Ok((of, states))
     }
 
     fn store(&self, state: &mut ShardState<'_>, groups: &[(u64, &[u8])], states: &[ArrayRef]) -> Result<()> {
@@ -146,12 +144,12 @@ impl GroupShard {
             });
         }
         let mut accumulators = self.plan.aggregates.accumulators()?;
-        accumulators.merge(states, &(0..groups).collect::<Vec<_>>(), groups)?;
+        accumulators.merge(&[states], &(0..groups).collect::<Vec<_>>(), groups)?;
         columns.extend(accumulators.values()?);
         made(&self.plan.schema, columns, groups)
     }
 
-    /// An aggregate over everything has a row even before there is any input.
+    /// An aggregate over everything has a row even before there is any input, and is touched in every epoch.
     fn one_group_of_all(&mut self, state: &ShardState<'_>) -> Result<()> {
         if !self.plan.keys.is_empty() {
             return Ok(());
@@ -160,12 +158,10 @@ impl GroupShard {
         let key = self.keys.encode(&[all])?;
         let key = key.row(0);
         let hash = crate::hash(key.data());
-        if !state.owns(hash) || state.get(hash, key.data())?.is_some() || !self.pieces.is_empty() {
+        if !state.owns(hash) || !self.pieces.is_empty() {
             return Ok(());
         }
-        let mut accumulators = self.plan.aggregates.accumulators()?;
-        accumulators.merge_nothing()?;
-        let states = accumulators.take_states()?;
+        let states = self.plan.aggregates.accumulators()?.nothing()?;
         let key = Arc::new(arrow::array::BinaryArray::from(vec![key.data()])) as ArrayRef;
         let columns = [key].into_iter().chain(states).collect();
         self.pieces.push(Piece { rows: made(&self.plan.pieces(), columns, 1)?, hashes: vec![hash] });

@@ -11,7 +11,7 @@ use crate::{
     sql::windows,
 };
 use arrow::{
-    array::{AsArray, RecordBatch, TimestampMicrosecondArray},
+    array::{ArrayRef, AsArray, RecordBatch, TimestampMicrosecondArray},
     datatypes::Int64Type,
 };
 use std::sync::Arc;
@@ -55,16 +55,10 @@ impl SessionShard {
         all.extend(added);
         let Merged { of, sessions } = merge(&all);
         // What is stored comes first, then the pieces one after the other: so states are merged in a fixed order.
-        let (stored, mut rest) = of.split_at_checked(states.len()).unwrap_or_default();
-        if !states.is_empty() {
-            accumulators.merge(&self.states.decode(states)?, stored, sessions.len())?;
-        }
-        for piece in &self.pieces {
-            let (own, later) = rest.split_at_checked(piece.rows.num_rows()).unwrap_or_default();
-            let states = piece.rows.columns().get(3..).unwrap_or_default();
-            accumulators.merge(states, own, sessions.len())?;
-            rest = later;
-        }
+        let stored = (!states.is_empty()).then(|| self.states.decode(states)).transpose()?;
+        let added = self.pieces.iter().map(|piece| piece.rows.columns().get(3..).unwrap_or_default());
+        let all: Vec<&[ArrayRef]> = stored.as_deref().into_iter().chain(added).collect();
+        accumulators.merge(&all, &of, sessions.len())?;
         let states = self.states.encode(&accumulators.take_states()?)?;
         let mut merged = sessions.iter().zip(&states).peekable();
         for (number, (hash, key)) in keys.iter().enumerate() {
@@ -135,7 +129,7 @@ impl SessionShard {
         columns.insert(self.plan.place.min(columns.len()), of.doing(Kind::Internal, || "sessions")?);
         let mut accumulators = self.plan.aggregates.accumulators()?;
         let states = self.states.decode(sessions.iter().map(|(_, session)| session.state))?;
-        accumulators.merge(&states, &(0..sessions.len()).collect::<Vec<_>>(), sessions.len())?;
+        accumulators.merge(&[&states], &(0..sessions.len()).collect::<Vec<_>>(), sessions.len())?;
         columns.extend(accumulators.values()?);
         made(&self.plan.schema, columns, sessions.len())
     }

@@ -65,9 +65,7 @@ impl SideScatter {
 
     /// The rows that are not late. Those that are come out of the port behind the shards'.
     fn in_time(&self, rows: RecordBatch, out: &mut Scattered) -> Result<RecordBatch> {
-        let (true, Some(time)) = (self.late > Watermark::default(), self.side().time) else {
-            return Ok(rows);
-        };
+        let Some(time) = self.side().time else { return Ok(rows) };
         let times = event_times(rows.column(time))?;
         let is_late = |row: usize| times.is_valid(row) && self.late.covers(times.value(row));
         let (late, kept): (Vec<u32>, Vec<u32>) =
@@ -97,7 +95,7 @@ impl SideScatter {
     }
 
     fn keys(&self, rows: &RecordBatch) -> Result<Vec<ArrayRef>> {
-        self.side().keys.iter().map(|key| Ok(as_key(key.evaluate(rows)?))).collect()
+        self.side().keys.iter().map(|key| as_key(key.evaluate(rows)?)).collect()
     }
 
     /// The watermarks, in microseconds, at which rows leave.
