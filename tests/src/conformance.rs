@@ -3,8 +3,12 @@
 //! A scenario is a folder: `input/<source>/epoch-NNN.jsonl` is what arrives in each micro-batch, `expected.jsonl` what Spark
 //! answered in each, `watermarks.jsonl` how far its event time had come; `tables` are what it joins with. The pipeline is
 //! `tests/conformance/<scenario>.toml`: `${INPUT}` is where its sources read, `${TABLES}` where its tables are, and the rows of
-//! its only sink are compared.
+//! its only sink are compared, and the types of their columns. `scenario.json` has Spark's words, and says whether the order of
+//! the rows counts (`ordered`), and by which error the query ends (`fails`).
 
+mod recorded;
+
+use self::recorded::{Recorded, canonical, difference, simple_type, sorted};
 use arrow::{
     array::RecordBatch,
     json::{WriterBuilder, writer::LineDelimited},
@@ -18,7 +22,6 @@ use engine::{
 };
 use pipeline::{PipelineFile, World};
 use plugin::{Compiler, Runtime, RuntimeSettings};
-use serde_json::{Map, Value};
 use std::{
     collections::BTreeMap,
     fs::{self, File},
@@ -76,18 +79,13 @@ pub async fn run(scenario: &Path, parallelism: u32, how: How) -> Result<(Option<
     let mut file = PipelineFile::read(&pipelines().join(format!("{name}.toml")), &environment)?;
     file.settings.parallelism = Some(parallelism);
     let job = Job { file: Arc::new(file), store: Arc::default(), seen: Seen::default() };
-    let interrupted = match how {
-        How::Whole => job.start(Arc::new(Watch::new(&job.seen, None, false))).await?,
-        How::Resumed => {
-            while job.start(Arc::new(Watch::new(&job.seen, None, true))).await? {}
-            true
-        }
-        How::CrashedAt(step) => {
-            let crashed = job.start(Arc::new(Watch::new(&job.seen, Some(step), false))).await?;
-            crashed && !job.start(Arc::new(Watch::new(&job.seen, None, false))).await?
-        }
-    };
-    Ok((job.seen.differs(scenario)?, interrupted))
+    let recorded = Recorded::read(scenario)?;
+    let (ended, interrupted) = job.run(how).await?;
+    if matches!(ended, Ended::InError(_)) != recorded.fails.is_some() {
+        let spark = recorded.fails.as_deref().unwrap_or("no error");
+        return Ok((Some(format!("the query ended {ended:?}, Spark's with {spark}")), interrupted));
+    }
+    Ok((job.seen.differs(&recorded), interrupted))
 }
 
 /// Copies the input, a file an epoch and source, each a second younger than the one before.
@@ -120,15 +118,39 @@ struct Job {
     seen: Seen,
 }
 
+/// How a start of a query ended.
+#[derive(Debug, PartialEq, Eq)]
+enum Ended {
+    Done,
+    Interrupted,
+    /// By a row that has no answer: what is said of it.
+    InError(String),
+}
+
 impl Job {
-    /// Runs once; true if it was interrupted.
-    async fn start(&self, observer: Arc<dyn Observer>) -> Result<bool> {
+    /// Runs to the end; says how it ended, and whether it was interrupted as asked.
+    async fn run(&self, how: How) -> Result<(Ended, bool)> {
+        let watch = |crash_at, after_each| Arc::new(Watch::new(&self.seen, crash_at, after_each));
+        let mut ended = match how {
+            How::Whole => self.start(watch(None, false)).await?,
+            How::Resumed => self.start(watch(None, true)).await?,
+            How::CrashedAt(step) => self.start(watch(Some(step), false)).await?,
+        };
+        let interrupted = ended == Ended::Interrupted;
+        while ended == Ended::Interrupted {
+            ended = self.start(watch(None, how == How::Resumed)).await?;
+        }
+        Ok((ended, interrupted))
+    }
+
+    async fn start(&self, observer: Arc<dyn Observer>) -> Result<Ended> {
         let mut query = pipeline::query(&self.file, &world()?, observer)?;
         query.store = self.store.clone() as Arc<dyn CheckpointStore>;
         query.planner = Arc::new(Collecting { planner: query.planner, seen: self.seen.clone() });
         match Query::run(&query, &Stop::channel().1).await {
-            Ok(()) => Ok(false),
-            Err(e) if e.report().ends_with(INTERRUPTED) => Ok(true),
+            Ok(()) => Ok(Ended::Done),
+            Err(e) if e.report().ends_with(INTERRUPTED) => Ok(Ended::Interrupted),
+            Err(e) if e.kind() == Kind::Data => Ok(Ended::InError(e.report())),
             Err(e) => Err(e),
         }
     }
@@ -148,17 +170,22 @@ impl Planner for Collecting {
 
     async fn dataflow(&self, schemas: &[arrow::datatypes::SchemaRef]) -> Result<Dataflow> {
         let mut flow = self.planner.dataflow(schemas).await?;
-        flow.sinks.iter_mut().for_each(|named| named.sink = Arc::new(self.seen.clone()));
+        for named in &mut flow.sinks {
+            named.sink = Arc::new(self.seen.clone());
+            let columns = arrow::datatypes::DataType::Struct(named.schema.fields().clone());
+            self.seen.answers(|seen| seen.columns = simple_type(&columns));
+        }
         Ok(flow)
     }
 }
 
-/// What came out: rows by epoch, and the watermark of each.
+/// What came out: the columns, rows by epoch, and the watermark of each.
 #[derive(Clone, Default)]
 struct Seen(Arc<Mutex<Answers>>);
 
 #[derive(Default)]
 struct Answers {
+    columns: String,
     rows: BTreeMap<u64, Vec<String>>,
     watermarks: BTreeMap<u64, String>,
 }
@@ -168,97 +195,30 @@ impl Seen {
         with(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The first epoch that differs from Spark's, in words.
-    fn differs(&self, scenario: &Path) -> Result<Option<String>> {
-        let expected = recorded(&scenario.join("expected.jsonl"))?;
-        let expected: Vec<(u64, Vec<String>)> = expected
-            .iter()
-            .map(|batch| {
-                let rows = field(batch, "rows").as_array().into_iter().flatten();
-                (field(batch, "batch").as_u64().unwrap_or_default(), sorted(rows.map(canonical).collect()))
-            })
-            .collect();
-        let watermarks = recorded(&scenario.join("watermarks.jsonl"))?;
-        Ok(self.answers(|seen| {
-            for (batch, rows) in &expected {
+    /// What differs from Spark's first, in words.
+    fn differs(&self, spark: &Recorded) -> Option<String> {
+        self.answers(|seen| {
+            if seen.columns != spark.columns {
+                return Some(format!("columns {}\n  Spark's {}", seen.columns, spark.columns));
+            }
+            for (batch, rows) in &spark.batches {
                 let ours = seen.rows.get(batch).cloned().unwrap_or_default();
+                let ours = if spark.ordered { ours } else { sorted(ours) };
                 if ours != *rows {
                     return Some(difference(*batch, rows, &ours));
                 }
             }
-            let last = expected.last().map_or(0, |(batch, _)| *batch);
+            let last = spark.batches.last().map_or(0, |(batch, _)| *batch);
             let more = seen.rows.iter().find(|(epoch, rows)| **epoch > last && !rows.is_empty());
             if let Some((epoch, rows)) = more {
                 return Some(difference(*epoch, &[], rows));
             }
-            watermarks.iter().find_map(|batch| {
-                let number = field(batch, "batch").as_u64()?;
-                let spark = field(field(batch, "event_time"), "watermark").as_str()?;
+            spark.watermarks.iter().find_map(|(number, spark)| {
                 // An epoch that was interrupted behind its commit is not reported.
-                let ours = seen.watermarks.get(&number)?;
+                let ours = seen.watermarks.get(number)?;
                 (ours != spark).then(|| format!("epoch {number}: watermark {ours}, Spark's {spark}"))
             })
-        }))
-    }
-}
-
-fn difference(epoch: u64, spark: &[String], ours: &[String]) -> String {
-    let without = |of: &[String], other: &[String]| {
-        let more: Vec<&str> =
-            of.iter().filter(|row| !other.contains(row)).map(String::as_str).take(5).collect();
-        more.join("\n    ")
-    };
-    format!(
-        "epoch {epoch}: {} rows, Spark has {}\n  only Spark has\n    {}\n  only streamhost has\n    {}",
-        ours.len(),
-        spark.len(),
-        without(spark, ours),
-        without(ours, spark),
-    )
-}
-
-fn recorded(path: &Path) -> Result<Vec<Value>> {
-    let doing = || format!("reading {}", path.display());
-    let text = fs::read_to_string(path).doing(Kind::Invalid, doing)?;
-    text.lines().map(|line| serde_json::from_str(line).doing(Kind::Invalid, doing)).collect()
-}
-
-fn field<'v>(of: &'v Value, name: &str) -> &'v Value {
-    of.get(name).unwrap_or(&Value::Null)
-}
-
-fn sorted(mut rows: Vec<String>) -> Vec<String> {
-    rows.sort();
-    rows
-}
-
-/// A row as text that is the same for equal rows: floats to nine decimals, times in microseconds, no NULLs, keys in order.
-fn canonical(row: &Value) -> String {
-    normal(row).to_string()
-}
-
-fn normal(value: &Value) -> Value {
-    match value {
-        Value::Object(fields) => {
-            let fields: BTreeMap<_, _> = fields
-                .iter()
-                .filter(|(_, value)| !value.is_null())
-                .map(|(key, value)| (key.clone(), normal(value)))
-                .collect();
-            Value::Object(fields.into_iter().collect::<Map<_, _>>())
-        }
-        Value::Array(values) => Value::Array(values.iter().map(normal).collect()),
-        Value::Number(number) if number.is_f64() => {
-            let rounded = format!("{:.9}", number.as_f64().unwrap_or_default());
-            let rounded = rounded.trim_end_matches('0').trim_end_matches('.').to_owned();
-            Value::String(if rounded == "-0" { "0".into() } else { rounded })
-        }
-        Value::Number(number) => Value::String(number.to_string()),
-        Value::String(text) => match text.parse::<jiff::Timestamp>() {
-            Ok(time) => Value::String(format!("{} µs", time.as_microsecond())),
-            Err(_) => value.clone(),
-        },
-        other => other.clone(),
+        })
     }
 }
 
@@ -285,12 +245,12 @@ impl Sink for Seen {
 struct Collector {
     epoch: Epoch,
     seen: Seen,
-    rows: Mutex<Vec<String>>,
+    rows: Mutex<BTreeMap<Partition, Vec<String>>>,
 }
 
 #[async_trait]
 impl EpochWriter for Collector {
-    async fn write(&self, _: Partition, rows: RecordBatch) -> Result<()> {
+    async fn write(&self, partition: Partition, rows: RecordBatch) -> Result<()> {
         let doing = || "rows as JSON";
         let mut lines = WriterBuilder::new().build::<_, LineDelimited>(Vec::new());
         lines.write(&rows).and_then(|()| lines.finish()).doing(Kind::Internal, doing)?;
@@ -298,12 +258,14 @@ impl EpochWriter for Collector {
         let rows =
             text.lines().map(|line| Ok(canonical(&serde_json::from_str(line).doing(Kind::Internal, doing)?)));
         let rows = rows.collect::<Result<Vec<_>>>()?;
-        self.rows.lock().unwrap_or_else(PoisonError::into_inner).extend(rows);
+        let mut all = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+        all.entry(partition).or_default().extend(rows);
         Ok(())
     }
 
     async fn commit(self: Box<Self>) -> Result<Token> {
-        let rows = sorted(self.rows.into_inner().unwrap_or_else(PoisonError::into_inner));
+        let rows = self.rows.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let rows: Vec<String> = rows.into_values().flatten().collect();
         let before = self.seen.answers(|seen| seen.rows.insert(self.epoch.0, rows.clone()));
         match before {
             Some(before) if before != rows => Err(Error::new(
