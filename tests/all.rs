@@ -10,6 +10,7 @@ mod examples;
 mod hostile;
 mod kill;
 mod lifecycle;
+mod live;
 mod modes;
 mod pipelines;
 mod pipes;

@@ -121,12 +121,12 @@ impl Dataflow {
         self.keyed().next().is_some()
     }
 
-    /// Whether a step with state is among those that rows of `input` come through.
-    pub fn remembers_above(&self, input: Input) -> bool {
+    /// Whether a step with a result is among those that rows of `input` come through.
+    pub fn has_result_above(&self, input: Input) -> bool {
         let Input::Step { step, .. } = input else { return false };
         self.steps.get(step).is_some_and(|named| {
-            matches!(named.work, Work::Keyed(_))
-                || named.inputs.iter().any(|above| self.remembers_above(*above))
+            matches!(&named.work, Work::Keyed(step) if step.has_result())
+                || named.inputs.iter().any(|above| self.has_result_above(*above))
         })
     }
 

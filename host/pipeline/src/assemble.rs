@@ -368,7 +368,7 @@ impl<'a> Assembly<'a> {
 
     fn read(&self, upstream: &Upstream, mode: OutputMode) -> Result<(Input, SchemaRef)> {
         let (schema, input) = (self.columns(upstream)?, self.outputs_of(upstream)?.of(mode)?);
-        if mode == OutputMode::Complete && !self.flow.remembers_above(input) {
+        if mode == OutputMode::Complete && !self.flow.has_result_above(input) {
             return Err(Error::invalid(
                 "mode = \"complete\" is of the result of an aggregation, and these rows pass as they come; use mode = \"append\"",
             ));

@@ -319,10 +319,11 @@ fn of_source(source: &Source) -> [(&'static str, bool); 4] {
     ]
 }
 
-fn of_sink(sink: &Sink) -> [(&'static str, bool); 4] {
+fn of_sink(sink: &Sink) -> [(&'static str, bool); 5] {
     [
         ("files", sink.files.is_some()),
         ("console", sink.console.is_some()),
+        ("memory", sink.memory.is_some()),
         ("stdout", sink.stdout.is_some()),
         ("noop", sink.noop.is_some()),
     ]

@@ -4,6 +4,7 @@ use connectors::{
     choice::{self, Choice},
     console::ConsoleSettings,
     files::{FilesSettings, sink::FileSinkSettings},
+    memory::MemorySettings,
     noop::NoopSettings,
     rate::RateSettings,
     socket::SocketSettings,
@@ -318,6 +319,8 @@ pub struct Sink {
     pub files: Option<FileSinkSettings>,
     /// A table per epoch on the terminal.
     pub console: Option<ConsoleSettings>,
+    /// A table in memory, which can be asked while the query runs.
+    pub memory: Option<MemorySettings>,
     /// Lines on standard output.
     pub stdout: Option<StdoutSettings>,
     /// Nothing: for measuring.

@@ -17,12 +17,17 @@ mod shard;
 pub(crate) use self::accumulators::{Accumulators, Aggregation, Aggregations};
 
 use self::{scatter::GroupScatter, shard::GroupShard};
-use super::{chain::Chain, late, rows::Codec};
+use super::{
+    chain::Chain,
+    late,
+    layout::{Entries, Layout, column, column_of, instant},
+    rows::Codec,
+};
 use crate::{
     EpochContext, Keyed, Operator, OutputMode, Port, Result, Scatter, StepFacts,
     sql::{Expression, Windows},
 };
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering::Relaxed},
@@ -57,6 +62,14 @@ pub(crate) enum Key {
 }
 
 impl Key {
+    /// As a column of state. A window is known by its start.
+    fn readable(&self) -> FieldRef {
+        match self {
+            Key::Plain(expression) => column_of(expression),
+            Key::Window { .. } => column("window_start", &instant()),
+        }
+    }
+
     /// Its type in keys of state.
     pub(crate) fn stored(&self) -> &DataType {
         match self {
@@ -143,6 +156,15 @@ impl Keyed for Aggregate {
 
     fn timed(&self) -> bool {
         self.plan.timed()
+    }
+
+    fn layout(&self) -> Layout {
+        let key = match self.plan.keys.is_empty() {
+            true => vec![column("all", &DataType::Boolean)],
+            false => self.plan.keys.iter().map(Key::readable).collect(),
+        };
+        let entries = Entries::Keys { key, value: self.plan.aggregates.readable() };
+        Layout::new(self.timed(), entries)
     }
 
     fn scatter(&self, _: usize, cx: &EpochContext) -> Result<Box<dyn Scatter>> {

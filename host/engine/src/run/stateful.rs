@@ -19,6 +19,9 @@ impl Run<'_> {
             Some(epoch) => self.checkpoint.commit(epoch).await?,
             None => None,
         };
+        for (_, name, step) in self.flow.keyed() {
+            self.checkpoint.write_layout(name, &step.layout()).await?;
+        }
         let Some(commit) = commit else {
             self.states = States::empty(&self.flow, self.key_groups);
             return Ok(());

@@ -173,7 +173,7 @@ impl Adding<'_> {
         }
         // What is grouped is final when it comes, whatever mode the groups are wanted in.
         let rows = self.rows(&aggregate.input, &[OutputMode::Append])?;
-        let above = rows.inputs.iter().flatten().any(|input| self.flow.remembers_above(*input));
+        let above = rows.inputs.iter().flatten().any(|input| self.flow.has_result_above(*input));
         if let Some(mode) = modes.iter().find(|mode| above && **mode != OutputMode::Append) {
             return Err(Error::invalid(format!(
                 "SQL: an aggregation of what has state itself is not for mode = \"{mode}\": groups below it change until they are final; use mode = \"append\""

@@ -4,6 +4,7 @@
 //! ([`Planned`]), whose columns are known; that adds its parts to a [`crate::plan::Dataflow`].
 
 mod add;
+mod ask;
 mod catalog;
 mod dialect;
 mod error;
@@ -17,6 +18,7 @@ mod time_range;
 mod where_into_join;
 
 pub use self::{
+    ask::{Rows, ask},
     catalog::Catalog,
     event_time::with_delay,
     text::{Sql, SqlError},
