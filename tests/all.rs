@@ -6,6 +6,7 @@ mod bad_input;
 mod binary;
 mod cli;
 mod conformance;
+mod event_time;
 mod examples;
 mod hostile;
 mod kill;

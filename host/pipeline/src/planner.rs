@@ -276,7 +276,8 @@ impl engine::plan::Planner for Planner {
         let sources = sources
             .map(|(name, settings)| {
                 let source = self.source(name, settings).map_err(|e| self.of("source", name, e))?;
-                Ok(NamedSource { name: name.clone(), source })
+                let idle_after = settings.idle_after.map(|Interval(idle_after)| idle_after);
+                Ok(NamedSource { name: name.clone(), source, idle_after })
             })
             .collect::<Result<_>>()?;
         directories::refuse_shared(&self.file)?;

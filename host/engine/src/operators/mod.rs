@@ -19,6 +19,7 @@ mod watermark;
 
 pub use self::{
     drop_duplicates::DropDuplicates,
+    late::LATE,
     layout::{Entries, Layout},
-    watermark::WatermarkStep,
+    watermark::{Beyond, Future, WatermarkStep},
 };
