@@ -45,6 +45,7 @@ fn ran(block: &str, folder: &Path, path: &str) -> String {
     let commands: Vec<&str> = block.lines().filter_map(|line| line.strip_prefix("    $ ")).collect();
     let mut shell = Command::new("bash");
     shell.args(["-euo", "pipefail", "-c", &commands.join("\n")]).current_dir(folder).env("PATH", path);
+    shell.env("XDG_RUNTIME_DIR", folder.join("run"));
     let output = shell.output().unwrap();
     assert!(output.status.success(), "{commands:?}: {}", text(&output.stderr));
     let mut lines: Vec<String> = commands.iter().map(|command| format!("    $ {command}")).collect();
@@ -101,20 +102,74 @@ fn late_events_runs_as_its_readme_says() {
 }
 
 #[test]
+fn sessions_runs_as_its_readme_says() {
+    runs_as_its_readme_says("sessions");
+}
+
+#[test]
+fn dedup_runs_as_its_readme_says() {
+    runs_as_its_readme_says("dedup");
+}
+
+#[test]
+fn ad_clicks_runs_as_its_readme_says() {
+    runs_as_its_readme_says("ad-clicks");
+}
+
+#[test]
+fn json_aggregates_runs_as_its_readme_says() {
+    runs_and_is_asked_as_its_readme_says("json-aggregates");
+}
+
+#[test]
+fn fraud_runs_as_its_readme_says() {
+    runs_and_is_asked_as_its_readme_says("fraud");
+}
+
+/// The README shows a run that ends, and questions to one that goes on.
+fn runs_and_is_asked_as_its_readme_says(name: &str) {
+    let dir = copied(name);
+    let mut query =
+        command(dir.path(), ["run", &format!("examples/{name}/pipeline.toml"), "--progress", "json"]);
+    query.env("XDG_RUNTIME_DIR", dir.path().join("run")).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut query = Running(query.spawn().unwrap());
+    let input = fs::read_dir(example(name).join("input")).unwrap().map(|file| file.unwrap().path());
+    let mut rows: usize = input.map(|file| fs::read_to_string(file).unwrap().lines().count()).sum();
+    let mut progress = BufReader::new(query.0.stderr.take().unwrap()).lines().map(Result::unwrap);
+    while rows > 0 {
+        let line = progress.next().expect("the query goes on");
+        let epoch: serde_json::Value = serde_json::from_str(&line).unwrap();
+        rows -= epoch["numInputRows"].as_u64().unwrap() as usize;
+    }
+    runs_as_written(&example(name).join("README.md"), dir.path());
+}
+
+#[test]
 fn socket_words_runs_as_its_readme_says() {
-    let dir = copied("socket-words");
-    let readme = fs::read_to_string(example("socket-words").join("README.md")).unwrap();
+    listens_as_its_readme_says("socket-words");
+}
+
+#[test]
+fn word_count_runs_as_its_readme_says() {
+    listens_as_its_readme_says("word-count");
+}
+
+fn listens_as_its_readme_says(name: &str) {
+    let dir = copied(name);
+    let readme = fs::read_to_string(example(name).join("README.md")).unwrap();
     let said = readme.lines().find_map(|line| line.strip_prefix("    nc -lk 9999 < ")).unwrap();
     let said = fs::read(dir.path().join(said)).unwrap();
     // This is nc, at a port that is free.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let file = dir.path().join("examples/socket-words/pipeline.toml");
+    let file = dir.path().join("examples").join(name).join("pipeline.toml");
     let pipeline = fs::read_to_string(&file).unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
     fs::write(&file, pipeline.replace("9999", &port)).unwrap();
-    let (_, shown) = readme.split_once("    $ streamhost run examples/socket-words/pipeline.toml\n").unwrap();
+    let run = format!("examples/{name}/pipeline.toml");
+    let (_, shown) = readme.split_once(&format!("    $ streamhost run {run}\n")).unwrap();
     let shown: Vec<&str> = shown.lines().map_while(|line| line.strip_prefix("    ")).collect();
-    let mut query = command(dir.path(), ["run", "examples/socket-words/pipeline.toml"]);
+    let mut query = command(dir.path(), ["run", &run]);
+    query.env("XDG_RUNTIME_DIR", dir.path());
     let mut query = Running(query.stdout(Stdio::piped()).spawn().unwrap());
     let (mut connection, _) = listener.accept().unwrap();
     connection.write_all(&said).unwrap();

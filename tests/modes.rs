@@ -46,7 +46,95 @@ const MATRIX: &[(&str, &str, [bool; 3])] = &[
         "[steps.q]\nsql = 'SELECT k, row_number() OVER (PARTITION BY k ORDER BY t) AS n FROM s'",
         [false, false, false],
     ),
+    (
+        "session window with another key",
+        "[steps.q]\nsql = \"SELECT session_window(t, '1 minute') AS w, k, count(*) AS n FROM s GROUP BY 1, 2\"",
+        [true, false, true],
+    ),
+    (
+        "session window as the only key",
+        "[steps.q]\nsql = \"SELECT session_window(t, '1 minute') AS w, count(*) AS n FROM s GROUP BY 1\"",
+        [true, false, true],
+    ),
+    (
+        "duplicates, by no event time",
+        "[steps.q]\nfrom = 's'\ndrop-duplicates = { keys = ['k'] }",
+        [true, true, false],
+    ),
+    (
+        "duplicates, by event time",
+        "[steps.q]\nfrom = 's'\ndrop-duplicates = { keys = ['k', 't'] }",
+        [true, true, false],
+    ),
+    (
+        "duplicates within the watermark",
+        "[steps.q]\nfrom = 's'\ndrop-duplicates = { keys = ['k'], within-watermark = true }",
+        [true, true, false],
+    ),
+    (
+        "duplicates within a watermark that there is not",
+        "[steps.q]\nfrom = 'plain'\ndrop-duplicates = { keys = ['k'], within-watermark = true }",
+        [false, false, false],
+    ),
+    ("distinct", "[steps.q]\nsql = 'SELECT DISTINCT k FROM s'", [true, true, false]),
+    ("inner join", "[steps.q]\nsql = 'SELECT s.k FROM s JOIN plain ON s.k = plain.k'", [true, true, false]),
+    (
+        "left semi join",
+        "[steps.q]\nsql = \"SELECT s.k FROM s LEFT SEMI JOIN late ON s.k = late.k AND late.t BETWEEN s.t AND s.t + INTERVAL '1' MINUTE\"",
+        [true, true, false],
+    ),
+    (
+        "left outer join in time",
+        "[steps.q]\nsql = \"SELECT s.k FROM s LEFT JOIN late ON s.k = late.k AND late.t BETWEEN s.t AND s.t + INTERVAL '1' MINUTE\"",
+        [true, false, false],
+    ),
+    (
+        "right outer join in time",
+        "[steps.q]\nsql = \"SELECT s.k FROM s RIGHT JOIN late ON s.k = late.k AND late.t BETWEEN s.t AND s.t + INTERVAL '1' MINUTE\"",
+        [true, false, false],
+    ),
+    (
+        "full outer join in time",
+        "[steps.q]\nsql = \"SELECT s.k FROM s FULL JOIN late ON s.k = late.k AND late.t BETWEEN s.t AND s.t + INTERVAL '1' MINUTE AND s.t BETWEEN late.t - INTERVAL '1' MINUTE AND late.t\"",
+        [true, false, false],
+    ),
+    (
+        "left outer join without time",
+        "[steps.q]\nsql = 'SELECT s.k FROM s LEFT JOIN plain ON s.k = plain.k'",
+        [false, false, false],
+    ),
+    (
+        "left anti join of streams",
+        "[steps.q]\nsql = 'SELECT s.k FROM s LEFT ANTI JOIN late ON s.k = late.k'",
+        [false, false, false],
+    ),
+    (
+        "inner join with a table",
+        "[steps.q]\nsql = 'SELECT s.k FROM s JOIN names ON s.k = names.k'",
+        [true, true, false],
+    ),
+    (
+        "left outer join with a table",
+        "[steps.q]\nsql = 'SELECT s.k FROM s LEFT JOIN names ON s.k = names.k'",
+        [true, true, false],
+    ),
+    (
+        "left anti join with a table",
+        "[steps.q]\nsql = 'SELECT s.k FROM s LEFT ANTI JOIN names ON s.k = names.k'",
+        [true, true, false],
+    ),
     ("ORDER BY of a stream", "[steps.q]\nsql = 'SELECT k FROM s ORDER BY k'", [false, false, false]),
+    (
+        "ORDER BY after an aggregation",
+        "[steps.q]\nsql = 'SELECT k, count(*) AS n FROM s GROUP BY k ORDER BY n DESC'",
+        [false, false, true],
+    ),
+    ("LIMIT of a stream", "[steps.q]\nsql = 'SELECT k FROM s LIMIT 3'", [true, false, false]),
+    (
+        "LIMIT after an aggregation",
+        "[steps.q]\nsql = 'SELECT k, count(*) AS n FROM s GROUP BY k LIMIT 3'",
+        [false, false, true],
+    ),
 ];
 
 #[test]
@@ -73,7 +161,10 @@ async fn explained(folder: &std::path::Path, steps: &str, mode: &str) -> Result<
     let text = format!(
         "[sources.s]\nschema = 'k STRING, v DOUBLE, t TIMESTAMP'\nwatermark = {{ column = 't', delay = '5 seconds' }}\n\
          files = {{ path = 'in', format = 'json' }}\n\
+         [sources.late]\nschema = 'k STRING, v DOUBLE, t TIMESTAMP'\nwatermark = {{ column = 't', delay = '1 minute' }}\n\
+         files = {{ path = 'in', format = 'json' }}\n\
          [sources.plain]\nschema = 'k STRING, v DOUBLE, t TIMESTAMP'\nfiles = {{ path = 'in', format = 'json' }}\n\
+         [tables.names]\nschema = 'k STRING, name STRING'\nfiles = {{ path = 'in', format = 'json' }}\n\
          {steps}\n[sinks.out]\nfrom = 'q'\nmode = '{mode}'\nnoop = {{}}\n"
     );
     let path = folder.join("pipeline.toml");

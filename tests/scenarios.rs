@@ -7,7 +7,7 @@
 
 use crate::binary::{built, plugin, root, write};
 use arrow::json::LineDelimitedWriter;
-use connectors::files::sink::published;
+use connectors::{files::sink::published, memory::LiveTables};
 use engine::{CommitStep, Epoch, Error, Observer, QueryId, Result, Stop, SystemClock, checkpoint::Metadata};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use pipeline::{PipelineFile, World};
@@ -204,6 +204,7 @@ fn world() -> World {
         stdout: Arc::new(|_| Box::new(std::io::sink())),
         note: Arc::new(|_| {}),
         plugin_target: None,
+        live: LiveTables::default(),
         at_step: None,
     }
 }

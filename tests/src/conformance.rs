@@ -14,6 +14,7 @@ use arrow::{
     json::{WriterBuilder, writer::LineDelimited},
 };
 use async_trait::async_trait;
+use connectors::memory::LiveTables;
 use engine::{
     Begin, Begun, CheckpointStore, CommitStep, Epoch, EpochWriter, Error, Guarantee, Kind, Observer,
     OutputMode, Partition, Progress, Query, QueryId, Result, ResultExt, Sink, Stop, SystemClock, Token,
@@ -318,6 +319,7 @@ pub fn world() -> Result<World> {
         stdout: Arc::new(|_| Box::new(std::io::sink())),
         note: Arc::new(|_| {}),
         plugin_target: None,
+        live: LiveTables::default(),
         at_step: None,
     })
 }

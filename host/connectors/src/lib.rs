@@ -11,6 +11,7 @@ pub mod formats;
 pub mod generate;
 pub mod given;
 mod line_input;
+pub mod memory;
 pub mod noop;
 pub mod rate;
 pub mod socket;

@@ -1,4 +1,6 @@
-use crate::{EpochContext, Port, Result, StepFacts, event_time::Watermark, shards::ShardState};
+use crate::{
+    EpochContext, Port, Result, StepFacts, event_time::Watermark, operators::Layout, shards::ShardState,
+};
 use arrow::array::RecordBatch;
 
 /// Work by key, with state that is committed with the epoch.
@@ -30,6 +32,14 @@ pub trait Keyed: Send + Sync {
     fn output_watermark(&self, input: Watermark) -> Watermark {
         input
     }
+
+    /// Whether its rows are a result that each epoch changes. Sorting and cutting only pass one on.
+    fn has_result(&self) -> bool {
+        true
+    }
+
+    /// What the entries of its state are.
+    fn layout(&self) -> Layout;
 
     /// The work on one partition of the input of this index.
     fn scatter(&self, input: usize, cx: &EpochContext) -> Result<Box<dyn Scatter>>;

@@ -44,7 +44,7 @@ pub use error::{Error, Kind, Result, ResultExt};
 pub use ids::{Epoch, Partition, QueryId};
 pub use keyed::{Keyed, Operator, Piece, Scatter, Scattered};
 pub use progress::{Phases, Progress, SinkProgress, SourceProgress, StateProgress};
-pub use query::{Observer, Query, QuerySettings, Restart, Step as CommitStep, Stop};
+pub use query::{MAX_STATE, Observer, Query, QuerySettings, Restart, Step as CommitStep, Stop};
 pub use shards::{ShardState, hash};
 pub use sink::{Begin, Begun, EpochWriter, Guarantee, OutputMode, Sink, Token};
 pub use source::{BadRows, BatchStream, History, Offset, Planned, Range, Reach, Source, SourceFacts};

@@ -8,7 +8,7 @@ use crate::{
 
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 /// Makes a query's parts. Asked again after an `Unavailable` error, so that a restart begins with fresh connections,
 /// and when a source's schema has evolved.
@@ -28,6 +28,8 @@ pub struct NamedSource {
     pub name: String,
     /// The source.
     pub source: Arc<dyn Source>,
+    /// After so long without anything new its rows are not waited for: their watermark does not hold the others back.
+    pub idle_after: Option<Duration>,
 }
 
 /// Everything behind the sources.
@@ -121,12 +123,12 @@ impl Dataflow {
         self.keyed().next().is_some()
     }
 
-    /// Whether a step with state is among those that rows of `input` come through.
-    pub fn remembers_above(&self, input: Input) -> bool {
+    /// Whether a step with a result is among those that rows of `input` come through.
+    pub fn has_result_above(&self, input: Input) -> bool {
         let Input::Step { step, .. } = input else { return false };
         self.steps.get(step).is_some_and(|named| {
-            matches!(named.work, Work::Keyed(_))
-                || named.inputs.iter().any(|above| self.remembers_above(*above))
+            matches!(&named.work, Work::Keyed(step) if step.has_result())
+                || named.inputs.iter().any(|above| self.has_result_above(*above))
         })
     }
 
@@ -138,12 +140,22 @@ impl Dataflow {
         })
     }
 
-    /// The stateless steps with their names.
-    pub fn stateless(&self) -> impl Iterator<Item = (&str, &Arc<dyn Step>)> {
-        self.steps.iter().filter_map(|named| match &named.work {
-            Work::Stateless(step) => Some((named.name.as_str(), step)),
+    /// The stateless steps with their indices and names.
+    pub fn stateless(&self) -> impl Iterator<Item = (usize, &str, &Arc<dyn Step>)> {
+        self.steps.iter().enumerate().filter_map(|(index, named)| match &named.work {
+            Work::Stateless(step) => Some((index, named.name.as_str(), step)),
             Work::Keyed(_) => None,
         })
+    }
+
+    /// The sources that rows of a step come from, some perhaps several times.
+    pub fn sources_above(&self, step: usize) -> Vec<usize> {
+        let inputs = self.steps.get(step).into_iter().flat_map(|named| &named.inputs);
+        let above = |input: &Input| match input {
+            Input::Source(source) => vec![*source],
+            Input::Step { step, .. } => self.sources_above(*step),
+        };
+        inputs.flat_map(above).collect()
     }
 }
 

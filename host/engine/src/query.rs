@@ -29,7 +29,12 @@ pub struct QuerySettings {
     pub restart: Restart,
     /// How long a query that was asked to stop may take to finish its epoch.
     pub stop_timeout: Duration,
+    /// Bytes of memory that the state of all steps together may take.
+    pub max_state: u64,
 }
+
+/// What [`QuerySettings::max_state`] is unless somebody says otherwise.
+pub const MAX_STATE: u64 = 1 << 30;
 
 /// How often and how fast a query starts again after an `Unavailable` error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,10 +1,12 @@
 //! One start of a query: the loop that plans, runs and commits epochs.
 
 mod continuous;
+mod idle;
 mod report;
 mod stateful;
 mod tables;
 
+use self::idle::Quiet;
 use crate::{
     BadRows, Begin, Begun, Created, Epoch, EpochContext, Error, Kind, Offset, Partition, Planned, QueryId,
     Result, Timestamp, Token,
@@ -50,6 +52,7 @@ pub(crate) struct Run<'q> {
     in_force: InForce,
     /// When the last epoch was triggered.
     triggered: Option<Timestamp>,
+    quiet: Quiet,
     /// When the epoch before the last one reported was triggered.
     reported: Option<Timestamp>,
     phases: Phases,
@@ -76,7 +79,7 @@ impl<'q> Run<'q> {
             Some(number) => checkpoint.still_mine(number).await.map(|()| number)?,
             None => *owner.insert(checkpoint.claim(std::process::id(), query.clock.now()).await?),
         };
-        for NamedSource { name, source } in &sources {
+        for NamedSource { name, source, .. } in &sources {
             let history = checkpoint.history(name).await?;
             let restored = source.restore(history, query.settings.trigger.reach()).await;
             restored.map_err(|e| e.while_doing(format!("source `{name}`")))?;
@@ -98,6 +101,7 @@ impl<'q> Run<'q> {
             watermarks: Watermarks::default(),
             in_force: InForce::default(),
             triggered: None,
+            quiet: Quiet::default(),
             reported: None,
             phases: Phases::default(),
             times: None,
@@ -122,7 +126,7 @@ impl<'q> Run<'q> {
     }
 
     fn schemas_of(&self, ranges: &Ranges) -> Result<Vec<SchemaRef>> {
-        let schema = |NamedSource { name, source }: &NamedSource| {
+        let schema = |NamedSource { name, source, .. }: &NamedSource| {
             let range = ranges.get(name).and_then(|ranges| ranges.last());
             source.schema(range).map_err(|e| e.while_doing(format!("source `{name}`")))
         };
@@ -205,6 +209,8 @@ impl<'q> Run<'q> {
                 () = stop.requested() => return Ok(()),
             };
             self.phases = Phases { latest_offset: self.millis_since(started), ..Phases::default() };
+            let idle = self.idle(&ranges);
+            self.watch_without(&idle);
             if ranges.is_empty() && !self.watermark_has_work(trigger) {
                 if trigger.ends() || self.have_ended().await || self.wait_for_data(trigger, stop).await {
                     return Ok(());
@@ -215,7 +221,7 @@ impl<'q> Run<'q> {
             let planning = self.query.clock.monotonic();
             self.replan(&ranges).await?;
             self.phases.query_planning = self.millis_since(planning);
-            let mut record = self.record(ranges);
+            let mut record = OffsetRecord { idle, ..self.record(ranges) };
             record.tables = self.refresh_tables().await?;
             self.checkpoint.still_mine(self.owner).await?;
             let writing = self.query.clock.monotonic();
@@ -258,6 +264,7 @@ impl<'q> Run<'q> {
         tokio::select! {
             () = stop.requested() => true,
             () = any_source_ready(&self.sources) => false,
+            () = self.next_idle() => false,
         }
     }
 
@@ -274,7 +281,7 @@ impl<'q> Run<'q> {
     /// What the next epoch reads; empty if nothing is new.
     async fn plan(&mut self) -> Result<Ranges> {
         let mut ranges = Ranges::new();
-        for NamedSource { name, source } in &self.sources {
+        for NamedSource { name, source, .. } in &self.sources {
             let latest = source.latest(self.positions.get(name)).await;
             let Some(Planned { range, backlog }) =
                 latest.map_err(|e| e.while_doing(format!("source `{name}`")))?
@@ -302,6 +309,7 @@ impl<'q> Run<'q> {
             consumed: self.consumed(&sources),
             sources,
             tables: BTreeMap::new(),
+            idle: Vec::new(),
             watermarks: InForce { late: self.in_force.eviction, eviction: self.watermarks.global },
         }
     }
@@ -401,7 +409,7 @@ impl<'q> Run<'q> {
         {
             self.positions.insert(named.name.clone(), range.end.clone());
         }
-        let times = self.watch_event_time();
+        let times = self.watch_event_time(&record.idle);
         let commit = CommitRecord {
             version: FORMAT_VERSION,
             time: self.query.clock.now(),
@@ -487,7 +495,7 @@ impl<'q> Run<'q> {
 
     /// Releases ranges; a snapshot that a source gives is kept as one of everything up to `complete`.
     async fn release_ranges(&self, ranges: &Ranges, complete: Option<Epoch>) -> Result<()> {
-        for NamedSource { name, source } in &self.sources {
+        for NamedSource { name, source, .. } in &self.sources {
             for range in ranges.get(name).into_iter().flatten() {
                 let released = source.release(range).await;
                 let snapshot = released.map_err(|e| e.while_doing(format!("source `{name}`")))?;

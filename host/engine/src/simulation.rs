@@ -241,7 +241,7 @@ impl Planner for Plan {
         let Start { total, renewed, consumes, whole, ends, .. } = self.start;
         let released = self.world.released.clone();
         let source = Numbers { total, limit: 10, renewed, consumes, whole, ends, released };
-        Ok(vec![NamedSource { name: "in".into(), source: Arc::new(source) }])
+        Ok(vec![NamedSource { name: "in".into(), source: Arc::new(source), idle_after: None }])
     }
 
     async fn dataflow(&self, _: &[SchemaRef]) -> Result<Dataflow> {
@@ -322,6 +322,7 @@ fn query(world: &World, start: Start) -> (Query, Arc<CrashAt>) {
             retain_epochs: 100,
             restart: Restart { attempts: 2, first: Duration::from_secs(1), longest: Duration::from_secs(60) },
             stop_timeout: Duration::from_secs(30),
+            max_state: crate::MAX_STATE,
         },
         planner: Arc::new(Plan { world: world.clone(), start }),
         store: world.store.clone(),

@@ -4,14 +4,15 @@
 //! handed up from the sinks: rows for append, for update, or the complete result. Last the parts are added.
 
 use crate::{
-    graph::Upstream,
+    graph::{DEAD_LETTER, Upstream},
     planner::Planner,
-    settings::{Step, Watermark},
+    settings::{OnError, Step, Watermark},
 };
 use arrow::datatypes::SchemaRef;
+use connectors::{source::OnBadData, units::Interval};
 use engine::{
     Error, Keyed as _, Kind, OutputMode, Port, Result, Step as _,
-    operators::{DropDuplicates, WatermarkStep},
+    operators::{Beyond, DropDuplicates, Future, LATE, WatermarkStep},
     plan::{Dataflow, Input, NamedStep, NamedTable, Work},
     sql::{Catalog, Outputs, Planned, Sql, SqlError},
 };
@@ -167,7 +168,12 @@ impl<'a> Assembly<'a> {
                 sources.push((schema.clone(), Input::Source(index)));
                 continue;
             };
-            let step = watermark_step(schema, watermark).map_err(|e| planner.of("source", name, e))?;
+            let beyond = match set.map(|(_, source)| source.on_bad_data) {
+                Some(OnBadData::Fail) => Beyond::Fail,
+                _ => Beyond::Skip,
+            };
+            let step =
+                watermark_step(schema, watermark, beyond).map_err(|e| planner.of("source", name, e))?;
             let schema = main(step.ports());
             let step =
                 push(&mut flow, format!("{name}.watermark"), Input::Source(index), Work::Stateless(step));
@@ -205,15 +211,16 @@ impl<'a> Assembly<'a> {
         let (name, step) = self.settings(index)?;
         let upstreams = self.upstreams(index)?;
         if let Some(sql) = &step.sql {
-            let planned = self.query(sql, &upstreams);
+            let planned = self.query(sql, &upstreams, self.planner.file().graph.reads_late(index));
             let planned = planned.map_err(|e| self.planner.in_sql(name, e))?;
-            let ports = vec![Port { name: String::new(), schema: planned.schema() }];
+            let mut ports = vec![Port { name: String::new(), schema: planned.schema() }];
+            ports.extend(planned.late().map(|schema| Port { name: LATE.to_owned(), schema }));
             return Ok(Prepared { watermark: None, body: Body::Sql(planned), ports });
         }
         let mut schema = self.schema_of(index, upstreams.first().map(|(_, upstream)| upstream))?;
         let mut watermark = None;
         if let Some(set) = &step.watermark {
-            let made = watermark_step(&schema, set);
+            let made = watermark_step(&schema, set, beyond(step.on_error));
             let made = made.map_err(|e| self.planner.file().locate(&["steps", name, "watermark"], e))?;
             schema = main(made.ports());
             watermark = Some(made);
@@ -227,9 +234,9 @@ impl<'a> Assembly<'a> {
         }
         let Some(plugin) = &step.plugin else {
             return Ok(Prepared {
+                ports: watermark.as_ref().map_or_else(Vec::new, |made| made.ports().to_vec()),
                 watermark,
                 body: Body::Pass,
-                ports: vec![Port { name: String::new(), schema }],
             });
         };
         let plugin = Arc::new(self.planner.plugin_step(name, plugin, step, schema).await?);
@@ -237,7 +244,8 @@ impl<'a> Assembly<'a> {
         Ok(Prepared { watermark, body: Body::Plugin(plugin), ports })
     }
 
-    fn query(&self, sql: &str, upstreams: &[(String, Upstream)]) -> Result<Planned, SqlError> {
+    /// `whole`: rows keep the columns that the query does not use.
+    fn query(&self, sql: &str, upstreams: &[(String, Upstream)], whole: bool) -> Result<Planned, SqlError> {
         let mut tables = BTreeMap::new();
         let mut kept = Vec::new();
         for (table, upstream) in upstreams {
@@ -248,7 +256,9 @@ impl<'a> Assembly<'a> {
         }
         let catalog = Catalog::new(tables, &self.planner.file().settings.time_zone).with_tables(kept);
         let catalog = Arc::new(catalog);
-        Sql::parse(sql)?.plan(catalog)
+        let sql = Sql::parse(sql)?;
+        let sql = if whole { sql.with_whole_rows() } else { sql };
+        sql.plan(catalog)
     }
 
     fn schema_of(&self, index: usize, upstream: Option<&Upstream>) -> Result<SchemaRef> {
@@ -275,7 +285,10 @@ impl<'a> Assembly<'a> {
     fn wanted(&self, readers: &[Reader]) -> Vec<BTreeSet<Mode>> {
         let mut wanted = vec![BTreeSet::new(); self.steps.len()];
         let want = |wanted: &mut Vec<BTreeSet<Mode>>, upstream: &Upstream, modes: &BTreeSet<Mode>| {
-            if let Upstream::Step(step, _) = upstream {
+            if let Upstream::Step(step, output) = upstream {
+                if output.as_deref() == Some(LATE) {
+                    return; // Late rows are the same in every mode.
+                }
                 wanted.iter_mut().skip(*step).take(1).for_each(|all| all.extend(modes));
             }
         };
@@ -304,9 +317,11 @@ impl<'a> Assembly<'a> {
             for (table, upstream) in streams {
                 tables.insert(table.clone(), self.outputs_of(upstream)?);
             }
+            let modes = if modes.is_empty() { &[OutputMode::Append] } else { modes };
             let added = planned.add_to(&mut self.flow, name, &tables, modes);
-            let main = added.map_err(|e| self.planner.in_sql(name, e.into()))?;
-            return Ok([(String::new(), main)].into());
+            let (main, late) = added.map_err(|e| self.planner.in_sql(name, e.into()))?;
+            let late = late.map(|late| (LATE.to_owned(), late));
+            return Ok([(String::new(), main)].into_iter().chain(late).collect());
         }
         let works: Vec<(String, Work)> = {
             let watermark =
@@ -368,7 +383,8 @@ impl<'a> Assembly<'a> {
 
     fn read(&self, upstream: &Upstream, mode: OutputMode) -> Result<(Input, SchemaRef)> {
         let (schema, input) = (self.columns(upstream)?, self.outputs_of(upstream)?.of(mode)?);
-        if mode == OutputMode::Complete && !self.flow.remembers_above(input) {
+        let late = matches!(upstream, Upstream::Step(_, Some(output)) if output == LATE);
+        if mode == OutputMode::Complete && (late || !self.flow.has_result_above(input)) {
             return Err(Error::invalid(
                 "mode = \"complete\" is of the result of an aggregation, and these rows pass as they come; use mode = \"append\"",
             ));
@@ -382,8 +398,20 @@ fn push(flow: &mut Dataflow, name: String, input: Input, work: Work) -> usize {
     flow.steps.len() - 1
 }
 
-fn watermark_step(schema: &SchemaRef, of: &Watermark) -> Result<Arc<WatermarkStep>> {
-    WatermarkStep::new(schema, &of.column, of.delay.0).map(Arc::new)
+fn watermark_step(schema: &SchemaRef, of: &Watermark, beyond: Beyond) -> Result<Arc<WatermarkStep>> {
+    let step = WatermarkStep::new(schema, &of.column, of.delay.0)?;
+    Ok(Arc::new(match of.max_future {
+        Some(Interval(most)) => step.with_future(Future { most, beyond }),
+        None => step,
+    }))
+}
+
+fn beyond(on_error: OnError) -> Beyond {
+    match on_error {
+        OnError::Fail => Beyond::Fail,
+        OnError::Skip => Beyond::Skip,
+        OnError::DeadLetter => Beyond::To(DEAD_LETTER),
+    }
 }
 
 fn main(ports: &[Port]) -> SchemaRef {
@@ -397,7 +425,11 @@ fn port<'p>(step: &str, ports: &'p [Port], output: Option<&str>) -> Result<&'p P
         let names: Vec<String> = ports.iter().skip(1).map(|p| format!("`{step}.{}`", p.name)).collect();
         let there =
             if names.is_empty() { "it has none".into() } else { format!("it has {}", names.join(", ")) };
-        Error::new(Kind::Invalid, format!("step `{step}` has no side output `{wanted}`: {there}"))
+        let hint = match wanted {
+            LATE => "; a step has late rows if it has one aggregation, removal of duplicates or join of streams, and not several",
+            _ => "",
+        };
+        Error::new(Kind::Invalid, format!("step `{step}` has no side output `{wanted}`: {there}{hint}"))
     })
 }
 

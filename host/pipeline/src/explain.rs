@@ -23,7 +23,7 @@ pub async fn explain(file: &Arc<PipelineFile>, world: &World) -> Result<String> 
     let planner = Planner::new(file.clone(), world.clone())?;
     let sources = planner.sources().await?;
     let mut schemas = Vec::with_capacity(sources.len());
-    for NamedSource { name, source } in &sources {
+    for NamedSource { name, source, .. } in &sources {
         let restored = source.restore(History::default(), trigger(file.settings.trigger).reach()).await;
         let schema = restored.and_then(|()| source.schema(None));
         schemas.push(schema.map_err(|e| planner.of("source", name, e))?);
@@ -38,7 +38,7 @@ fn text(file: &PipelineFile, sources: &[NamedSource], schemas: &[SchemaRef], pla
     let pipeline = &file.settings;
     line(&mut out, "query", &file.name(), &[head(file), how(pipeline)]);
     let settings = pipeline.sources.values();
-    for ((NamedSource { name, source }, schema), settings) in sources.iter().zip(schemas).zip(settings) {
+    for ((NamedSource { name, source, .. }, schema), settings) in sources.iter().zip(schemas).zip(settings) {
         let facts = source.facts();
         let mut details = vec![format!("columns: {}", ddl::print(schema))];
         details.extend(settings.max_per_trigger.map(most));

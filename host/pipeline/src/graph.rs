@@ -5,7 +5,7 @@ use crate::{
     settings::{OnError, Pipeline, Sink, Source, Step},
 };
 use connectors::{files::Clean, source::Limit};
-use engine::{OutputMode, sql::Sql};
+use engine::{OutputMode, operators::LATE, sql::Sql};
 
 /// The name of the side output that gets rows in error.
 pub const DEAD_LETTER: &str = "dead-letter";
@@ -53,6 +53,13 @@ impl Graph {
             problems.extend(complete(pipeline, &graph));
         }
         if problems.is_empty() { Ok(graph) } else { Err(problems) }
+    }
+
+    /// Whether a sink or a step reads the late rows of a step.
+    pub(crate) fn reads_late(&self, step: usize) -> bool {
+        let late = Upstream::Step(step, Some(LATE.into()));
+        let mut read = self.sinks.iter().chain(self.steps.iter().flatten().map(|(_, upstream)| upstream));
+        read.any(|upstream| *upstream == late)
     }
 }
 
@@ -271,6 +278,11 @@ fn body(name: &str, step: &Step) -> Option<Problem> {
             &["steps", name],
             "the step does nothing; add sql, plugin, drop-duplicates or watermark",
         )),
+        body if body.is_some() && future(step) && step.on_error == OnError::DeadLetter => problem(
+            "watermark",
+            "max-future: dead letters of a watermark are rows as they came, and those of a plugin are not; put the watermark in a step of its own above this one",
+        ),
+        None if future(step) && step.config.is_empty() => None,
         body if body != Some("plugin") && (!step.config.is_empty() || step.on_error != OnError::Fail) => {
             let what = match body {
                 Some("sql") => "SQL",
@@ -284,6 +296,11 @@ fn body(name: &str, step: &Step) -> Option<Problem> {
         }
         _ => None,
     }
+}
+
+/// Whether rows may be too far in the future.
+fn future(step: &Step) -> bool {
+    step.watermark.as_ref().is_some_and(|watermark| watermark.max_future.is_some())
 }
 
 fn takes_nothing(limit: Limit) -> bool {
@@ -319,10 +336,11 @@ fn of_source(source: &Source) -> [(&'static str, bool); 4] {
     ]
 }
 
-fn of_sink(sink: &Sink) -> [(&'static str, bool); 4] {
+fn of_sink(sink: &Sink) -> [(&'static str, bool); 5] {
     [
         ("files", sink.files.is_some()),
         ("console", sink.console.is_some()),
+        ("memory", sink.memory.is_some()),
         ("stdout", sink.stdout.is_some()),
         ("noop", sink.noop.is_some()),
     ]

@@ -20,6 +20,6 @@ mod world;
 pub use file::{Environment, PipelineFile};
 pub use graph::{DEAD_LETTER, Graph, Upstream};
 pub use place::{LineColumn, Problem};
-pub use planner::Planner;
+pub use planner::{Planner, time_zone};
 pub use query::query;
 pub use world::{Unread, World};

@@ -17,6 +17,7 @@ use connectors::{
         sink::{FileSink, FileSinkOptions},
     },
     formats::ddl,
+    memory::MemorySink,
     noop::NoopSink,
     rate::RateSource,
     socket::SocketSource,
@@ -51,12 +52,7 @@ pub struct Planner {
 impl Planner {
     /// A planner for `file`; nothing is opened yet.
     pub fn new(file: Arc<PipelineFile>, world: World) -> Result<Self> {
-        let name = &file.settings.time_zone;
-        let time_zone = TimeZone::get(name).map_err(|e| {
-            let what =
-                format!("{name:?} is no time zone; write an IANA name, such as \"UTC\" or \"Europe/Berlin\"");
-            file.locate(&["time-zone"], Error::invalid(what).caused_by(e))
-        })?;
+        let time_zone = time_zone(&file)?;
         Ok(Planner { file, world, time_zone, plugins: Mutex::default() })
     }
 
@@ -104,7 +100,7 @@ impl Planner {
         Ok(Arc::new(NamedTable::new(name, Arc::new(table.map_err(|e| self.of("table", name, e))?))))
     }
 
-    fn sink(&self, sink: &Sink) -> Result<(Arc<dyn engine::Sink>, String)> {
+    fn sink(&self, name: &str, sink: &Sink) -> Result<(Arc<dyn engine::Sink>, String)> {
         if let Some(files) = &sink.files {
             let mut files = files.clone();
             files.path = self.file.resolve(&files.path);
@@ -126,6 +122,10 @@ impl Planner {
                 Arc::new(StdoutSink::new(stdout.clone(), &self.time_zone, out)?),
                 "StdoutSink".into(),
             ));
+        }
+        if let Some(memory) = &sink.memory {
+            let table = self.world.live.table(name);
+            return Ok((Arc::new(MemorySink::new(memory.clone(), sink.mode, table)?), "MemorySink".into()));
         }
         Ok((Arc::new(NoopSink), "NoopSink".into()))
     }
@@ -214,6 +214,16 @@ impl Planner {
     }
 }
 
+/// The zone of a pipeline's times that name none.
+pub fn time_zone(file: &PipelineFile) -> Result<TimeZone> {
+    let name = &file.settings.time_zone;
+    TimeZone::get(name).map_err(|e| {
+        let what =
+            format!("{name:?} is no time zone; write an IANA name, such as \"UTC\" or \"Europe/Berlin\"");
+        file.locate(&["time-zone"], Error::invalid(what).caused_by(e))
+    })
+}
+
 fn bind_settings(name: &str, step: &Step, input: SchemaRef) -> Result<BindSettings> {
     let config = serde_json::to_string(&step.config)
         .map_err(|e| Error::invalid(format!("the config of step `{name}` is no JSON")).caused_by(e))?;
@@ -266,7 +276,8 @@ impl engine::plan::Planner for Planner {
         let sources = sources
             .map(|(name, settings)| {
                 let source = self.source(name, settings).map_err(|e| self.of("source", name, e))?;
-                Ok(NamedSource { name: name.clone(), source })
+                let idle_after = settings.idle_after.map(|Interval(idle_after)| idle_after);
+                Ok(NamedSource { name: name.clone(), source, idle_after })
             })
             .collect::<Result<_>>()?;
         directories::refuse_shared(&self.file)?;
@@ -290,7 +301,7 @@ impl Planner {
         });
         let mut all = self.assemble(schemas, &[], &readers.collect::<Vec<_>>()).await?;
         for ((name, settings), (input, schema)) in self.file.settings.sinks.iter().zip(all.read.clone()) {
-            let (sink, description) = self.sink(settings).map_err(|e| self.of("sink", name, e))?;
+            let (sink, description) = self.sink(name, settings).map_err(|e| self.of("sink", name, e))?;
             sink.accepts(settings.mode, &schema).map_err(|e| self.of("sink", name, e))?;
             all.flow.sinks.push(NamedSink {
                 name: name.clone(),

@@ -53,6 +53,7 @@ fn query_settings(name: String, pipeline: &Pipeline) -> QuerySettings {
             longest: pipeline.restart.backoff.longest.0,
         },
         stop_timeout: pipeline.stop_timeout.0,
+        max_state: pipeline.max_state.0,
     }
 }
 

@@ -4,6 +4,7 @@ use connectors::{
     choice::{self, Choice},
     console::ConsoleSettings,
     files::{FilesSettings, sink::FileSinkSettings},
+    memory::MemorySettings,
     noop::NoopSettings,
     rate::RateSettings,
     socket::SocketSettings,
@@ -46,6 +47,9 @@ pub struct Pipeline {
     /// How long a query that was asked to stop may take to finish its epoch.
     #[serde(default = "thirty_seconds")]
     pub stop_timeout: Interval,
+    /// How much memory the state of all steps together may take: 1 GiB. The query ends with an error once it would be more.
+    #[serde(default = "one_gib")]
+    pub max_state: ByteSize,
     /// How the watermarks of several sources and steps become one.
     #[serde(default)]
     pub watermark_policy: WatermarkPolicy,
@@ -112,6 +116,8 @@ pub struct Source {
     pub evolve: bool,
     /// Which column is event time, and how long to wait for late rows.
     pub watermark: Option<Watermark>,
+    /// After so long without new rows, other sources' watermarks go on without this one's. Default: they wait for ever.
+    pub idle_after: Option<Interval>,
     /// Files of a directory, as they arrive.
     pub files: Option<FilesSettings>,
     /// Lines from a TCP connection.
@@ -172,6 +178,10 @@ pub struct Watermark {
     pub column: String,
     /// How much later than others a row may come, and still count.
     pub delay: Interval,
+    /// How far after the epoch's time a row's time may be. Rows beyond are in error, as they would push the watermark past
+    /// everything: on a source, `on-bad-data` says whether the query fails or they are left out and counted; on a step,
+    /// `on-error` does. Default: no limit.
+    pub max_future: Option<Interval>,
 }
 
 /// A step: SQL, a plugin or a removal of duplicates, on rows with a watermark or as they are.
@@ -318,6 +328,8 @@ pub struct Sink {
     pub files: Option<FileSinkSettings>,
     /// A table per epoch on the terminal.
     pub console: Option<ConsoleSettings>,
+    /// A table in memory, which can be asked while the query runs.
+    pub memory: Option<MemorySettings>,
     /// Lines on standard output.
     pub stdout: Option<StdoutSettings>,
     /// Nothing: for measuring.
@@ -344,6 +356,10 @@ fn utc() -> String {
 
 fn hundred() -> u64 {
     100
+}
+
+fn one_gib() -> ByteSize {
+    ByteSize(engine::MAX_STATE)
 }
 
 fn thirty_seconds() -> Interval {

@@ -143,6 +143,7 @@ async fn one(file: &Arc<PipelineFile>, test: &Test, world: &World) -> Result<Vec
             retain_epochs: 1,
             restart: Restart { attempts: 0, first: Duration::ZERO, longest: Duration::ZERO },
             stop_timeout: Duration::from_secs(30),
+            max_state: engine::MAX_STATE,
         },
         planner: Arc::new(scene),
         store: Arc::new(MemoryStore::default()),
@@ -224,7 +225,11 @@ impl Scene {
 
     fn give(&mut self, name: &str, batch: RecordBatch) {
         self.schemas.push(batch.schema());
-        self.sources.push(NamedSource { name: name.to_owned(), source: Arc::new(Rows(batch)) });
+        self.sources.push(NamedSource {
+            name: name.to_owned(),
+            source: Arc::new(Rows(batch)),
+            idle_after: None,
+        });
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a pipeline gets from the process it runs in.
 
-use connectors::files::sink::AtStep;
+use connectors::{files::sink::AtStep, memory::LiveTables};
 use engine::{Clock, Error, Result};
 use plugin::{Plugin, Runtime, project};
 use std::{
@@ -23,6 +23,8 @@ pub struct World {
     pub note: Arc<dyn Fn(&str) + Send + Sync>,
     /// Where plugins' builds keep what they make on the way; none: beside each plugin.
     pub plugin_target: Option<PathBuf>,
+    /// The tables of memory sinks, for whoever asks them.
+    pub live: LiveTables,
     /// Stops at the steps of a file sink's commit, for crash tests.
     pub at_step: Option<AtStep>,
 }

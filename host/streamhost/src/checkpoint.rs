@@ -19,7 +19,7 @@ pub(crate) fn checkpoint(command: cli::Checkpoint) -> Result<()> {
     crate::print(&text)
 }
 
-async fn open(path: &Path) -> Result<(Checkpoint, Metadata)> {
+pub(crate) async fn open(path: &Path) -> Result<(Checkpoint, Metadata)> {
     let checkpoint = Checkpoint::new(Arc::new(LocalStore::new(path)));
     let metadata = checkpoint.metadata().await?;
     let metadata = metadata.ok_or_else(|| {

@@ -107,6 +107,12 @@ Examples:
         /// The pipeline file.
         pipeline: PathBuf,
     },
+    /// Ask the tables of a running query's memory sinks: any SELECT
+    #[command(after_long_help = "\
+Examples:
+  streamhost query late-purchases \"SELECT * FROM live ORDER BY n DESC LIMIT 10\"
+  streamhost query late-purchases \"SELECT count(*) AS rows FROM live\" --format json")]
+    Query(QueryArgs),
     /// Make test data
     #[command(
         subcommand,
@@ -119,6 +125,12 @@ Examples:
         after_long_help = "Examples:\n  streamhost checkpoint show ckpt\n  streamhost checkpoint reset ckpt --to 7"
     )]
     Checkpoint(Checkpoint),
+    /// Look into what the steps of a query remember
+    #[command(
+        subcommand,
+        after_long_help = "Examples:\n  streamhost state show ckpt\n  streamhost state query ckpt \"SELECT * FROM operator_0\""
+    )]
+    State(State),
     /// Print the JSON Schema of the pipeline file, for editors
     #[command(after_long_help = "Example:\n  streamhost schema > pipeline.schema.json")]
     Schema,
@@ -181,6 +193,9 @@ pub(crate) struct RunArgs {
     /// Columns that name directories of the output.
     #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
     pub(crate) partition_by: Vec<String>,
+    /// Draw the table of this memory sink on the terminal after each epoch.
+    #[arg(long, value_name = "SINK")]
+    pub(crate) watch: Option<String>,
     /// When an epoch starts: asap, available-now, once, an interval such as 10s, or continuous=1s.
     #[arg(long)]
     pub(crate) trigger: Option<String>,
@@ -338,6 +353,66 @@ Examples:
         #[arg(long)]
         restored: bool,
     },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum State {
+    /// Show each step that remembers something: what it does, entries, bytes, columns
+    #[command(after_long_help = "\
+Examples:
+  streamhost state show ckpt
+  streamhost state show ckpt --epoch 7")]
+    Show {
+        /// The checkpoint's directory.
+        checkpoint: PathBuf,
+        /// The committed epoch after which to look. Default: the last one.
+        #[arg(long)]
+        epoch: Option<u64>,
+    },
+    /// Ask what the steps remember: any SELECT
+    #[command(after_long_help = "\
+Examples:
+  streamhost state query ckpt \"SELECT * FROM operator_0\"
+  streamhost state query ckpt \"SELECT count(*) FROM counted\" --epoch 7 --format json")]
+    Query(StateQuery),
+}
+
+/// `streamhost state query`.
+#[derive(Args)]
+pub(crate) struct StateQuery {
+    /// The checkpoint's directory.
+    pub(crate) checkpoint: PathBuf,
+    /// The question. The first step that `state show` lists is the table `operator_0`; each is also called as the step.
+    pub(crate) sql: String,
+    /// The committed epoch after which to look. Default: the last one.
+    #[arg(long)]
+    pub(crate) epoch: Option<u64>,
+    /// How the answer is written.
+    #[arg(long, value_enum, default_value_t = AnswerFormat::Table)]
+    pub(crate) format: AnswerFormat,
+}
+
+/// `streamhost query`.
+#[derive(Args)]
+pub(crate) struct QueryArgs {
+    /// The running query's name: `name` in its file, or its file's folder.
+    pub(crate) name: String,
+    /// The question; a table is called as its sink.
+    pub(crate) sql: String,
+    /// How the answer is written.
+    #[arg(long, value_enum, default_value_t = AnswerFormat::Table)]
+    pub(crate) format: AnswerFormat,
+}
+
+/// How an answer is written.
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum AnswerFormat {
+    /// As the console shows rows.
+    Table,
+    /// A JSON object a row.
+    Json,
+    /// With a header.
+    Csv,
 }
 
 impl Cli {

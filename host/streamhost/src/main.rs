@@ -1,15 +1,18 @@
 //! The command line of streamhost.
 
+mod answer;
 mod bench;
 mod checkpoint;
 mod cli;
 mod flags;
 mod generate;
 mod inspect;
+mod live;
 mod new;
 mod process;
 mod progress;
 mod run;
+mod state;
 mod test;
 
 use clap::{CommandFactory, FromArgMatches};
@@ -31,8 +34,10 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench::bench(&args),
         Command::Check { pipeline } => run::check(&pipeline),
         Command::Explain { pipeline } => run::explain(&pipeline),
+        Command::Query(args) => live::query(&args),
         Command::Generate(cli::Generate::Events(args)) => generate::events_command(&args),
         Command::Checkpoint(command) => checkpoint::checkpoint(command),
+        Command::State(command) => state::state(&command),
         Command::Schema => run::schema(),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::shown(), "streamhost", &mut std::io::stdout());

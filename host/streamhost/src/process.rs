@@ -1,6 +1,7 @@
 //! What this process gives to everything it runs: log, clock, cache, plugin runtime, and the wish to stop.
 
 use crate::cli::Level;
+use connectors::memory::LiveTables;
 use engine::{Kind, Result, ResultExt, Stop, SystemClock};
 use pipeline::{Unread, World};
 use plugin::{CompileLimits, Compiler, Runtime, RuntimeSettings};
@@ -50,6 +51,7 @@ pub(crate) fn world() -> Result<World> {
         stdout: Arc::new(|unread| Box::new(WhileRead { out: std::io::stdout(), unread, gone: false })),
         note: Arc::new(|note| eprintln!("{note}")),
         plugin_target: plugin_target(),
+        live: LiveTables::default(),
         at_step: None,
     })
 }
@@ -103,6 +105,12 @@ fn cache() -> Option<PathBuf> {
     let base = environment("XDG_CACHE_HOME").filter(|dir| !dir.is_empty()).map(PathBuf::from);
     let base = base.or_else(|| Some(PathBuf::from(environment("HOME")?).join(".cache")))?;
     Some(base.join("streamhost"))
+}
+
+/// Where running queries of this user listen: `$XDG_RUNTIME_DIR/streamhost`, or `run` in the caches.
+pub(crate) fn sockets() -> Option<PathBuf> {
+    let runtime = environment("XDG_RUNTIME_DIR").filter(|dir| !dir.is_empty());
+    runtime.map(|dir| Path::new(&dir).join("streamhost")).or_else(|| Some(cache()?.join("run")))
 }
 
 /// Runs a future to its end on all cores.

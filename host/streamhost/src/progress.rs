@@ -1,7 +1,12 @@
 //! How a running query is shown, and held for crash tests.
 
+use connectors::{
+    console::{self, ConsoleSettings},
+    memory::{LiveTable, Snapshot},
+};
 use engine::{CommitStep, Epoch, Observer, Progress, QueryId, Result, checkpoint::Resume};
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
+use jiff::tz::TimeZone;
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
@@ -19,9 +24,42 @@ pub(crate) trait Watch: Send + Sync {
     fn ended(&self, _took: Duration) {}
 }
 
-/// Shows nothing.
-impl Watch for () {
-    fn progress(&self, _: &Progress) {}
+/// Shows it in several ways, or in none.
+impl Watch for Vec<Box<dyn Watch>> {
+    fn progress(&self, progress: &Progress) {
+        self.iter().for_each(|watch| watch.progress(progress));
+    }
+
+    fn ended(&self, took: Duration) {
+        self.iter().for_each(|watch| watch.ended(took));
+    }
+}
+
+/// The table of a memory sink on standard output, after each epoch.
+pub(crate) struct Watched {
+    pub(crate) name: String,
+    pub(crate) table: Arc<LiveTable>,
+    pub(crate) zone: TimeZone,
+    /// Whether to draw over what was there, as on a terminal.
+    pub(crate) redraw: bool,
+}
+
+impl Watched {
+    fn text(&self) -> Result<String> {
+        let Snapshot { epoch, schema, rows } = self.table.snapshot();
+        let Some(epoch) = epoch else { return Ok(String::new()) };
+        let table = console::show(&schema, &rows, &ConsoleSettings::default(), self.zone.clone())?;
+        let clear = if self.redraw { "\x1b[2J\x1b[H" } else { "" };
+        Ok(format!("{clear}{}  epoch {epoch}\n{table}", self.name))
+    }
+}
+
+impl Watch for Watched {
+    fn progress(&self, _: &Progress) {
+        if let Err(error) = self.text().and_then(|text| crate::print(&text)) {
+            tracing::warn!("--watch {}: {}", self.name, error.report());
+        }
+    }
 }
 
 /// One JSON object an epoch on standard error.
@@ -136,7 +174,7 @@ impl HoldAt {
 
 /// What the engine tells of a query, for whoever shows it.
 pub(crate) struct Shown {
-    pub(crate) watch: Box<dyn Watch>,
+    pub(crate) watch: Vec<Box<dyn Watch>>,
     pub(crate) hold: Arc<HoldAt>,
 }
 

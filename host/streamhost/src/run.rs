@@ -2,14 +2,16 @@
 
 use crate::{
     cli::{ProgressStyle, RunArgs},
-    flags, process,
-    progress::{HoldAt, JsonLines, LiveLine, Shown, Watch},
+    flags,
+    live::{self, Asked, Listener},
+    process,
+    progress::{HoldAt, JsonLines, LiveLine, Shown, Watch, Watched},
 };
 use clap::{ArgMatches, parser::ValueSource};
 use engine::{Error, Kind, Result, ResultExt};
-use pipeline::{PipelineFile, settings::Pipeline};
+use pipeline::{PipelineFile, World, settings::Pipeline};
 use std::{
-    io::{IsTerminal, stderr},
+    io::{IsTerminal, stderr, stdout},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -17,7 +19,7 @@ use std::{
 /// `streamhost run`.
 pub(crate) fn run(args: RunArgs, matches: &ArgMatches) -> Result<()> {
     let file = Arc::new(pipeline(&args, matches)?);
-    let style = args.progress.unwrap_or_else(|| match stderr().is_terminal() {
+    let style = args.progress.unwrap_or_else(|| match stderr().is_terminal() && args.watch.is_none() {
         true => ProgressStyle::Live,
         false => ProgressStyle::None,
     });
@@ -26,18 +28,54 @@ pub(crate) fn run(args: RunArgs, matches: &ArgMatches) -> Result<()> {
         let mut world = process::world()?;
         let at_step = hold.clone();
         world.at_step = Some(Arc::new(move |step| at_step.step(step)));
-        let watch: Box<dyn Watch> = match style {
-            ProgressStyle::Json => Box::new(JsonLines),
-            ProgressStyle::Live => Box::new(LiveLine::new()),
-            ProgressStyle::None => Box::new(()),
+        let mut watch: Vec<Box<dyn Watch>> = match style {
+            ProgressStyle::Json => vec![Box::new(JsonLines)],
+            ProgressStyle::Live => vec![Box::new(LiveLine::new())],
+            ProgressStyle::None => Vec::new(),
         };
+        if let Some(name) = &args.watch {
+            watch.push(Box::new(watched(name, &file, &world)?));
+        }
         let shown = Arc::new(Shown { watch, hold });
         let started = world.clock.monotonic();
         let query = pipeline::query(&file, &world, shown.clone())?;
+        let _listener = listen(&file, &world)?;
         query.run(&process::stop_on_signal()?).await?;
         shown.watch.ended(world.clock.monotonic() - started);
         Ok(())
     })
+}
+
+/// What `--watch` draws.
+fn watched(name: &str, file: &PipelineFile, world: &World) -> Result<Watched> {
+    let memory = file.settings.sinks.iter().filter(|(_, sink)| sink.memory.is_some());
+    let names: Vec<&str> = memory.map(|(name, _)| name.as_str()).collect();
+    if !names.contains(&name) {
+        let there =
+            if names.is_empty() { "it has none".into() } else { format!("it has {}", names.join(", ")) };
+        return Err(Error::invalid(format!(
+            "--watch {name}: the pipeline has no sink [sinks.{name}.memory]; {there}"
+        )));
+    }
+    Ok(Watched {
+        name: name.to_owned(),
+        table: world.live.table(name),
+        zone: pipeline::time_zone(file)?,
+        redraw: stdout().is_terminal(),
+    })
+}
+
+/// Answers `streamhost query`, if there is a table to ask.
+fn listen(file: &PipelineFile, world: &World) -> Result<Option<Listener>> {
+    if file.settings.sinks.values().all(|sink| sink.memory.is_none()) {
+        return Ok(None);
+    }
+    let asked = Asked {
+        tables: world.live.clone(),
+        time_zone: file.settings.time_zone.clone(),
+        clock: world.clock.clone(),
+    };
+    live::listen(&file.name(), asked)
 }
 
 fn pipeline(args: &RunArgs, matches: &ArgMatches) -> Result<PipelineFile> {
@@ -77,7 +115,8 @@ fn pipeline(args: &RunArgs, matches: &ArgMatches) -> Result<PipelineFile> {
 /// The flags given that say what only a pipeline file may say once there is one.
 fn beside_a_file(matches: &ArgMatches) -> Vec<String> {
     /// What may be said of a file's pipeline from outside.
-    const MAY: [&str; 7] = ["pipeline", "name", "trigger", "checkpoint", "parallelism", "progress", "log"];
+    const MAY: [&str; 8] =
+        ["pipeline", "name", "trigger", "checkpoint", "parallelism", "progress", "watch", "log"];
     let Some((_, run)) = matches.subcommand() else { return Vec::new() };
     let given = run.ids().map(|id| id.as_str()).filter(|id| !MAY.contains(id));
     let given = given.filter(|id| run.value_source(id) == Some(ValueSource::CommandLine));

@@ -4,7 +4,10 @@ mod table;
 
 use self::table::{Head, Table};
 use crate::formats::encode::cell::Style;
-use arrow::{array::RecordBatch, datatypes::SchemaRef};
+use arrow::{
+    array::RecordBatch,
+    datatypes::{Schema, SchemaRef},
+};
 use async_trait::async_trait;
 use engine::{
     Begin, Begun, Epoch, EpochWriter, Error, Guarantee, Kind, OutputMode, Partition, QueryId, Result,
@@ -169,6 +172,24 @@ impl EpochWriter for ConsoleEpoch {
             .doing(Kind::Unavailable, || format!("printing epoch {} to the console", self.epoch))?;
         Ok(Token(json!({ "rows": total })))
     }
+}
+
+/// Rows as the console shows them: the first `most`, values cut as the settings say; times in `zone`.
+pub fn show(
+    schema: &Schema,
+    rows: &[RecordBatch],
+    settings: &ConsoleSettings,
+    zone: TimeZone,
+) -> Result<String> {
+    let columns: Vec<String> = schema.fields().iter().map(|f| f.name().clone()).collect();
+    let style = Style { zone, iso: false };
+    let mut head = Head::default();
+    for rows in rows {
+        head.push(rows, settings.num_rows, &style)?;
+    }
+    let mut table = Table::new(&columns, settings.truncate.characters());
+    table.push(head.rows, settings.num_rows);
+    Ok(table.show(head.total))
 }
 
 #[cfg(test)]

@@ -65,6 +65,17 @@ impl StdoutSink {
     }
 }
 
+/// Rows as the settings write them, all at once.
+pub fn encode(settings: StdoutSettings, zone: &TimeZone, rows: &[RecordBatch]) -> Result<Vec<u8>> {
+    let format = settings.format.unwrap_or(FileFormat::Json);
+    let mut encoder = Encoding::new(format, settings.csv, settings.json)?.rows(zone)?;
+    let mut out = Vec::new();
+    for rows in rows {
+        encoder.encode(rows, &mut out)?;
+    }
+    Ok(out)
+}
+
 #[async_trait]
 impl Sink for StdoutSink {
     fn accepts(&self, mode: OutputMode, schema: &SchemaRef) -> Result<Guarantee> {

@@ -6,7 +6,7 @@
 //! offsets/<n>         the plan of epoch n, written before its first row is read
 //! commits/<n>         epoch n is in every sink
 //! sources/<name>/<n>  what a source remembers, up to epoch n
-//! state/<step>/…      what keyed steps remember; each commit names the files that are its own
+//! state/<step>/…      what keyed steps remember; each commit names the files that are its own. `layout` says what they hold
 //! ```
 //!
 //! Every record is JSON with a `version`, written once and never changed.
@@ -15,10 +15,12 @@ mod local;
 mod log;
 mod memory;
 mod record;
+mod state;
 mod store;
 
 pub use local::LocalStore;
 pub use log::{Checkpoint, EpochSummary};
 pub use memory::MemoryStore;
 pub use record::{CommitRecord, FORMAT_VERSION, Metadata, OffsetRecord, Owner, Ranges, Resume, StateRecord};
+pub use state::StepState;
 pub use store::{CheckpointStore, Created};

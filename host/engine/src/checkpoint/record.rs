@@ -59,6 +59,9 @@ pub struct OffsetRecord {
     /// Table name → the version that the epoch sees.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tables: BTreeMap<String, serde_json::Value>,
+    /// Sources that had been without rows for so long that their watermarks do not hold the others back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub idle: Vec<String>,
     /// By which watermarks rows are late and state is final.
     #[serde(default, skip_serializing_if = "is_default")]
     pub watermarks: InForce,

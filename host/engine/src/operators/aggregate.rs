@@ -19,14 +19,19 @@ mod shard;
 pub(crate) use self::accumulators::{Accumulators, Aggregation, Aggregations};
 
 use self::{scatter::GroupScatter, shard::GroupShard};
-use super::{chain::Chain, late, rows::Codec};
+use super::{
+    chain::Chain,
+    late,
+    layout::{Entries, Layout, column, column_of, instant},
+    rows::Codec,
+};
 use crate::{
     EpochContext, Keyed, Kind, Operator, OutputMode, Port, Result, ResultExt, Scatter, StepFacts,
     sql::{Expression, Windows},
 };
 use arrow::{
     array::{ArrayRef, new_null_array},
-    datatypes::{DataType, Field, Schema, SchemaRef},
+    datatypes::{DataType, Field, FieldRef, Schema, SchemaRef},
 };
 use datafusion_common::ScalarValue;
 use std::sync::{
@@ -86,6 +91,14 @@ impl KeySet {
 }
 
 impl Key {
+    /// As a column of state. A window is known by its start.
+    fn readable(&self) -> FieldRef {
+        match self {
+            Key::Plain(expression) => column_of(expression),
+            Key::Window { .. } => column("window_start", &instant()),
+        }
+    }
+
     /// Its type in keys of state.
     pub(crate) fn stored(&self) -> &DataType {
         match self {
@@ -178,6 +191,15 @@ impl Keyed for Aggregate {
 
     fn timed(&self) -> bool {
         self.plan.timed()
+    }
+
+    fn layout(&self) -> Layout {
+        let key = match self.plan.keys.is_empty() {
+            true => vec![column("all", &DataType::Boolean)],
+            false => self.plan.keys.iter().map(Key::readable).collect(),
+        };
+        let entries = Entries::Keys { key, value: self.plan.aggregates.readable() };
+        Layout::new(self.timed(), entries)
     }
 
     fn scatter(&self, _: usize, cx: &EpochContext) -> Result<Box<dyn Scatter>> {

@@ -21,6 +21,7 @@ use super::{
     chain::Chain,
     keys::final_at,
     late,
+    layout::{Entries, Layout, column as field},
     rows::{Codec, column},
 };
 use crate::{
@@ -209,6 +210,16 @@ impl Keyed for DropDuplicates {
 
     fn timed(&self) -> bool {
         self.plan.timed()
+    }
+
+    fn layout(&self) -> Layout {
+        let key = match self.plan.keys.is_empty() {
+            true => vec![field("all", &DataType::Boolean)],
+            false => {
+                self.plan.keys.iter().filter_map(|key| self.plan.schema.fields().get(*key).cloned()).collect()
+            }
+        };
+        Layout::new(self.timed(), Entries::Keys { key, value: Vec::new() })
     }
 
     fn scatter(&self, _: usize, cx: &EpochContext) -> Result<Box<dyn Scatter>> {

@@ -7,9 +7,12 @@ use arrow::{
     datatypes::SchemaRef,
 };
 
+/// The name of the output that they go to.
+pub const LATE: &str = "late";
+
 /// Where they go.
 pub(crate) fn port(schema: SchemaRef) -> Port {
-    Port { name: "late".to_owned(), schema }
+    Port { name: LATE.to_owned(), schema }
 }
 
 /// Which of these times, in microseconds, the watermark covers; none if it covers none. What has no time is never late.

@@ -8,6 +8,7 @@
 
 use super::{
     chain::Chain,
+    layout::{Entries, Layout},
     one_shard::{KEY, ToOneShard},
 };
 use crate::{
@@ -57,6 +58,15 @@ impl Keyed for Limit {
 
     fn timed(&self) -> bool {
         false
+    }
+
+    fn has_result(&self) -> bool {
+        false
+    }
+
+    fn layout(&self) -> Layout {
+        let entries = if self.mode == OutputMode::Complete { Entries::Nothing } else { Entries::Count };
+        Layout::new(false, entries)
     }
 
     fn scatter(&self, _: usize, cx: &EpochContext) -> Result<Box<dyn Scatter>> {

@@ -7,6 +7,7 @@ pub(crate) mod driver;
 mod drop_duplicates;
 mod keys;
 mod late;
+mod layout;
 pub(crate) mod limit;
 mod one_shard;
 mod rows;
@@ -16,4 +17,9 @@ pub(crate) mod stream_join;
 pub(crate) mod table_join;
 mod watermark;
 
-pub use self::{drop_duplicates::DropDuplicates, watermark::WatermarkStep};
+pub use self::{
+    drop_duplicates::DropDuplicates,
+    late::LATE,
+    layout::{Entries, Layout},
+    watermark::{Beyond, Future, WatermarkStep},
+};

@@ -13,12 +13,18 @@
 
 mod scatter;
 mod shard;
-mod spans;
+pub(super) mod spans;
 #[cfg(test)]
 mod tests;
 
 use self::{scatter::SessionScatter, shard::SessionShard, spans::Span};
-use super::{aggregate::Aggregations, chain::Chain, late, rows::Codec};
+use super::{
+    aggregate::Aggregations,
+    chain::Chain,
+    late,
+    layout::{Entries, Layout, column, column_of},
+    rows::Codec,
+};
 use crate::{
     EpochContext, Error, Keyed, Operator, OutputMode, Port, Result, Scatter, StepFacts,
     sql::{Expression, length_of_time},
@@ -165,6 +171,15 @@ impl Keyed for Sessions {
 
     fn timed(&self) -> bool {
         self.plan.timed()
+    }
+
+    fn layout(&self) -> Layout {
+        let key = match self.plan.keys.is_empty() {
+            true => vec![column("all", &DataType::Boolean)],
+            false => self.plan.keys.iter().map(column_of).collect(),
+        };
+        let entries = Entries::Sessions { key, value: self.plan.aggregates.readable() };
+        Layout::new(self.timed(), entries)
     }
 
     fn scatter(&self, _: usize, cx: &EpochContext) -> Result<Box<dyn Scatter>> {

@@ -8,6 +8,7 @@
 
 use super::{
     chain::Chain,
+    layout::{Entries, Layout},
     one_shard::ToOneShard,
     rows::{Codec, as_key},
 };
@@ -76,6 +77,14 @@ impl Keyed for Sort {
 
     fn timed(&self) -> bool {
         false
+    }
+
+    fn has_result(&self) -> bool {
+        false
+    }
+
+    fn layout(&self) -> Layout {
+        Layout::new(false, Entries::Nothing)
     }
 
     fn scatter(&self, _: usize, cx: &EpochContext) -> Result<Box<dyn Scatter>> {

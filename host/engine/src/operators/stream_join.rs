@@ -13,12 +13,17 @@
 
 mod scatter;
 mod shard;
-mod store;
+pub(super) mod store;
 #[cfg(test)]
 mod tests;
 
 use self::{scatter::SideScatter, shard::JoinShard};
-use super::{chain::Chain, late, rows::Codec};
+use super::{
+    chain::Chain,
+    late,
+    layout::{Entries, Layout, column_of},
+    rows::Codec,
+};
 use crate::{
     EpochContext, Keyed, Operator, Port, Result, Scatter, StepFacts, event_time::Watermark, sql::Expression,
 };
@@ -210,6 +215,13 @@ impl Keyed for StreamJoin {
         let sides = [&self.plan.left, &self.plan.right];
         let states = sides.into_iter().filter_map(|side| Some(side.due?.state_watermark(input)));
         states.fold(input, Watermark::min)
+    }
+
+    fn layout(&self) -> Layout {
+        let Plan { left, right, .. } = &*self.plan;
+        let key = left.keys.iter().map(column_of).collect();
+        let fields = |side: &Side| side.schema.fields().to_vec();
+        Layout::new(self.timed(), Entries::Joined { key, left: fields(left), right: fields(right) })
     }
 
     fn scatter(&self, input: usize, cx: &EpochContext) -> Result<Box<dyn Scatter>> {

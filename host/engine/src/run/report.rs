@@ -7,7 +7,7 @@ use crate::{
     plan::NamedSource,
     progress::{Progress, SinkProgress, SourceProgress, StateProgress, per_second},
 };
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 impl Run<'_> {
     /// Tells the observer of a committed epoch.
@@ -91,7 +91,7 @@ impl Run<'_> {
     /// How many bad rows each source has met since the last call; they are kept to be warned of.
     fn take_bad_rows(&mut self) -> Vec<u64> {
         let mut counts = Vec::with_capacity(self.sources.len());
-        for NamedSource { name, source } in &self.sources {
+        for NamedSource { name, source, .. } in &self.sources {
             let bad = source.bad_rows();
             counts.push(bad.count);
             if bad.count > 0 {
@@ -117,7 +117,7 @@ impl Run<'_> {
 
     /// Spark's event-time statistics; nothing without a watermark.
     fn event_time(&self, record: &OffsetRecord) -> BTreeMap<String, String> {
-        if !self.flow.stateless().any(|(_, step)| step.event_time().is_some()) {
+        if !self.flow.stateless().any(|(_, _, step)| step.event_time().is_some()) {
             return BTreeMap::new();
         }
         let text = |micros: i64| Timestamp(micros).to_string();
@@ -144,8 +144,13 @@ impl Run<'_> {
         operators.collect()
     }
 
+    /// Steps that call plugins, and others with rows in error.
     fn plugins(&self) -> BTreeMap<String, StepProgress> {
-        let plugins = self.flow.stateless().filter(|(_, step)| step.facts().digest.is_some());
-        plugins.map(|(name, step)| (name.to_owned(), step.progress())).collect()
+        let progress = |(_, name, step): (usize, &str, &Arc<dyn crate::Step>)| {
+            let progress = step.progress();
+            let of_interest = step.facts().digest.is_some() || progress.rows_error > 0;
+            of_interest.then(|| (name.to_owned(), progress))
+        };
+        self.flow.stateless().filter_map(progress).collect()
     }
 }

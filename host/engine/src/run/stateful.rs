@@ -19,6 +19,9 @@ impl Run<'_> {
             Some(epoch) => self.checkpoint.commit(epoch).await?,
             None => None,
         };
+        for (_, name, step) in self.flow.keyed() {
+            self.checkpoint.write_layout(name, &step.layout()).await?;
+        }
         let Some(commit) = commit else {
             self.states = States::empty(&self.flow, self.key_groups);
             return Ok(());
@@ -43,6 +46,7 @@ impl Run<'_> {
         if !self.flow.remembers() {
             return Ok(BTreeMap::new());
         }
+        self.refuse_too_much()?;
         let files = self.states.commit(self.checkpoint.store(), epoch, &self.run_id.replace('-', "")).await?;
         self.reached(epoch, Step::StateCommitted)?;
         let mut records = BTreeMap::new();
@@ -53,6 +57,24 @@ impl Run<'_> {
             }
         }
         Ok(records)
+    }
+
+    /// Memory is bounded: more state than the query may have ends it, before anything of the epoch is stored.
+    fn refuse_too_much(&self) -> Result<()> {
+        let sizes =
+            self.flow.keyed().filter_map(|(_, name, _)| Some((self.states.of(name).ok()?.size(), name)));
+        let sizes: Vec<((u64, u64), &str)> = sizes.collect();
+        let (all, most) =
+            (sizes.iter().map(|((_, bytes), _)| bytes).sum::<u64>(), self.query.settings.max_state);
+        let largest = sizes.into_iter().max_by_key(|((_, bytes), _)| *bytes);
+        match largest {
+            Some(((rows, bytes), name)) if all > most => Err(Error::data(format!(
+                "the state of this query would take {all} bytes, and `max-state` is {most}; most of it, {bytes} bytes for {rows} \
+                 entries, is of step `{name}`: raise `max-state`, or let entries leave by a watermark, a shorter delay or window, \
+                 or fewer keys"
+            ))),
+            _ => Ok(()),
+        }
     }
 
     /// State is of the step that made it: what is stored of one that groups otherwise would be taken for something else.
@@ -81,17 +103,17 @@ impl Run<'_> {
         }
     }
 
-    /// Raises the watermarks by what the epoch saw, and answers the times it saw.
-    pub(super) fn watch_event_time(&mut self) -> Option<Times> {
+    /// Raises the watermarks by what the epoch saw, and answers the times it saw. `idle` sources hold none back.
+    pub(super) fn watch_event_time(&mut self, idle: &[String]) -> Option<Times> {
         let mut all: Option<Times> = None;
         let mut seen = Vec::new();
-        for (name, step) in self.flow.stateless() {
+        for (index, name, step) in self.flow.stateless() {
             let Some((delay, times)) = step.event_time() else { continue };
             if let Some(times) = times {
                 all = Some(all.map_or(times, |all| all.and(times)));
             }
             let candidate = times.map(|times| Watermark(times.max.div_euclid(1000).saturating_sub(delay)));
-            seen.push(Seen { name: name.to_owned(), candidate, idle: false });
+            seen.push(Seen { name: name.to_owned(), candidate, idle: self.is_idle(index, idle) });
         }
         self.watermarks.advance(self.flow.policy, seen);
         all

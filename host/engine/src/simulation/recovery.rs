@@ -263,6 +263,7 @@ fn record(sources: &[&str]) -> OffsetRecord {
         sources: sources.iter().map(|name| ((*name).to_owned(), vec![range.clone()])).collect(),
         positions: BTreeMap::new(),
         tables: BTreeMap::new(),
+        idle: Vec::new(),
         plugins: BTreeMap::new(),
         consumed: Vec::new(),
         watermarks: Default::default(),

@@ -24,6 +24,7 @@ use super::{
 use crate::{
     Error, Keyed, OutputMode, Result,
     operators::{
+        LATE,
         aggregate::{Aggregate, Aggregation, Aggregations, Key, Plan},
         chain::{Chain, ChainStep, Part, Unnest},
     },
@@ -35,7 +36,7 @@ use datafusion_common::{
     tree_node::{TreeNode, TreeNodeRecursion},
 };
 use datafusion_expr::{
-    Expr, LogicalPlan, expr::AggregateFunction, logical_plan,
+    Distinct, Expr, LogicalPlan, expr::AggregateFunction, logical_plan,
     physical_planning_context::PhysicalPlanningContext,
 };
 use datafusion_physical_expr::aggregate::LoweredAggregateBuilder;
@@ -66,10 +67,36 @@ pub(super) fn add(
     name: &str,
     tables: &BTreeMap<String, Outputs>,
     modes: &[OutputMode],
-) -> Result<Outputs> {
+) -> Result<(Outputs, Option<Outputs>)> {
+    let first = flow.steps.len();
     let mut adding = Adding { catalog, flow, name, tables, stateful: 0, in_table: false };
     let rows = adding.rows(plan, modes)?;
-    adding.outputs(rows, modes)
+    let outputs = adding.outputs(rows, modes)?;
+    let late = flow.keyed().filter(|(index, ..)| *index >= first).find_map(|(step, _, keyed)| {
+        let port = keyed.ports().iter().position(|port| port.name == LATE)?;
+        Some(Outputs::alike(Input::Step { step, port }))
+    });
+    Ok((outputs, late))
+}
+
+/// The columns of rows that come too late for the one part that has state.
+pub(super) fn late(plan: &LogicalPlan, catalog: &Catalog) -> Option<SchemaRef> {
+    let mut all = Vec::new();
+    let seen = plan.apply(|plan| {
+        match plan {
+            LogicalPlan::Aggregate(aggregate) => all.push(aggregate.input.schema().inner().clone()),
+            LogicalPlan::Distinct(Distinct::All(input)) => all.push(input.schema().inner().clone()),
+            LogicalPlan::Join(join) if table_of(&join.right, catalog).is_none() => {
+                all.push(Arc::new(join::late_rows(&join::pairs(join)?)));
+            }
+            _ => {}
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+    match (seen, &all[..]) {
+        (Ok(_), [one]) => Some(one.clone()),
+        _ => None,
+    }
 }
 
 struct Adding<'a> {
@@ -174,7 +201,7 @@ impl Adding<'_> {
         }
         // What is grouped is final when it comes, whatever mode the groups are wanted in.
         let rows = self.rows(&aggregate.input, &[OutputMode::Append])?;
-        let above = rows.inputs.iter().flatten().any(|input| self.flow.remembers_above(*input));
+        let above = rows.inputs.iter().flatten().any(|input| self.flow.has_result_above(*input));
         if let Some(mode) = modes.iter().find(|mode| above && **mode != OutputMode::Append) {
             return Err(Error::invalid(format!(
                 "SQL: an aggregation of what has state itself is not for mode = \"{mode}\": groups below it change until they are final; use mode = \"append\""

@@ -18,8 +18,11 @@ pub struct Catalog {
     tables: BTreeMap<String, SchemaRef>,
     /// Those of the tables that are no streams.
     kept: BTreeMap<String, Arc<NamedTable>>,
+    /// Where the rows of tables are that are all there.
+    at_hand: BTreeMap<String, Arc<dyn TableSource>>,
     scalars: HashMap<String, Arc<ScalarUDF>>,
     aggregates: HashMap<String, Arc<AggregateUDF>>,
+    windows: HashMap<String, Arc<WindowUDF>>,
     higher_order: HashMap<String, Arc<HigherOrderUDF>>,
     planners: Vec<Arc<dyn ExprPlanner>>,
     config: ConfigOptions,
@@ -31,8 +34,10 @@ impl Catalog {
         Catalog {
             tables,
             kept: BTreeMap::new(),
+            at_hand: BTreeMap::new(),
             scalars: functions::scalars(),
             aggregates: functions::aggregates(),
+            windows: HashMap::new(),
             higher_order: functions::higher_order(),
             planners: functions::planners(),
             config: options(time_zone),
@@ -45,6 +50,13 @@ impl Catalog {
             self.tables.insert(table.name.clone(), table.schema());
             self.kept.insert(table.name.clone(), table);
         }
+        self
+    }
+
+    /// Says where the rows of tables are. With all rows there, windows of rows (`OVER`) have a meaning.
+    pub(super) fn at_hand(mut self, tables: BTreeMap<String, Arc<dyn TableSource>>) -> Self {
+        self.at_hand = tables;
+        self.windows = functions::windows_of_rows();
         self
     }
 
@@ -71,6 +83,9 @@ impl fmt::Debug for Catalog {
 
 impl ContextProvider for Catalog {
     fn get_table_source(&self, name: TableReference) -> Result<Arc<dyn TableSource>> {
+        if let Some(source) = self.at_hand.get(name.table()) {
+            return Ok(source.clone());
+        }
         match self.tables.get(name.table()) {
             Some(schema) => Ok(Arc::new(LogicalTableSource::new(schema.clone()))),
             None => {
@@ -96,8 +111,8 @@ impl ContextProvider for Catalog {
         self.aggregates.get(&name.to_lowercase()).cloned()
     }
 
-    fn get_window_meta(&self, _: &str) -> Option<Arc<WindowUDF>> {
-        None
+    fn get_window_meta(&self, name: &str) -> Option<Arc<WindowUDF>> {
+        self.windows.get(&name.to_lowercase()).cloned()
     }
 
     fn get_variable_type(&self, _: &[String]) -> Option<DataType> {
@@ -121,6 +136,6 @@ impl ContextProvider for Catalog {
     }
 
     fn udwf_names(&self) -> Vec<String> {
-        Vec::new()
+        self.windows.keys().cloned().collect()
     }
 }

@@ -4,6 +4,7 @@
 //! ([`Planned`]), whose columns are known; that adds its parts to a [`crate::plan::Dataflow`].
 
 mod add;
+mod ask;
 mod catalog;
 mod dialect;
 mod error;
@@ -17,6 +18,7 @@ mod time_range;
 mod where_into_join;
 
 pub use self::{
+    ask::{Rows, ask},
     catalog::Catalog,
     event_time::with_delay,
     text::{Sql, SqlError},
@@ -53,15 +55,22 @@ impl Planned {
         add::remembers(&self.plan, &self.catalog)
     }
 
+    /// The columns of rows that come too late: none unless it has state, and none if it has several parts with state, whose
+    /// late rows are not alike.
+    pub fn late(&self) -> Option<SchemaRef> {
+        add::late(&self.plan, &self.catalog)
+    }
+
     /// Adds its parts to a dataflow under the name of the step `name`, and answers where its rows come from, for sinks and
-    /// steps that want them in one of `modes`. `tables` says where those of each table come from.
+    /// steps that want them in one of `modes`; then where late rows come from, if [`Planned::late`] has columns. `tables`
+    /// says where those of each table come from.
     pub fn add_to(
         &self,
         flow: &mut Dataflow,
         name: &str,
         tables: &BTreeMap<String, Outputs>,
         modes: &[OutputMode],
-    ) -> Result<Outputs> {
+    ) -> Result<(Outputs, Option<Outputs>)> {
         add::add(&self.plan, &self.catalog, flow, name, tables, modes)
     }
 }

@@ -14,16 +14,19 @@ use datafusion_optimizer::{
 };
 use std::sync::Arc;
 
-pub(super) fn optimize(plan: LogicalPlan, catalog: &Catalog) -> Result<LogicalPlan> {
+/// `whole`: rows keep columns that are not used.
+pub(super) fn optimize(plan: LogicalPlan, catalog: &Catalog, whole: bool) -> Result<LogicalPlan> {
     let plan = Analyzer::new().execute_and_check(plan, catalog.config(), |_, _| {})?;
-    let rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> = vec![
+    let mut rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> = vec![
         Arc::new(SimplifyExpressions::new()),
         Arc::new(DecorrelatePredicateSubquery::new()),
         Arc::new(WhereIntoJoin),
         Arc::new(ExtractEquijoinPredicate::new()),
-        Arc::new(CommonSubexprEliminate::new()),
-        Arc::new(OptimizeProjections::new()),
     ];
+    if !whole {
+        rules.push(Arc::new(CommonSubexprEliminate::new()));
+        rules.push(Arc::new(OptimizeProjections::new()));
+    }
     let context = OptimizerContext::new_with_config_options(catalog.config().clone().into())
         .without_query_execution_start_time()
         .with_skip_failing_rules(false)

@@ -36,6 +36,8 @@ impl From<SqlError> for Error {
 #[derive(Clone, Debug)]
 pub struct Sql {
     query: Box<Query>,
+    /// Whether rows keep the columns that the query does not use.
+    whole: bool,
 }
 
 impl Sql {
@@ -56,7 +58,13 @@ impl Sql {
             let (what, at) = placed(&what);
             SqlError { at, error: Error::new(Kind::Invalid, format!("SQL: {what}")) }
         })?;
-        Ok(Sql { query })
+        Ok(Sql { query, whole: false })
+    }
+
+    /// Keeps columns that it does not use for as long as rows are what they were: for whoever reads rows that come too late.
+    #[must_use]
+    pub fn with_whole_rows(self) -> Sql {
+        Sql { whole: true, ..self }
     }
 
     /// The names of the tables that it reads, as they are written.
@@ -87,7 +95,7 @@ impl Sql {
         };
         let planner = SqlToRel::new_with_options(&*catalog, options);
         let plan = planner.sql_statement_to_plan(Statement::Query(query));
-        let plan = plan.and_then(|plan| optimize(plan, &catalog)).map_err(|e| {
+        let plan = plan.and_then(|plan| optimize(plan, &catalog, self.whole)).map_err(|e| {
             let span = e.diagnostic().and_then(|diagnostic| diagnostic.span);
             let at = span.map(|span| (span.start.line as usize, span.start.column as usize));
             SqlError { at, error: invalid(e, "SQL".into()) }

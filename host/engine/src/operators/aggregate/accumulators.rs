@@ -1,6 +1,9 @@
 //! Aggregate functions at work: from rows to states, from states to states, from states to values.
 
-use crate::{Error, Kind, Result, ResultExt, operators::rows::Codec};
+use crate::{
+    Error, Kind, Result, ResultExt,
+    operators::{layout::column, rows::Codec},
+};
 use arrow::{
     array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, new_null_array},
     compute::concat,
@@ -101,6 +104,21 @@ impl Aggregations {
     pub(crate) fn fields(&self) -> impl Iterator<Item = FieldRef> {
         let states = self.states().enumerate();
         states.map(|(i, of)| Arc::new(Field::new(format!("state{i}"), of.clone(), true)))
+    }
+
+    /// Their states as columns that people read.
+    pub(crate) fn readable(&self) -> Vec<FieldRef> {
+        let of = |of: &Aggregation| {
+            let name = |i: usize| match of.state.len() {
+                1 => of.text.clone(),
+                _ => format!("{}[{i}]", of.text),
+            };
+            of.state.iter().enumerate().map(|(i, of)| column(name(i), of)).collect::<Vec<_>>()
+        };
+        match self.0.is_empty() {
+            true => self.fields().collect(),
+            false => self.0.iter().flat_map(of).collect(),
+        }
     }
 
     pub(crate) fn accumulators(&self) -> Result<Accumulators> {

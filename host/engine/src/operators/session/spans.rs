@@ -4,9 +4,9 @@ use crate::{Error, Result};
 
 /// From its start to its end, in microseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Span {
-    pub(super) start: i64,
-    pub(super) end: i64,
+pub(in crate::operators) struct Span {
+    pub(in crate::operators) start: i64,
+    pub(in crate::operators) end: i64,
 }
 
 /// A session of a key.
@@ -43,10 +43,10 @@ pub(super) fn merge(spans: &[KeySpan]) -> Merged {
 
 /// A session of the list that is a key's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stored<'s> {
-    pub(super) span: Span,
+pub(in crate::operators) struct Stored<'s> {
+    pub(in crate::operators) span: Span,
     /// The states of its aggregates.
-    pub(super) state: &'s [u8],
+    pub(in crate::operators) state: &'s [u8],
 }
 
 /// A session as bytes: start and end as 8 bytes each, the length of the state as 4, the state; numbers begin with their
@@ -62,7 +62,7 @@ pub(super) fn append(to: &mut Vec<u8>, session: Stored<'_>) -> Result<()> {
 }
 
 /// The sessions that [`append`] wrote.
-pub(super) fn stored(mut bytes: &[u8]) -> Result<Vec<Stored<'_>>> {
+pub(in crate::operators) fn stored(mut bytes: &[u8]) -> Result<Vec<Stored<'_>>> {
     let mut sessions = Vec::new();
     while !bytes.is_empty() {
         let (session, rest) =

@@ -114,12 +114,8 @@ impl Rows<'_> {
     fn stored<'s>(&self, state: &'s ShardState<'_>, index: u32) -> Result<(Option<i64>, Stored<'s>)> {
         let entry = state.entry(self.hash, &self.key_of(index))?;
         let (due, value) = entry.ok_or_else(torn)?;
-        let (matched, rest) = value.split_first().ok_or_else(torn)?;
-        let row = match index {
-            0 => rest.get(size_of::<u32>()..).ok_or_else(torn)?,
-            _ => rest,
-        };
-        Ok((due, Stored { index, matched: *matched != 0, row }))
+        let (matched, row) = value_of(value, index)?;
+        Ok((due, Stored { index, matched, row }))
     }
 
     fn put(
@@ -151,11 +147,21 @@ impl Rows<'_> {
 }
 
 /// A key of state in its parts.
-pub(super) fn parts(key: &[u8]) -> Result<(Which, &[u8], u32)> {
+pub(in crate::operators) fn parts(key: &[u8]) -> Result<(Which, &[u8], u32)> {
     let (side, rest) = key.split_first().ok_or_else(torn)?;
     let (key, index) = rest.split_last_chunk::<INDEX>().ok_or_else(torn)?;
     let which = if *side == 0 { Which::Left } else { Which::Right };
     Ok((which, key, u32::from_be_bytes(*index)))
+}
+
+/// A value in its parts: whether the row has matched, and the row.
+pub(in crate::operators) fn value_of(value: &[u8], index: u32) -> Result<(bool, &[u8])> {
+    let (matched, rest) = value.split_first().ok_or_else(torn)?;
+    let row = match index {
+        0 => rest.get(size_of::<u32>()..).ok_or_else(torn)?,
+        _ => rest,
+    };
+    Ok((*matched != 0, row))
 }
 
 /// The row of a value that [`parts`] gave the index of, and whether it has matched.

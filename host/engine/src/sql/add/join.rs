@@ -48,7 +48,7 @@ impl Adding<'_> {
         let (left, right) =
             (self.side(join, true, left, &conditions)?, self.side(join, false, right, &conditions)?);
         bounded(join.join_type, &left, &right)?;
-        let pairs = join.left.schema().join(join.right.schema()).invalid(|| "SQL: JOIN".into())?;
+        let pairs = pairs(join).invalid(|| "SQL: JOIN".into())?;
         let plan = Plan {
             kind: join.join_type,
             left,
@@ -154,8 +154,13 @@ impl<'j> Conditions<'j> {
     }
 }
 
+/// The columns of both sides.
+pub(super) fn pairs(join: &Join) -> datafusion_common::Result<DFSchema> {
+    join.left.schema().join(join.right.schema())
+}
+
 /// The columns of both sides, any of which may be NULL. Where both have one of a name, the side's name stands in front.
-fn late_rows(pairs: &DFSchema) -> Schema {
+pub(super) fn late_rows(pairs: &DFSchema) -> Schema {
     let fields = pairs.iter().map(|(side, field)| {
         let same = pairs.fields().iter().filter(|other| other.name() == field.name()).count();
         let field = Field::clone(field).with_nullable(true);

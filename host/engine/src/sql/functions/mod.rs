@@ -12,7 +12,7 @@ pub(crate) use self::{
     window::{SESSION_WINDOW, WINDOW, Windows, duration, instants, is_time_window, length_of_time, windows},
 };
 
-use datafusion_expr::{HigherOrderUDF, ScalarUDF, planner::ExprPlanner};
+use datafusion_expr::{HigherOrderUDF, ScalarUDF, WindowUDF, planner::ExprPlanner};
 use std::{collections::HashMap, sync::Arc};
 
 /// Scalar functions by their names in lower case.
@@ -46,6 +46,12 @@ fn ours() -> Vec<Arc<ScalarUDF>> {
 
 /// Spark's name, and that of DataFusion's function that does the same.
 const RENAMED: &[(&str, &str)] = &[("ucase", "upper"), ("lcase", "lower")];
+
+/// Functions of windows of rows by their names in lower case.
+pub(super) fn windows_of_rows() -> HashMap<String, Arc<WindowUDF>> {
+    let all = datafusion::functions_window::all_default_window_functions();
+    all.into_iter().map(|function| (function.name().to_lowercase(), function)).collect()
+}
 
 pub(super) fn higher_order() -> HashMap<String, Arc<HigherOrderUDF>> {
     let all = datafusion_functions_nested::all_default_higher_order_functions();

@@ -1,0 +1,88 @@
+//! State for people: what keyed steps remember, as tables.
+
+use super::{Checkpoint, CommitRecord, StateRecord, record};
+use crate::{
+    Epoch, Error, Result,
+    operators::Layout,
+    sql::Rows,
+    state::{KeyGroups, StateTable},
+};
+
+/// What one step remembered after an epoch.
+#[derive(Debug)]
+pub struct StepState {
+    /// The step's name.
+    pub step: String,
+    /// What the step does, in words.
+    pub of: String,
+    /// Entries, of which there may be fewer than rows: the sessions of a key are one.
+    pub entries: u64,
+    /// Bytes that it takes in memory.
+    pub bytes: u64,
+    /// What it remembers.
+    pub rows: Rows,
+}
+
+impl Checkpoint {
+    /// Says what the state of a step is, unless that is said already.
+    pub(crate) async fn write_layout(&self, step: &str, layout: &Layout) -> Result<()> {
+        let name = layout_of(step);
+        if self.store().read(&name).await?.is_some() {
+            return Ok(());
+        }
+        // Another host that is first says the same.
+        let _ = self.store().create(&name, record::format(layout)?).await?;
+        Ok(())
+    }
+
+    /// What every step remembered after `epoch`, or after the last committed one.
+    pub async fn state(&self, epoch: Option<Epoch>) -> Result<(Epoch, Vec<StepState>)> {
+        let (epoch, commit) = self.committed_as(epoch).await?;
+        let metadata = self.metadata().await?.ok_or_else(|| Error::internal("a commit without metadata"))?;
+        let mut all = Vec::new();
+        for (step, StateRecord { of, files }) in commit.state {
+            let groups = metadata.key_groups;
+            let table = StateTable::restore(self.store(), &step, groups, &files).await?;
+            let rows = self.readable(&step, groups, &table).await?;
+            all.push(StepState { entries: table.rows(), bytes: table.bytes(), step, of, rows });
+        }
+        Ok((epoch, all))
+    }
+
+    async fn committed_as(&self, epoch: Option<Epoch>) -> Result<(Epoch, CommitRecord)> {
+        let kept = self.committed().await?;
+        let place = self.location();
+        let newest = kept.last().copied();
+        let asked = epoch.or(newest).ok_or_else(|| {
+            Error::invalid(format!("no epoch of checkpoint {place} is committed yet: there is no state"))
+        })?;
+        let commit = self.commit(asked).await?.ok_or_else(|| {
+            let range = match (kept.first(), newest) {
+                (Some(first), Some(last)) => format!("{first} to {last} are"),
+                _ => "none is".into(),
+            };
+            Error::invalid(format!(
+                "epoch {asked} is not among the committed ones that checkpoint {place} keeps; {range}"
+            ))
+        })?;
+        Ok((asked, commit))
+    }
+
+    async fn readable(&self, step: &str, groups: KeyGroups, table: &StateTable) -> Result<Rows> {
+        let name = layout_of(step);
+        let place = || format!("{}/{name}", self.location());
+        let layout = self.store().read(&name).await?.ok_or_else(|| {
+            Error::data(format!(
+                "{} is missing: there is no telling what the state of step `{step}` is",
+                place()
+            ))
+        })?;
+        let layout: Layout = record::parse(&place(), &layout)?;
+        let groups = (0..groups.count()).map(|group| table.group(group)).collect::<Result<Vec<_>>>()?;
+        layout.table(groups.iter().flat_map(|group| group.scan()))
+    }
+}
+
+fn layout_of(step: &str) -> String {
+    format!("state/{step}/layout")
+}
