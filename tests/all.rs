@@ -5,6 +5,7 @@
 mod bad_input;
 mod binary;
 mod cli;
+mod commits;
 mod conformance;
 mod event_time;
 mod examples;

@@ -142,4 +142,16 @@ mod tests {
         assert_eq!(store.read("offsets/0").await.unwrap(), None);
         assert!(store.list("none").await.unwrap().is_empty());
     }
+
+    #[tokio::test]
+    async fn what_a_crash_left_half_written_is_no_record() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = LocalStore::new(dir.path());
+        assert_eq!(store.create("offsets/0", "whole".into()).await.unwrap(), Created::Won);
+        // A host that dies in between leaves its temporary file.
+        write_synced(&dir.path().join("offsets/.1.tmp"), b"ha").unwrap();
+        assert_eq!(store.list("offsets").await.unwrap(), ["0"]);
+        assert_eq!(store.create("offsets/1", "whole".into()).await.unwrap(), Created::Won);
+        assert_eq!(store.read("offsets/1").await.unwrap().unwrap(), "whole");
+    }
 }

@@ -97,13 +97,17 @@ struct CheckedSums<S> {
 
 impl<S> CheckedSums<S> {
     fn check(&self) -> Result<()> {
-        if self.overflowed.load(Relaxed) {
-            return exec_err!(
-                "the sum is too large for {}; use try_sum, which answers NULL, or sum a wider type: sum(CAST(… AS DECIMAL(38, 0)))",
-                self.of
-            );
+        if !self.overflowed.load(Relaxed) {
+            return Ok(());
         }
-        Ok(())
+        match self.of {
+            DataType::Decimal128(precision, scale) => exec_err!(
+                "the sum is too large for DECIMAL({precision}, {scale}); use try_sum, which answers NULL, or cast to fewer digits behind the point"
+            ),
+            _ => exec_err!(
+                "the sum is too large for BIGINT; use try_sum, which answers NULL, or sum(CAST(… AS DECIMAL(38, 0)))"
+            ),
+        }
     }
 }
 
@@ -140,5 +144,33 @@ impl<S: GroupsAccumulator> GroupsAccumulator for CheckedSums<S> {
 
     fn size(&self) -> usize {
         self.sums.size()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::{AsArray, Decimal128Array, Int64Array};
+
+    #[test]
+    fn a_sum_that_its_type_cannot_hold_is_an_error_that_says_what_to_do() {
+        let mut sums = checked::<Int64Type>(&DataType::Int64, i64::checked_add);
+        let values: ArrayRef = Arc::new(Int64Array::from(vec![i64::MAX, 1, -1]));
+        sums.update_batch(std::slice::from_ref(&values), &[0, 1, 1], None, 2).unwrap();
+        let error = sums.update_batch(&[values.slice(1, 1)], &[0], None, 2).unwrap_err().to_string();
+        assert!(error.contains("too large for BIGINT; use try_sum"), "{error}");
+        let of = DataType::Decimal128(3, 1);
+        let nines = Decimal128Array::from(vec![998, 1, 1]).with_data_type(of.clone());
+        let error = decimals(&of, 3).update_batch(&[Arc::new(nines)], &[0, 0, 0], None, 1).unwrap_err();
+        assert!(error.to_string().contains("too large for DECIMAL(3, 1)"), "{error}");
+    }
+
+    #[test]
+    fn the_sum_of_nothing_is_null() {
+        let mut sums = checked::<Int64Type>(&DataType::Int64, i64::checked_add);
+        let values: ArrayRef = Arc::new(Int64Array::from(vec![None, Some(2)]));
+        sums.update_batch(&[values], &[0, 1], None, 2).unwrap();
+        let all = sums.evaluate(EmitTo::All).unwrap();
+        assert_eq!(all.as_primitive::<Int64Type>(), &Int64Array::from(vec![None, Some(2)]));
     }
 }
