@@ -63,7 +63,9 @@ fn runs_as_its_readme_says(name: &str) {
 #[test]
 fn the_tour_of_the_readme_is_what_happens() {
     let dir = copied("filter-events");
-    copy(&example("late-events"), &dir.path().join("examples/late-events"));
+    for other in ["late-events", "json-aggregates", "ad-clicks"] {
+        copy(&example(other), &dir.path().join("examples").join(other));
+    }
     runs_as_written(&root().join("README.md"), dir.path());
 }
 

@@ -1,6 +1,6 @@
 //! Tables of running queries, and what their steps remember, asked with the real binary.
 
-use crate::binary::{Running, command, fails, ok, run, text, write};
+use crate::binary::{Running, command, fails, ok, text, write};
 use std::{
     fs,
     io::{BufRead, BufReader, Lines},
@@ -150,7 +150,14 @@ fn what_a_step_remembers_can_be_shown_and_asked_of_any_kept_epoch() {
     let file = file.filter(|path| path.extension().is_some_and(|of| of == "state")).max().unwrap();
     let bytes = fs::read(&file).unwrap();
     write(&file, &bytes[..bytes.len() / 2]);
-    let output = run(dir.path(), ["state", "show", "ckpt"]);
-    let said = text(&output.stderr);
-    assert!(said.contains(file.file_name().unwrap().to_str().unwrap()), "{said}");
+    let name = file.file_name().unwrap().to_str().unwrap();
+    let said = fails(4, dir.path(), ["state", "show", "ckpt"]);
+    assert!(said.contains(name), "{said}");
+    // The query says to which epoch it can go back, and that works.
+    let said = fails(4, dir.path(), go);
+    assert!(said.contains(name) && said.contains("the state after epoch 0 is whole"), "{said}");
+    assert!(said.contains("streamhost checkpoint reset ") && said.contains("ckpt --to 0`"), "{said}");
+    ok(dir.path(), ["checkpoint", "reset", "ckpt", "--to", "0"]);
+    ok(dir.path(), go);
+    assert_eq!(query(&[]), "k,n\n,1\na,2\n");
 }

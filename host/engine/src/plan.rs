@@ -132,6 +132,15 @@ impl Dataflow {
         })
     }
 
+    /// Whether a step above `input` holds rows back until the watermark says that they are final.
+    pub fn waits_above(&self, input: Input) -> bool {
+        let Input::Step { step, .. } = input else { return false };
+        self.steps.get(step).is_some_and(|named| {
+            matches!(&named.work, Work::Keyed(step) if step.waits_for_watermark())
+                || named.inputs.iter().any(|above| self.waits_above(*above))
+        })
+    }
+
     /// The keyed steps with their indices and names.
     pub fn keyed(&self) -> impl Iterator<Item = (usize, &str, &Arc<dyn Keyed>)> {
         self.steps.iter().enumerate().filter_map(|(index, named)| match &named.work {

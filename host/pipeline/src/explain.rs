@@ -12,8 +12,8 @@ use crate::{
 use arrow::datatypes::SchemaRef;
 use connectors::{formats::ddl, source::Limit};
 use engine::{
-    Guarantee, History, Port, Result, Trigger,
-    plan::{NamedSource, Planner as _},
+    Guarantee, History, OutputMode, Port, Result, Trigger,
+    plan::{Dataflow, Input, NamedSource, Planner as _},
 };
 use std::{fmt::Write, sync::Arc};
 
@@ -76,7 +76,7 @@ fn text(file: &PipelineFile, sources: &[NamedSource], schemas: &[SchemaRef], pla
             &mut out,
             "sink",
             &format!("{} ← {}: {}", sink.name, from(upstream, pipeline), sink.description),
-            &[promise],
+            &[rows_of(sink.mode, flow, sink.input), promise],
         );
     }
     let several = flow.sinks.len() > 1;
@@ -155,6 +155,20 @@ fn from(upstream: &Upstream, pipeline: &Pipeline) -> String {
         Upstream::Step(index, Some(output)) => step(index).map(|name| format!("{name}.{output}")),
     }
     .unwrap_or_default()
+}
+
+/// What a sink gets in its mode, and by what that is possible.
+fn rows_of(mode: OutputMode, flow: &Dataflow, input: Input) -> String {
+    let what = match mode {
+        OutputMode::Append if flow.waits_above(input) => {
+            "each row once, when the watermark says that it is final"
+        }
+        OutputMode::Append => "each row once, as it comes",
+        OutputMode::Update if flow.has_result_above(input) => "the rows of the result that the epoch changed",
+        OutputMode::Update => "each row once, as it comes: nothing above changes a row",
+        OutputMode::Complete => "the whole result after each epoch, all of which stays in state",
+    };
+    format!("mode {mode}: {what}")
 }
 
 /// What a sink's own guarantee comes to in this pipeline.

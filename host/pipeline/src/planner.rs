@@ -4,7 +4,7 @@ use crate::{
     assemble::{Assembled, Reader},
     directories,
     file::PipelineFile,
-    settings::{self, OnError, Sink, Source, Step, Table},
+    settings::{self, OnError, Pipeline, Sink, Source, Step, Table},
     table::FileTable,
     world::{Unread, World},
 };
@@ -130,14 +130,16 @@ impl Planner {
         Ok((Arc::new(NoopSink), "NoopSink".into()))
     }
 
-    /// A source that reads what the pipeline writes would feed it for ever.
+    /// A source or table that reads what the pipeline writes would feed it for ever.
     fn refuse_feedback(&self, path: &Path, sink: &FileSink) -> Result<()> {
-        for (name, source) in &self.file.settings.sources {
-            let Some(files) = &source.files else { continue };
+        let Pipeline { sources, tables, .. } = &self.file.settings;
+        let sources = sources.iter().filter_map(|(name, of)| Some(("source", name, of.files.as_ref()?)));
+        let tables = tables.iter().filter_map(|(name, of)| Some(("table", name, of.files.as_ref()?)));
+        for (kind, name, files) in sources.chain(tables) {
             let files = self.file.resolved(files);
             if files.read_from(sink)? {
                 return Err(Error::invalid(format!(
-                    "source `{name}`, which reads {}, would read what is written to {}, again and again; choose another \
+                    "{kind} `{name}`, which reads {}, would read what is written to {}, again and again; choose another \
                      directory for one of them",
                     files.path.display(),
                     path.display()

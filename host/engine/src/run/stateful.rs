@@ -2,7 +2,7 @@
 
 use super::Run;
 use crate::{
-    Epoch, Error, Keyed, Result,
+    Epoch, Error, Keyed, Kind, Result,
     checkpoint::StateRecord,
     event_time::{Seen, Times, Watermark},
     query::Step,
@@ -29,9 +29,38 @@ impl Run<'_> {
         self.refuse_other_steps(&commit.state)?;
         self.watermarks = commit.watermarks;
         let files = commit.state.into_iter().map(|(step, record)| (step, record.files)).collect();
-        let store = self.checkpoint.store();
-        self.states = States::restore(&self.flow, self.key_groups, store, &files).await?;
+        let restored = States::restore(&self.flow, self.key_groups, self.checkpoint.store(), &files).await;
+        self.states = match restored {
+            Err(error) if error.kind() == Kind::Data => return Err(self.damaged(error, last).await?),
+            restored => restored?,
+        };
         Ok(())
+    }
+
+    /// The error, with the epoch to go back to: the newest one before `last` whose state is whole.
+    async fn damaged(&self, error: Error, last: Option<Epoch>) -> Result<Error> {
+        let place = self.checkpoint.location();
+        for epoch in self.checkpoint.committed().await?.into_iter().rev() {
+            let Some(commit) = self.checkpoint.commit(epoch).await? else { continue };
+            if Some(epoch) < last && self.is_whole(&commit.state).await {
+                return Ok(error.while_doing(format!(
+                    "the state after epoch {epoch} is whole: put the file back, or let the later epochs run again after `streamhost \
+                     checkpoint reset {place} --to {epoch}`"
+                )));
+            }
+        }
+        Ok(error.while_doing(format!(
+            "no older state in checkpoint {place} is whole either: put the file back, or start with another checkpoint"
+        )))
+    }
+
+    async fn is_whole(&self, state: &BTreeMap<String, StateRecord>) -> bool {
+        for (step, record) in state {
+            if record.files.verify(self.checkpoint.store(), step, self.key_groups).await.is_err() {
+                return false;
+            }
+        }
+        true
     }
 
     /// Whether an epoch without input has something to do: the watermark has risen, and state waits for that.

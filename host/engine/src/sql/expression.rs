@@ -5,10 +5,10 @@ use crate::{Kind, Result, ResultExt};
 use arrow::{
     array::{ArrayRef, BooleanArray, RecordBatch},
     compute::cast,
-    datatypes::{DataType, Field, FieldRef},
+    datatypes::{DataType, Field, FieldRef, IntervalMonthDayNano},
 };
 use datafusion_common::{
-    DFSchema, Result as DfResult, ScalarValue,
+    Column, DFSchema, Result as DfResult, ScalarValue,
     tree_node::{Transformed, TreeNode},
 };
 use datafusion_expr::{
@@ -82,7 +82,28 @@ pub(super) fn props(catalog: &Catalog) -> ExecutionProps {
 
 /// An expression as people write it.
 pub(super) fn text(expr: &Expr) -> String {
-    expr.human_display().to_string()
+    let readable = expr.clone().transform_up(|expr| {
+        Ok(match &expr {
+            Expr::Literal(ScalarValue::IntervalMonthDayNano(Some(interval)), _) => {
+                Transformed::yes(Expr::Column(Column::new_unqualified(interval_text(*interval))))
+            }
+            _ => Transformed::no(expr),
+        })
+    });
+    readable.map_or_else(
+        |_| expr.human_display().to_string(),
+        |readable| readable.data.human_display().to_string(),
+    )
+}
+
+/// `INTERVAL 1 month 2 days 3600 s`, without the parts that are zero.
+fn interval_text(IntervalMonthDayNano { months, days, nanoseconds }: IntervalMonthDayNano) -> String {
+    let parts = [
+        (months != 0).then(|| format!(" {months} months")),
+        (days != 0).then(|| format!(" {days} days")),
+        (nanoseconds != 0 || (months, days) == (0, 0)).then(|| format!(" {} s", nanoseconds as f64 / 1e9)),
+    ];
+    format!("INTERVAL{}", parts.into_iter().flatten().collect::<String>())
 }
 
 /// A number that gets too large for its type is an error, never another number.

@@ -63,6 +63,22 @@ pub(crate) fn write(folder: &Path) -> Result<()> {
     written.doing(Kind::Unavailable, || format!("writing events to {}", folder.display()))
 }
 
+/// Writes the events as CSV with a header, as many files.
+pub(crate) fn write_csv(folder: &Path) -> Result<()> {
+    let written = fs::create_dir_all(folder).and_then(|()| {
+        (0..FILES).try_for_each(|file| {
+            let mut out = BufWriter::new(File::create(folder.join(format!("events-{file:05}.csv")))?);
+            writeln!(out, "user_id,event,event_time,value,category")?;
+            let first = file * ROWS_OF_A_FILE;
+            for Event { user_id, kind, time, value, category } in (first..first + ROWS_OF_A_FILE).map(event) {
+                writeln!(out, "{user_id},{kind},{time},{value:?},c{category}")?;
+            }
+            out.flush()
+        })
+    });
+    written.doing(Kind::Unavailable, || format!("writing events to {}", folder.display()))
+}
+
 fn line(out: &mut impl Write, event: &Event) -> std::io::Result<()> {
     let Event { user_id, kind, time, value, category } = event;
     writeln!(

@@ -3,6 +3,7 @@
 use crate::{
     events, native,
     process::{Running, Usage, Workshop},
+    queries,
     table::{self, median, megabytes, ratio},
 };
 use engine::{Clock, Error, Kind, Result, ResultExt};
@@ -34,6 +35,7 @@ pub(crate) async fn rows(workshop: &Workshop, scale: u32) -> Result<()> {
     let once = bench.files_to_parquet().await?;
     bench.ten_rows()?;
     bench.waiting().await?;
+    queries::rows(workshop, &bench.input).await?;
     bench.more_data(once, scale).await
 }
 

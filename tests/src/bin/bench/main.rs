@@ -10,10 +10,13 @@
 
 mod boundary;
 mod events;
+mod fed;
 mod jobs;
 mod kernels;
 mod native;
+mod operators;
 mod process;
+mod queries;
 mod table;
 
 use engine::{Error, Result};
@@ -47,6 +50,7 @@ async fn bench(scale: Option<u32>) -> Result<()> {
     let workshop = Workshop::open()?;
     table::head();
     boundary::rows(&workshop).await?;
+    operators::rows(&workshop).await?;
     match scale {
         Some(scale) => jobs::rows(&workshop, scale).await,
         None => Ok(()),

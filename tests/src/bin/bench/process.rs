@@ -115,12 +115,7 @@ impl Running {
 
     /// Time on processors, of all threads that it has or had.
     pub(crate) fn processor_time(&self) -> Result<Duration> {
-        let path = format!("/proc/{}/stat", self.0.id());
-        let text = fs::read_to_string(&path).doing(Kind::Unavailable, || path.clone())?;
-        // The program's name, in brackets, may have spaces; after it come the state and fields with numbers.
-        let fields = text.rsplit(')').next().unwrap_or_default().split_whitespace();
-        let ticks: u32 = fields.skip(11).take(2).filter_map(|field| field.parse::<u32>().ok()).sum();
-        Ok(TICK * ticks)
+        processor_time(&self.0.id().to_string())
     }
 
     /// The most memory that was resident so far, in bytes; none once it has ended.
@@ -136,6 +131,20 @@ impl Drop for Running {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+/// Time on processors of this process so far.
+pub(crate) fn own_processor_time() -> Result<Duration> {
+    processor_time("self")
+}
+
+fn processor_time(process: &str) -> Result<Duration> {
+    let path = format!("/proc/{process}/stat");
+    let text = fs::read_to_string(&path).doing(Kind::Unavailable, || path.clone())?;
+    // The program's name, in brackets, may have spaces; after it come the state and fields with numbers.
+    let fields = text.rsplit(')').next().unwrap_or_default().split_whitespace();
+    let ticks: u32 = fields.skip(11).take(2).filter_map(|field| field.parse::<u32>().ok()).sum();
+    Ok(TICK * ticks)
 }
 
 fn succeed(command: &mut Command) -> Result<()> {
