@@ -7,6 +7,7 @@ mod binary;
 mod cli;
 mod conformance;
 mod examples;
+mod expressions;
 mod hostile;
 mod kill;
 mod lifecycle;

@@ -1,11 +1,11 @@
-use super::{functions, text::options};
+use super::{functions, text::options, types::SparkTypes};
 use crate::plan::NamedTable;
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion_common::{Result, TableReference, config::ConfigOptions, plan_err};
 use datafusion_expr::{
     AggregateUDF, HigherOrderUDF, ScalarUDF, TableSource, WindowUDF,
     logical_plan::builder::LogicalTableSource,
-    planner::{ContextProvider, ExprPlanner},
+    planner::{ContextProvider, ExprPlanner, TypePlanner},
 };
 use std::{
     collections::{BTreeMap, HashMap},
@@ -82,6 +82,10 @@ impl ContextProvider for Catalog {
 
     fn get_expr_planners(&self) -> &[Arc<dyn ExprPlanner>] {
         &self.planners
+    }
+
+    fn get_type_planner(&self) -> Option<Arc<dyn TypePlanner>> {
+        Some(Arc::new(SparkTypes))
     }
 
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {

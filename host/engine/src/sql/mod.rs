@@ -12,8 +12,10 @@ mod expression;
 mod functions;
 mod optimize;
 mod rewrite;
+mod spark_plan;
 mod text;
 mod time_range;
+mod types;
 mod where_into_join;
 
 pub use self::{

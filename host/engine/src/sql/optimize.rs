@@ -3,7 +3,7 @@
 //! They are those that leave the shape of the query: what is an aggregation stays one, so that its state is found again
 //! when the query changes elsewhere. Nothing is pushed through anything stateful.
 
-use super::{Catalog, where_into_join::WhereIntoJoin};
+use super::{Catalog, spark_plan::as_spark, where_into_join::WhereIntoJoin};
 use datafusion_common::Result;
 use datafusion_expr::LogicalPlan;
 use datafusion_optimizer::{
@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 pub(super) fn optimize(plan: LogicalPlan, catalog: &Catalog) -> Result<LogicalPlan> {
     let plan = Analyzer::new().execute_and_check(plan, catalog.config(), |_, _| {})?;
+    let plan = as_spark(plan, catalog)?;
     let rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> = vec![
         Arc::new(SimplifyExpressions::new()),
         Arc::new(DecorrelatePredicateSubquery::new()),

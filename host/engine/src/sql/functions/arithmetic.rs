@@ -1,11 +1,12 @@
 //! `/`, `div` and `%` as Spark has them: a quotient of whole numbers is a double, and a division by zero is an error.
 
+use super::time;
 use arrow::{
     array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array},
     compute::kernels::{cmp, numeric},
     datatypes::{DataType, Float64Type},
 };
-use datafusion_common::{Result, ScalarValue, exec_err, utils::take_function_args};
+use datafusion_common::{Result, ScalarValue, exec_err, plan_err, utils::take_function_args};
 use datafusion_expr::{
     ColumnarValue, Expr, Operator, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
     planner::{ExprPlanner, PlannerResult, RawBinaryExpr},
@@ -40,9 +41,47 @@ impl ExprPlanner for SparkOperators {
                     datafusion_expr::binary_expr(whole(expr.left), Operator::Divide, whole(expr.right));
                 Ok(PlannerResult::Planned(quotient))
             }
+            BinaryOperator::Modulo => Ok(PlannerResult::Planned(
+                datafusion_spark::function::math::modulus().call(vec![expr.left, expr.right]),
+            )),
+            BinaryOperator::Plus | BinaryOperator::Minus => days_later(expr, schema),
             _ => Ok(PlannerResult::Original(expr)),
         }
     }
+
+    fn plan_extract(&self, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
+        let [part, of] = take_function_args("extract", args)?;
+        match part.as_literal().and_then(|part| part.try_as_str().flatten()) {
+            Some(name) => Ok(PlannerResult::Planned(time::part(name, of)?)),
+            None => plan_err!("extract(part FROM time): the part is a name, such as YEAR"),
+        }
+    }
+}
+
+/// `date + days` and `date - days`.
+fn days_later(
+    expr: RawBinaryExpr,
+    schema: &datafusion_common::DFSchema,
+) -> Result<PlannerResult<RawBinaryExpr>> {
+    use datafusion_expr::{ExprSchemable, sqlparser::ast::BinaryOperator};
+    let (left, right) = (expr.left.get_type(schema)?, expr.right.get_type(schema)?);
+    let call = |name: &str, date, days| {
+        let function = super::scalars().remove(name);
+        function.map(|function| PlannerResult::Planned(function.call(vec![date, days])))
+    };
+    let planned = match (&left, &right, &expr.op) {
+        (DataType::Date32, days, BinaryOperator::Plus) if days.is_integer() => {
+            call("date_add", expr.left.clone(), expr.right.clone())
+        }
+        (DataType::Date32, days, _) if days.is_integer() => {
+            call("date_sub", expr.left.clone(), expr.right.clone())
+        }
+        (days, DataType::Date32, BinaryOperator::Plus) if days.is_integer() => {
+            call("date_add", expr.right.clone(), expr.left.clone())
+        }
+        _ => None,
+    };
+    Ok(planned.unwrap_or(PlannerResult::Original(expr)))
 }
 
 pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {

@@ -1,12 +1,18 @@
 //! Spark's functions: those of `datafusion-spark`, then DataFusion's own under Spark's names, then ours.
 
 mod arithmetic;
+mod cast;
+mod function;
 mod now;
 mod text;
+mod time;
 mod window;
+mod zone;
 
 pub(crate) use self::{
+    cast::spark_cast,
     now::EpochTime,
+    time::plus_interval,
     window::{SESSION_WINDOW, WINDOW, Windows, duration, instants, is_time_window, length_of_time, windows},
 };
 
@@ -39,11 +45,28 @@ fn ours() -> Vec<Arc<ScalarUDF>> {
     ours.extend(arithmetic::functions());
     ours.extend(now::functions());
     ours.extend(text::functions());
+    ours.extend(time::functions());
     ours
 }
 
 /// Spark's name, and that of DataFusion's function that does the same.
-const RENAMED: &[(&str, &str)] = &[("ucase", "upper"), ("lcase", "lower")];
+const RENAMED: &[(&str, &str)] = &[
+    ("ucase", "upper"),
+    ("lcase", "lower"),
+    ("date_diff", "datediff"),
+    ("dateadd", "date_add"),
+    ("datepart", "date_part"),
+    ("to_timestamp_ltz", "to_timestamp"),
+    ("iff", "if"),
+    ("regexp", "regexp_like"),
+    ("rlike", "regexp_like"),
+    ("sign", "signum"),
+    ("len", "length"),
+    ("char_length", "length"),
+    ("character_length", "length"),
+    ("sha", "sha1"),
+    ("printf", "format_string"),
+];
 
 /// Aggregate functions by their names in lower case.
 pub(super) fn aggregates() -> HashMap<String, Arc<AggregateUDF>> {
