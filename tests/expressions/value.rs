@@ -26,7 +26,9 @@ pub(super) fn value(of: &dyn Array, row: usize) -> Value {
         DataType::Float64 => double(of.as_primitive::<Float64Type>().value(row)),
         DataType::Decimal128(..) => of.as_primitive::<Decimal128Type>().value_as_string(row).into(),
         DataType::Utf8 => of.as_string::<i32>().value(row).into(),
-        DataType::Binary => of.as_binary::<i32>().value(row).iter().map(|b| format!("{b:02X}")).collect(),
+        DataType::Binary => {
+            of.as_binary::<i32>().value(row).iter().map(|b| format!("{b:02X}")).collect::<String>().into()
+        }
         DataType::Date32 => day(of.as_primitive::<Date32Type>().value(row)).into(),
         DataType::Timestamp(TimeUnit::Microsecond, zone) => {
             let micros = of.as_primitive::<TimestampMicrosecondType>().value(row);

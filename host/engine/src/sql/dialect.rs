@@ -58,6 +58,9 @@ impl Dialect for Spark {
     fn supports_map_literal_with_angle_brackets(&self) -> bool {
         true
     }
+    fn supports_bitwise_shift_operators(&self) -> bool {
+        true
+    }
     fn supports_string_literal_backslash_escape(&self) -> bool {
         true
     }

@@ -151,6 +151,9 @@ impl VisitorMut for Rewrite {
                 idents.iter_mut().for_each(|ident| self.spelling.correct(ident))
             }
             Expr::Function(_) => calls::in_other_words(expr),
+            Expr::RLike { .. } | Expr::Ceil { .. } | Expr::Floor { .. } => calls::as_call(expr),
+            Expr::UnaryOp { op: op @ ast::UnaryOperator::BangNot, .. } => *op = ast::UnaryOperator::Not,
+            Expr::UnaryOp { op: ast::UnaryOperator::BitwiseNot, .. } => calls::as_call(expr),
             Expr::UnaryOp { op: ast::UnaryOperator::Minus, expr: of } => {
                 // The least of the whole numbers has no positive counterpart.
                 if let Expr::Value(ast::ValueWithSpan { value: Value::Number(digits, long), span }) = &**of {

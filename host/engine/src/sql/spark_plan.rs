@@ -3,14 +3,17 @@
 
 use super::{
     Catalog,
-    functions::{plus_interval, spark_cast},
+    functions::{checked, plus_interval, spark_cast},
 };
 use arrow::datatypes::{DataType, Field};
 use datafusion_common::{
     DFSchema, Result, ScalarValue,
     tree_node::{Transformed, TreeNode},
 };
-use datafusion_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, expr_rewriter::NamePreserver};
+use datafusion_expr::{
+    BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, expr::InList, expr_rewriter::NamePreserver,
+};
+use std::sync::Arc;
 
 /// The plan with Spark's meaning.
 pub(super) fn as_spark(plan: LogicalPlan, catalog: &Catalog) -> Result<LogicalPlan> {
@@ -24,6 +27,7 @@ pub(super) fn as_spark(plan: LogicalPlan, catalog: &Catalog) -> Result<LogicalPl
         let names = NamePreserver::new(&plan);
         let changed = plan.map_expressions(|expr| {
             let name = names.save(&expr);
+            let expr = expr.transform_down(|expr| Ok(doubles(expr, &schema)))?.data;
             let expr = expr.transform_up(|expr| expression(expr, &schema, in_utc))?;
             Ok(expr.update_data(|expr| name.restore(expr)))
         })?;
@@ -36,10 +40,72 @@ fn expression(expr: Expr, schema: &DFSchema, in_utc: bool) -> Result<Transformed
     let ours = match &expr {
         Expr::Cast(cast) => as_cast(&cast.expr, &cast.field, false, schema),
         Expr::TryCast(cast) => as_cast(&cast.expr, &cast.field, true, schema),
-        Expr::BinaryExpr(binary) if !in_utc => later(binary, schema),
+        Expr::BinaryExpr(binary) => {
+            constant(binary, schema).or_else(|| later(binary, schema).filter(|_| !in_utc))
+        }
+        Expr::Negative(of) => negative(of, schema),
+        Expr::ScalarFunction(_) => plain(&expr, schema),
         _ => None,
     };
     Ok(ours.map_or_else(|| Transformed::no(expr), Transformed::yes))
+}
+
+/// Arithmetic of constants, which DataFusion works out without a look at overflows. It has checks where rows are evaluated.
+fn constant(BinaryExpr { left, op, right }: &BinaryExpr, schema: &DFSchema) -> Option<Expr> {
+    let whole = |side: &Expr| side.get_type(schema).is_ok_and(|of| of.is_integer());
+    if left.any_column_refs() || right.any_column_refs() || !whole(left) || !whole(right) {
+        return None;
+    }
+    checked(left.as_ref().clone(), *op, right.as_ref().clone())
+}
+
+/// The least of the whole numbers has no opposite.
+fn negative(of: &Expr, schema: &DFSchema) -> Option<Expr> {
+    let whole = of.get_type(schema).is_ok_and(|of| of.is_integer());
+    whole.then(|| datafusion_spark::function::math::negative().call(vec![of.clone()]))
+}
+
+/// What a function gives, as a type that Spark has.
+fn plain(call: &Expr, schema: &DFSchema) -> Option<Expr> {
+    let of = call.get_type(schema).ok()?;
+    let plain = plain_type(&of);
+    (plain != of).then(|| datafusion_expr::cast(call.clone(), plain))
+}
+
+fn plain_type(of: &DataType) -> DataType {
+    match of {
+        DataType::Utf8View | DataType::LargeUtf8 => DataType::Utf8,
+        DataType::BinaryView | DataType::LargeBinary => DataType::Binary,
+        DataType::UInt64 | DataType::UInt32 => DataType::Int64,
+        DataType::List(item) | DataType::LargeList(item) => match plain_type(item.data_type()) {
+            plain if matches!(of, DataType::List(_)) && plain == *item.data_type() => of.clone(),
+            plain => DataType::List(Arc::new(Field::clone(item).with_data_type(plain))),
+        },
+        of => of.clone(),
+    }
+}
+
+/// `double IN (0.5, …)`: numbers that are written down are decimals, and not every double is one.
+fn doubles(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
+    let double = match &expr {
+        Expr::InList(list) => match list.expr.as_ref() {
+            Expr::Cast(cast) if cast.field.data_type().is_decimal() => cast
+                .expr
+                .get_type(schema)
+                .is_ok_and(|of| of.is_floating())
+                .then(|| cast.expr.as_ref().clone()),
+            _ => None,
+        },
+        _ => None,
+    };
+    match (expr, double) {
+        (Expr::InList(InList { list, negated, .. }), Some(of)) => {
+            let double = |of| datafusion_expr::cast(of, DataType::Float64);
+            let list = list.into_iter().map(double).collect();
+            Transformed::yes(Expr::InList(InList { expr: Box::new(double(of)), list, negated }))
+        }
+        (expr, _) => Transformed::no(expr),
+    }
 }
 
 fn as_cast(of: &Expr, field: &Field, lenient: bool, schema: &DFSchema) -> Option<Expr> {

@@ -8,7 +8,7 @@ use arrow::{
 };
 use datafusion_common::{Result, ScalarValue, exec_err, plan_err, utils::take_function_args};
 use datafusion_expr::{
-    ColumnarValue, Expr, Operator, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
     planner::{ExprPlanner, PlannerResult, RawBinaryExpr},
 };
 use std::sync::{Arc, LazyLock};
@@ -17,7 +17,7 @@ use std::sync::{Arc, LazyLock};
 #[derive(Debug)]
 pub(super) struct SparkOperators;
 
-static DIVIDE: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {
+pub(super) static DIVIDE: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {
     Arc::new(ScalarUDF::new_from_impl(Divide { signature: Signature::user_defined(Volatility::Immutable) }))
 });
 
@@ -31,22 +31,34 @@ impl ExprPlanner for SparkOperators {
         let numbers = |side: &Expr| -> Result<bool> {
             Ok(side.get_type(schema)?.is_numeric() || side.get_type(schema)?.is_null())
         };
+        let expr = super::operands::alike(expr, schema)?;
         match expr.op {
             BinaryOperator::Divide if numbers(&expr.left)? && numbers(&expr.right)? => {
                 Ok(PlannerResult::Planned(DIVIDE.call(vec![expr.left, expr.right])))
             }
-            BinaryOperator::MyIntegerDivide => {
-                let whole = |side| datafusion_expr::cast(side, DataType::Int64);
-                let quotient =
-                    datafusion_expr::binary_expr(whole(expr.left), Operator::Divide, whole(expr.right));
-                Ok(PlannerResult::Planned(quotient))
+            BinaryOperator::MyIntegerDivide => super::operands::quotient(expr, schema),
+            BinaryOperator::Modulo => {
+                let double = |side: &Expr| {
+                    Ok::<_, datafusion_common::DataFusionError>(side.get_type(schema)?.is_floating())
+                };
+                Ok(PlannerResult::Planned(match double(&expr.left)? || double(&expr.right)? {
+                    true => super::floats::remainder(expr.left, expr.right),
+                    false => datafusion_spark::function::math::modulus().call(vec![expr.left, expr.right]),
+                }))
             }
-            BinaryOperator::Modulo => Ok(PlannerResult::Planned(
-                datafusion_spark::function::math::modulus().call(vec![expr.left, expr.right]),
-            )),
+            BinaryOperator::PGBitwiseShiftLeft => {
+                Ok(shift(datafusion_spark::function::bitwise::shiftleft(), expr))
+            }
+            BinaryOperator::PGBitwiseShiftRight => {
+                Ok(shift(datafusion_spark::function::bitwise::shiftright(), expr))
+            }
             BinaryOperator::Plus | BinaryOperator::Minus => days_later(expr, schema),
             _ => Ok(PlannerResult::Original(expr)),
         }
+    }
+
+    fn plan_substring(&self, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
+        Ok(PlannerResult::Planned(datafusion_spark::function::string::substring().call(args)))
     }
 
     fn plan_extract(&self, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
@@ -56,6 +68,10 @@ impl ExprPlanner for SparkOperators {
             None => plan_err!("extract(part FROM time): the part is a name, such as YEAR"),
         }
     }
+}
+
+fn shift(function: Arc<ScalarUDF>, expr: RawBinaryExpr) -> PlannerResult<RawBinaryExpr> {
+    PlannerResult::Planned(function.call(vec![expr.left, expr.right]))
 }
 
 /// `date + days` and `date - days`.
@@ -152,7 +168,7 @@ fn quotients(left: &Float64Array, right: &Float64Array) -> Result<Float64Array> 
 }
 
 /// The decimal type that holds a whole number, or a decimal itself.
-fn as_decimal(of: &DataType) -> DataType {
+pub(super) fn as_decimal(of: &DataType) -> DataType {
     match of {
         DataType::Int8 | DataType::UInt8 => DataType::Decimal128(3, 0),
         DataType::Int16 | DataType::UInt16 => DataType::Decimal128(5, 0),

@@ -2,8 +2,14 @@
 
 mod arithmetic;
 mod cast;
+mod checked;
+mod floats;
 mod function;
 mod now;
+mod operands;
+mod regexes;
+mod rounding;
+mod strings;
 mod text;
 mod time;
 mod window;
@@ -11,6 +17,7 @@ mod zone;
 
 pub(crate) use self::{
     cast::spark_cast,
+    checked::checked,
     now::EpochTime,
     time::plus_interval,
     window::{SESSION_WINDOW, WINDOW, Windows, duration, instants, is_time_window, length_of_time, windows},
@@ -45,6 +52,11 @@ fn ours() -> Vec<Arc<ScalarUDF>> {
     ours.extend(arithmetic::functions());
     ours.extend(now::functions());
     ours.extend(text::functions());
+    ours.extend(strings::functions());
+    ours.extend(regexes::functions());
+    ours.extend(floats::functions());
+    ours.extend(rounding::functions());
+    ours.extend(checked::functions());
     ours.extend(time::functions());
     ours
 }
@@ -57,7 +69,12 @@ const RENAMED: &[(&str, &str)] = &[
     ("dateadd", "date_add"),
     ("datepart", "date_part"),
     ("to_timestamp_ltz", "to_timestamp"),
-    ("iff", "if"),
+    ("position", "locate"),
+    ("charindex", "locate"),
+    ("startswith", "starts_with"),
+    ("endswith", "ends_with"),
+    ("chr", "char"),
+    ("power", "pow"),
     ("regexp", "regexp_like"),
     ("rlike", "regexp_like"),
     ("sign", "signum"),

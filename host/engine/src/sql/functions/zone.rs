@@ -2,15 +2,17 @@
 
 use datafusion_common::{Result, config::ConfigOptions, exec_datafusion_err};
 use jiff::{
-    Timestamp,
+    SignedDuration, Timestamp,
     civil::{Date, DateTime},
-    tz::{Offset, TimeZone},
+    tz::{AmbiguousOffset, Offset, TimeZone},
 };
 
 /// Microseconds of a day.
 pub(super) const DAY: i64 = 86_400_000_000;
 
-/// Days before 1970 in jiff's calendar, whose day 0 this is.
+const SECOND: i64 = 1_000_000;
+
+/// The day that days are counted from.
 const EPOCH: Date = jiff::civil::date(1970, 1, 1);
 
 /// The time zone of the pipeline.
@@ -57,12 +59,36 @@ fn fixed(text: &str) -> Option<Offset> {
 
 /// What a clock in `zone` shows at an instant; none outside of the years from -9999 to 9999.
 pub(super) fn local(micros: i64, zone: &TimeZone) -> Option<DateTime> {
-    Timestamp::from_microsecond(micros).ok().map(|time| zone.to_datetime(time))
+    shown(micros.checked_add(i64::from(offset(micros, zone).seconds()) * SECOND)?)
+}
+
+/// How far a clock in `zone` is from UTC at an instant.
+pub(super) fn offset(micros: i64, zone: &TimeZone) -> Offset {
+    // The last day of 9999 is beyond what jiff takes for an instant; zones do not change that late.
+    let instant = Timestamp::from_microsecond(micros);
+    zone.to_offset(instant.unwrap_or(if micros < 0 { Timestamp::MIN } else { Timestamp::MAX }))
 }
 
 /// The instant at which a clock in `zone` shows this; the earlier of two. Of a time that the clock skips, as much later.
-pub(super) fn instant(shown: DateTime, zone: &TimeZone) -> Option<i64> {
-    zone.to_ambiguous_timestamp(shown).compatible().ok().map(Timestamp::as_microsecond)
+pub(super) fn instant(shown: DateTime, zone: &TimeZone) -> i64 {
+    let offset = match zone.to_ambiguous_timestamp(shown).offset() {
+        AmbiguousOffset::Unambiguous { offset } => offset,
+        AmbiguousOffset::Gap { before, .. } | AmbiguousOffset::Fold { before, .. } => before,
+    };
+    of_clock(shown) - i64::from(offset.seconds()) * SECOND
+}
+
+/// Microseconds since 1970 on the same clock.
+pub(super) fn of_clock(shown: DateTime) -> i64 {
+    let time = shown.time();
+    let seconds = i64::from(time.hour()) * 3600 + i64::from(time.minute()) * 60 + i64::from(time.second());
+    i64::from(days(shown.date())) * DAY + seconds * SECOND + i64::from(time.subsec_nanosecond()) / 1000
+}
+
+/// What a clock shows so many microseconds after it showed the first of 1970.
+fn shown(micros: i64) -> Option<DateTime> {
+    let date = date(i32::try_from(micros.div_euclid(DAY)).ok()?)?;
+    date.at(0, 0, 0, 0).checked_add(SignedDuration::from_micros(micros.rem_euclid(DAY))).ok()
 }
 
 /// The date of a number of days since 1970.
@@ -72,8 +98,7 @@ pub(super) fn date(days: i32) -> Option<Date> {
 
 /// Days since 1970.
 pub(super) fn days(date: Date) -> i32 {
-    let midnight = TimeZone::UTC.to_ambiguous_timestamp(date.at(0, 0, 0, 0)).compatible();
-    midnight.map_or(0, |time| time.as_second().div_euclid(86_400) as i32)
+    EPOCH.until(date).map_or(0, |span| span.get_days())
 }
 
 #[cfg(test)]
@@ -96,14 +121,18 @@ mod tests {
             assert_eq!(days(date(day).unwrap()), day);
         }
         assert_eq!(date(i32::MAX), None);
+        let last = jiff::civil::date(9999, 12, 31).at(23, 59, 59, 0);
+        for zone in ["UTC", "Asia/Tokyo", "America/New_York"].map(|zone| named(zone).unwrap()) {
+            assert_eq!(local(instant(last, &zone), &zone), Some(last));
+        }
     }
 
     #[test]
     fn a_time_that_is_skipped_is_later_and_one_that_is_twice_is_the_first() {
         let new_york = named("America/New_York").unwrap();
-        let skipped = instant(jiff::civil::date(2025, 3, 9).at(2, 30, 0, 0), &new_york).unwrap();
+        let skipped = instant(jiff::civil::date(2025, 3, 9).at(2, 30, 0, 0), &new_york);
         assert_eq!(local(skipped, &new_york).unwrap().to_string(), "2025-03-09T03:30:00");
-        let twice = instant(jiff::civil::date(2025, 11, 2).at(1, 30, 0, 0), &new_york).unwrap();
+        let twice = instant(jiff::civil::date(2025, 11, 2).at(1, 30, 0, 0), &new_york);
         assert_eq!(Timestamp::from_microsecond(twice).unwrap().to_string(), "2025-11-02T05:30:00Z");
     }
 }

@@ -2,8 +2,8 @@
 
 use super::name;
 use datafusion_expr::sqlparser::ast::{
-    BinaryOperator, CaseWhen, CastKind, DataType, ExactNumberInfo, Expr, Function, FunctionArg,
-    FunctionArgExpr, FunctionArguments, Ident, ObjectName, TimezoneInfo, Value,
+    BinaryOperator, CaseWhen, CastKind, CeilFloorKind, DataType, ExactNumberInfo, Expr, Function,
+    FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, TimezoneInfo, UnaryOperator, Value,
     helpers::attached_token::AttachedToken,
 };
 
@@ -46,6 +46,26 @@ pub(super) fn in_other_words(expr: &mut Expr) {
     renamed(&known, call);
 }
 
+/// Puts what is written as an operator, or in words, as the call that it is.
+pub(super) fn as_call(expr: &mut Expr) {
+    *expr = match expr {
+        Expr::RLike { negated, expr: of, pattern, .. } => {
+            let like = function("regexp_like", vec![of.as_ref().clone(), pattern.as_ref().clone()]);
+            if *negated { Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(like) } } else { like }
+        }
+        Expr::Ceil { expr: of, field: CeilFloorKind::Scale(scale) } => {
+            function("ceil", vec![of.as_ref().clone(), Expr::Value(scale.clone())])
+        }
+        Expr::Floor { expr: of, field: CeilFloorKind::Scale(scale) } => {
+            function("floor", vec![of.as_ref().clone(), Expr::Value(scale.clone())])
+        }
+        Expr::UnaryOp { op: UnaryOperator::BitwiseNot, expr: of } => {
+            function("bitwise_not", vec![of.as_ref().clone()])
+        }
+        _ => return,
+    };
+}
+
 /// What stands for a call, if it is no call, or another one.
 fn replaced(known: &str, call: &Function) -> Option<Expr> {
     let args = plain(call)?;
@@ -57,6 +77,8 @@ fn replaced(known: &str, call: &Function) -> Option<Expr> {
         ("nullifzero", [of]) => function("nullif", vec![of.clone(), number("0")]),
         ("zeroifnull", [of]) => function("coalesce", vec![of.clone(), number("0")]),
         ("unix_timestamp", []) => function("unix_timestamp", vec![function("current_timestamp", Vec::new())]),
+        ("positive", [of]) => of.clone(),
+        ("replace", [of, what]) => function("replace", vec![of.clone(), what.clone(), text("")]),
         ("mod", [left, right]) => binary(left, BinaryOperator::Modulo, right),
         ("try_divide", [left, right]) => unless_zero(right, binary(left, BinaryOperator::Divide, right)),
         ("try_mod", [left, right]) => unless_zero(right, binary(left, BinaryOperator::Modulo, right)),

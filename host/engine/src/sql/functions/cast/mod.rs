@@ -18,7 +18,7 @@ use arrow::{
     compute::{CastOptions, cast_with_options},
     datatypes::{
         DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
-        Int64Type, TimestampMicrosecondType,
+        Int64Type, TimeUnit, TimestampMicrosecondType,
     },
 };
 use datafusion_common::{Result, ScalarValue, config::ConfigOptions, exec_err};
@@ -120,6 +120,12 @@ pub(crate) fn cast(values: &ArrayRef, to: &DataType, how: &How) -> Result<ArrayR
     if !is_ours(values.data_type(), to) {
         let options = CastOptions { safe: how.lenient, ..CastOptions::default() };
         return Ok(cast_with_options(values, to, &options)?);
+    }
+    if let Timestamp(unit, zone) = to
+        && *unit != TimeUnit::Microsecond
+    {
+        let times = cast(values, &Timestamp(TimeUnit::Microsecond, zone.clone()), how)?;
+        return Ok(arrow::compute::cast(&times, to)?);
     }
     match (values.data_type(), to) {
         (Utf8View | LargeUtf8, _) => cast(&arrow::compute::cast(values, &Utf8)?, to, how),
@@ -223,4 +229,9 @@ where
     });
     let made = made.collect::<Result<PrimitiveArray<T>>>()?.with_data_type(to.clone());
     Ok(Arc::new(made))
+}
+
+/// A double as Java shows it, with so many digits behind the point; none if it has too many before it.
+pub(crate) fn decimal_of_double(number: f64, scale: i8) -> Option<i128> {
+    decimal(&print::double(number), 38, scale)
 }

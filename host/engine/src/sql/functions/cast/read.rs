@@ -109,14 +109,14 @@ fn digits(text: &str, least: usize, most: usize) -> Option<i32> {
 pub(crate) fn time(text: &str, zone: &TimeZone) -> Option<i64> {
     let (shown, own) = date_and_time(text)?;
     match own {
-        Some(name) => zone::instant(shown, &zone::named(name).ok()?),
-        None => zone::instant(shown, zone),
+        Some(name) => Some(zone::instant(shown, &zone::named(name).ok()?)),
+        None => Some(zone::instant(shown, zone)),
     }
 }
 
 /// The same, as a clock shows it, whatever the zone.
 pub(crate) fn time_without_zone(text: &str) -> Option<i64> {
-    zone::instant(date_and_time(text)?.0, &TimeZone::UTC)
+    Some(zone::of_clock(date_and_time(text)?.0))
 }
 
 fn date_and_time(text: &str) -> Option<(DateTime, Option<&str>)> {

@@ -26,7 +26,7 @@ pub(super) fn cast(values: &ArrayRef, to: &DataType, how: &How) -> Result<ArrayR
         (DataType::Date32, DataType::Timestamp(_, zone)) => {
             let zone = &zone_of(zone.is_some(), how);
             made::<Date32Type, TimestampMicrosecondType>(values, to, how, |days| {
-                zone::instant(zone::date(days)?.at(0, 0, 0, 0), zone)
+                Some(zone::instant(zone::date(days)?.at(0, 0, 0, 0), zone))
             })
         }
         (DataType::Decimal128(_, scale), _) => {

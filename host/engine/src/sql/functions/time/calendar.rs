@@ -172,7 +172,7 @@ fn make_timestamp(columns: &[ArrayRef], options: &ConfigOptions) -> Result<Array
             Some(zones) => zone::named(zones.as_string::<i32>().value(row))?,
             None => session.clone(),
         };
-        let time = shown.and_then(|shown| zone::instant(shown, &zone));
+        let time = shown.map(|shown| zone::instant(shown, &zone));
         time.map(Some).ok_or_else(|| {
             exec_datafusion_err!("there is no time {hour:02}:{minute:02} and {} seconds", second as f64 / 1e6)
         })

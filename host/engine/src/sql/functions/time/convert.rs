@@ -48,10 +48,10 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
             |columns, _| Ok(arrows(one(columns)?, &DataType::Date32)?),
         ),
         function("from_utc_timestamp(time, zone)", time_and_zone, time, |columns, _| {
-            moved(columns, |time, zone| zone::instant(local(time, zone).ok()?, &TimeZone::UTC))
+            moved(columns, |time, zone| Some(zone::of_clock(local(time, zone).ok()?)))
         }),
         function("to_utc_timestamp(time, zone)", time_and_zone, time, |columns, _| {
-            moved(columns, |time, zone| zone::instant(local(time, &TimeZone::UTC).ok()?, zone))
+            moved(columns, |time, zone| Some(zone::instant(local(time, &TimeZone::UTC).ok()?, zone)))
         }),
         function(
             "current_timezone()",

@@ -115,7 +115,7 @@ fn days(columns: &[ArrayRef], options: &ConfigOptions, lenient: bool) -> Result<
     }
 }
 
-/// Seconds since 1970.
+/// Seconds since 1970; a part of one is dropped, before 1970 too.
 fn seconds(columns: &[ArrayRef], options: &ConfigOptions) -> Result<ArrayRef> {
     let of = first(columns)?;
     let times = match (of.data_type(), columns.len()) {
@@ -125,7 +125,7 @@ fn seconds(columns: &[ArrayRef], options: &ConfigOptions) -> Result<ArrayRef> {
         }
         _ => times(columns, options, false)?,
     };
-    let seconds = micros(&times)?.iter().map(|time| time.map(|time| time.div_euclid(1_000_000)));
+    let seconds = micros(&times)?.iter().map(|time| time.map(|time| time / 1_000_000));
     Ok(Arc::new(seconds.collect::<Int64Array>()))
 }
 

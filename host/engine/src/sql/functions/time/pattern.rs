@@ -11,7 +11,7 @@
 
 use datafusion_common::{Result, exec_err};
 use jiff::{
-    Timestamp, Zoned,
+    Timestamp,
     civil::{Date, DateTime, Time},
     tz::{Offset, TimeZone},
 };
@@ -74,9 +74,9 @@ impl Pattern {
 
     /// A time as the pattern shows it.
     pub(super) fn show(&self, micros: i64, zone: &TimeZone) -> Option<String> {
-        let time = Timestamp::from_microsecond(micros).ok()?.to_zoned(zone.clone());
+        let clock = Clock { time: zone::local(micros, zone)?, micros, zone };
         let mut text = String::new();
-        show(&self.0, &time, &mut text)?;
+        show(&self.0, &clock, &mut text)?;
         Some(text)
     }
 
@@ -101,7 +101,14 @@ fn quoted(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) -> String {
     if text.is_empty() { "'".into() } else { text }
 }
 
-fn show(pieces: &[Piece], time: &Zoned, out: &mut String) -> Option<()> {
+/// What a clock shows, when, and where.
+struct Clock<'a> {
+    time: DateTime,
+    micros: i64,
+    zone: &'a TimeZone,
+}
+
+fn show(pieces: &[Piece], time: &Clock<'_>, out: &mut String) -> Option<()> {
     for piece in pieces {
         match piece {
             Piece::Text(text) => out.push_str(text),
@@ -112,7 +119,8 @@ fn show(pieces: &[Piece], time: &Zoned, out: &mut String) -> Option<()> {
     Some(())
 }
 
-fn field(letter: char, count: usize, time: &Zoned, out: &mut String) -> Option<()> {
+fn field(letter: char, count: usize, clock: &Clock<'_>, out: &mut String) -> Option<()> {
+    let time = clock.time;
     let number = match letter {
         'y' if count == 2 => i32::from(time.year()).rem_euclid(100),
         'y' => time.year().into(),
@@ -131,13 +139,15 @@ fn field(letter: char, count: usize, time: &Zoned, out: &mut String) -> Option<(
             out.push_str(digits.get(..count.min(9))?);
             return Some(());
         }
-        _ => return text(letter, count, time, out),
+        _ => return text(letter, count, clock, out),
     };
     write!(out, "{number:0count$}").ok()
 }
 
 /// The fields that are no numbers.
-fn text(letter: char, count: usize, time: &Zoned, out: &mut String) -> Option<()> {
+fn text(letter: char, count: usize, clock: &Clock<'_>, out: &mut String) -> Option<()> {
+    let time = clock.time;
+    let offset = zone::offset(clock.micros, clock.zone);
     let name = |format: &str| time.strftime(format).to_string();
     let shown = match (letter, count) {
         ('M' | 'L', 3) => name("%b"),
@@ -150,19 +160,22 @@ fn text(letter: char, count: usize, time: &Zoned, out: &mut String) -> Option<()
             let ordinal = ["st", "nd", "rd", "th"].get(usize::try_from(quarter(time) - 1).ok()?)?;
             format!("{}{ordinal} quarter", quarter(time))
         }
-        ('V', _) => time.time_zone().iana_name().map_or_else(|| time.offset().to_string(), str::to_owned),
-        ('z', _) => name("%Z"),
-        _ => offset(letter, count, time.offset()),
+        ('V', _) => clock.zone.iana_name().map_or_else(|| offset.to_string(), str::to_owned),
+        ('z', _) => {
+            let instant = Timestamp::from_microsecond(clock.micros).unwrap_or(Timestamp::MAX);
+            clock.zone.to_offset_info(instant).abbreviation().to_owned()
+        }
+        _ => from_utc(letter, count, offset),
     };
     out.push_str(&shown);
     Some(())
 }
 
-fn quarter(time: &Zoned) -> i32 {
+fn quarter(time: DateTime) -> i32 {
     i32::from((time.month() + 2) / 3)
 }
 
-fn offset(letter: char, count: usize, of: Offset) -> String {
+fn from_utc(letter: char, count: usize, of: Offset) -> String {
     let seconds = of.seconds();
     let sign = if seconds < 0 { '-' } else { '+' };
     let (hours, minutes) = (seconds.abs() / 3600, seconds.abs() / 60 % 60);
@@ -307,7 +320,7 @@ impl Read {
         let hour = self.hour.or(half).unwrap_or(0);
         let small = |n: i32| i8::try_from(n).ok();
         let time = Time::new(small(hour)?, small(self.minute)?, small(self.second)?, self.nanos).ok()?;
-        zone::instant(DateTime::from_parts(date, time), self.zone.as_ref().unwrap_or(zone))
+        Some(zone::instant(DateTime::from_parts(date, time), self.zone.as_ref().unwrap_or(zone)))
     }
 }
 

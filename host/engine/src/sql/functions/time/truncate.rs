@@ -85,11 +85,10 @@ fn shown_beginning(
 ) -> Result<Option<i64>> {
     let shown = local(time, zone)?;
     let Ok(began) = set(shown).subsec_nanosecond(0).build() else { return Err(outside(time)) };
-    let micros = |shown| zone::instant(shown, &TimeZone::UTC).ok_or_else(|| outside(time));
-    Ok(Some(time - (micros(shown)? - micros(began)?)))
+    Ok(Some(time - (zone::of_clock(shown) - zone::of_clock(began))))
 }
 
 fn midnight(time: i64, zone: &TimeZone, day: impl Fn(Date) -> Option<Date>) -> Result<Option<i64>> {
     let Some(day) = day(local(time, zone)?.date()) else { return Ok(None) };
-    zone::instant(day.at(0, 0, 0, 0), zone).map(Some).ok_or_else(|| outside(time))
+    Ok(Some(zone::instant(day.at(0, 0, 0, 0), zone)))
 }
