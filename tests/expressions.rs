@@ -123,7 +123,12 @@ fn differs(spark: &Recorded, ours: engine::Result<Answers>) -> Option<(String, S
         (Some(class), Ok(ours)) => Some((refused(class), format!("`{}`", type_name(&ours.of)))),
         // An error of a constant is found while planning.
         (None, Err(_)) if spark.answers.iter().all(Value::is_string) => None,
-        (None, Err(e)) => Some((first(spark), refused(&e.report()))),
+        (None, Err(e)) => {
+            let report = e.report();
+            // What is proposed instead changes with every function that is added.
+            let report = report.split("\nDid you mean").next().unwrap_or_default();
+            Some((first(spark), refused(report)))
+        }
         (None, Ok(ours)) => {
             let of = type_name(&ours.of);
             let expected = spark.r#type.clone().unwrap_or_default();

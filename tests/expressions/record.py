@@ -23,7 +23,7 @@ ERRORS = (PySparkException, Py4JJavaError, ValueError, OverflowError)
 
 
 def plain(value, of):
-    """A value as JSON: what JSON has no number for is a text, binary is hexadecimal, a map is a list of pairs."""
+    """A value as JSON: what JSON has no number for is a text, binary is hexadecimal, a map is a list of pairs in order."""
     if value is None or isinstance(of, T.NullType):
         return None
     if isinstance(of, (T.DoubleType, T.FloatType)):
@@ -42,7 +42,8 @@ def plain(value, of):
     if isinstance(of, T.ArrayType):
         return [plain(item, of.elementType) for item in value]
     if isinstance(of, T.MapType):
-        return [[plain(k, of.keyType), plain(v, of.valueType)] for k, v in value.items()]
+        # The entries of a map are in no order.
+        return sorted(([plain(k, of.keyType), plain(v, of.valueType)] for k, v in value.items()), key=str)
     if isinstance(of, T.StructType):
         return {field.name: plain(item, field.dataType) for field, item in zip(of, value)}
     return str(value) if isinstance(value, (dt.timedelta, decimal.Decimal)) else value

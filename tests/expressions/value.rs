@@ -54,7 +54,10 @@ fn elements(of: &dyn Array) -> Value {
 
 fn pairs(entries: &arrow::array::StructArray) -> Value {
     let pair = |row| json!([value(entries.column(0), row), value(entries.column(1), row)]);
-    (0..entries.len()).map(pair).collect()
+    let mut pairs: Vec<Value> = (0..entries.len()).map(pair).collect();
+    // The entries of a map are in no order.
+    pairs.sort_by_key(Value::to_string);
+    pairs.into()
 }
 
 fn double(number: f64) -> Value {

@@ -113,18 +113,25 @@ impl ContextProvider for Catalog {
     }
 
     fn udf_names(&self) -> Vec<String> {
-        self.scalars.keys().cloned().collect()
+        sorted(self.scalars.keys())
     }
 
     fn higher_order_function_names(&self) -> Vec<String> {
-        self.higher_order.keys().cloned().collect()
+        sorted(self.higher_order.keys())
     }
 
     fn udaf_names(&self) -> Vec<String> {
-        self.aggregates.keys().cloned().collect()
+        sorted(self.aggregates.keys())
     }
 
     fn udwf_names(&self) -> Vec<String> {
         Vec::new()
     }
+}
+
+/// In an order that is always the same, as the first of the names that are most like a misspelt one is proposed.
+fn sorted<'a>(names: impl Iterator<Item = &'a String>) -> Vec<String> {
+    let mut names: Vec<String> = names.cloned().collect();
+    names.sort();
+    names
 }

@@ -10,6 +10,7 @@ mod error;
 mod event_time;
 mod expression;
 mod functions;
+mod mixed;
 mod optimize;
 mod rewrite;
 mod spark_plan;

@@ -3,7 +3,11 @@
 //! They are those that leave the shape of the query: what is an aggregation stays one, so that its state is found again
 //! when the query changes elsewhere. Nothing is pushed through anything stateful.
 
-use super::{Catalog, spark_plan::as_spark, where_into_join::WhereIntoJoin};
+use super::{
+    Catalog,
+    spark_plan::{as_spark, before_types},
+    where_into_join::WhereIntoJoin,
+};
 use datafusion_common::Result;
 use datafusion_expr::LogicalPlan;
 use datafusion_optimizer::{
@@ -15,6 +19,7 @@ use datafusion_optimizer::{
 use std::sync::Arc;
 
 pub(super) fn optimize(plan: LogicalPlan, catalog: &Catalog) -> Result<LogicalPlan> {
+    let plan = before_types(plan)?;
     let plan = Analyzer::new().execute_and_check(plan, catalog.config(), |_, _| {})?;
     let plan = as_spark(plan, catalog)?;
     let rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> = vec![

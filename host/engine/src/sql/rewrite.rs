@@ -151,7 +151,12 @@ impl VisitorMut for Rewrite {
                 idents.iter_mut().for_each(|ident| self.spelling.correct(ident))
             }
             Expr::Function(_) => calls::in_other_words(expr),
-            Expr::RLike { .. } | Expr::Ceil { .. } | Expr::Floor { .. } => calls::as_call(expr),
+            Expr::RLike { .. }
+            | Expr::Ceil { .. }
+            | Expr::Floor { .. }
+            | Expr::Substring { .. }
+            | Expr::Struct { .. } => calls::as_call(expr),
+            Expr::CompoundFieldAccess { access_chain, .. } => access_chain.iter_mut().for_each(by_name),
             Expr::UnaryOp { op: op @ ast::UnaryOperator::BangNot, .. } => *op = ast::UnaryOperator::Not,
             Expr::UnaryOp { op: ast::UnaryOperator::BitwiseNot, .. } => calls::as_call(expr),
             Expr::UnaryOp { op: ast::UnaryOperator::Minus, expr: of } => {
@@ -168,6 +173,16 @@ impl VisitorMut for Rewrite {
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
         match expr {
+            // How a number is rounded is no value of type INT.
+            Expr::Function(call) if ROUNDING.contains(&name(&call.name).to_lowercase().as_str()) => {
+                if let FunctionArguments::List(list) = &mut call.args {
+                    list.args.iter_mut().skip(1).for_each(|arg| {
+                        if let FunctionArg::Unnamed(FunctionArgExpr::Expr(digits)) = arg {
+                            plain(digits);
+                        }
+                    });
+                }
+            }
             // An interval's number is part of the literal.
             Expr::Interval(interval) => {
                 if let Expr::Cast { expr: inner, .. } = &mut *interval.value {
@@ -178,6 +193,11 @@ impl VisitorMut for Rewrite {
                 if let Value::Number(digits, long) = &value.value {
                     if !long && digits.parse::<i32>().is_ok() {
                         *expr = int(expr.clone());
+                    } else if digits.parse::<i64>().is_err()
+                        && digits.bytes().all(|digit| digit.is_ascii_digit())
+                    {
+                        let all = ast::ExactNumberInfo::PrecisionAndScale(digits.len() as u64, 0);
+                        *expr = calls::cast(&calls::text(digits), DataType::Decimal(all));
                     } else if digits.contains(['e', 'E']) {
                         *expr =
                             calls::cast(&calls::text(digits), DataType::Double(ast::ExactNumberInfo::None));
@@ -204,6 +224,15 @@ impl VisitorMut for Rewrite {
             }
         });
         Continue(())
+    }
+}
+
+const ROUNDING: [&str; 5] = ["round", "bround", "ceil", "ceiling", "floor"];
+
+/// A field is named, as a text is.
+fn by_name(access: &mut ast::AccessExpr) {
+    if let ast::AccessExpr::Dot(of @ Expr::Identifier(_)) = access {
+        *of = calls::text(&of.to_string());
     }
 }
 

@@ -4,20 +4,37 @@
 use super::{
     Catalog,
     functions::{checked, plus_interval, spark_cast},
+    mixed,
+    types::name_of,
 };
 use arrow::datatypes::{DataType, Field};
 use datafusion_common::{
-    DFSchema, Result, ScalarValue,
+    Column, DFSchema, Result, ScalarValue, plan_err,
     tree_node::{Transformed, TreeNode},
 };
 use datafusion_expr::{
-    BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, expr::InList, expr_rewriter::NamePreserver,
+    BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, Projection, expr_rewriter::NamePreserver,
 };
 use std::sync::Arc;
+
+/// The plan with what has to be so before DataFusion gives the sides of an operator one type: beside a double a decimal is a
+/// double, as a number that is written down, `1.5`, is a decimal.
+pub(super) fn before_types(plan: LogicalPlan) -> Result<LogicalPlan> {
+    rewritten(plan, &|expr, schema| Ok(mixed::doubles(expr, schema)), &Ok)
+}
 
 /// The plan with Spark's meaning.
 pub(super) fn as_spark(plan: LogicalPlan, catalog: &Catalog) -> Result<LogicalPlan> {
     let in_utc = catalog.config().execution.time_zone.as_deref().is_none_or(|zone| zone == "UTC");
+    rewritten(plan, &|expr, schema| expression(expr, schema, in_utc), &plain_aggregates)
+}
+
+/// The plan with other expressions under the same names, and, of these, another plan.
+fn rewritten(
+    plan: LogicalPlan,
+    expression: &dyn Fn(Expr, &DFSchema) -> Result<Transformed<Expr>>,
+    then: &dyn Fn(LogicalPlan) -> Result<LogicalPlan>,
+) -> Result<LogicalPlan> {
     let done = plan.transform_up_with_subqueries(|plan| {
         let mut schema = match &plan {
             LogicalPlan::TableScan(scan) => scan.projected_schema.as_ref().clone(),
@@ -27,19 +44,18 @@ pub(super) fn as_spark(plan: LogicalPlan, catalog: &Catalog) -> Result<LogicalPl
         let names = NamePreserver::new(&plan);
         let changed = plan.map_expressions(|expr| {
             let name = names.save(&expr);
-            let expr = expr.transform_down(|expr| Ok(doubles(expr, &schema)))?.data;
-            let expr = expr.transform_up(|expr| expression(expr, &schema, in_utc))?;
+            let expr = expr.transform_up(|expr| expression(expr, &schema))?;
             Ok(expr.update_data(|expr| name.restore(expr)))
         })?;
-        changed.map_data(|plan| plan.recompute_schema())
+        changed.map_data(|plan| then(plan.recompute_schema()?))
     });
     Ok(done?.data)
 }
 
 fn expression(expr: Expr, schema: &DFSchema, in_utc: bool) -> Result<Transformed<Expr>> {
     let ours = match &expr {
-        Expr::Cast(cast) => as_cast(&cast.expr, &cast.field, false, schema),
-        Expr::TryCast(cast) => as_cast(&cast.expr, &cast.field, true, schema),
+        Expr::Cast(cast) => as_cast(&cast.expr, &cast.field, false, schema)?,
+        Expr::TryCast(cast) => as_cast(&cast.expr, &cast.field, true, schema)?,
         Expr::BinaryExpr(binary) => {
             constant(binary, schema).or_else(|| later(binary, schema).filter(|_| !in_utc))
         }
@@ -65,6 +81,24 @@ fn negative(of: &Expr, schema: &DFSchema) -> Option<Expr> {
     whole.then(|| datafusion_spark::function::math::negative().call(vec![of.clone()]))
 }
 
+/// The same columns, in types that Spark has.
+fn plain_aggregates(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let LogicalPlan::Aggregate(aggregate) = &plan else { return Ok(plan) };
+    let is_plain = |field: &Arc<Field>| plain_type(field.data_type()) == *field.data_type();
+    if aggregate.schema.fields().iter().all(is_plain) {
+        return Ok(plan);
+    }
+    let columns = aggregate.schema.iter().map(|(table, field)| {
+        let column = Expr::Column(Column::from((table, field)));
+        match plain_type(field.data_type()) {
+            plain if plain == *field.data_type() => column,
+            plain => datafusion_expr::cast(column, plain).alias_qualified(table.cloned(), field.name()),
+        }
+    });
+    let columns = columns.collect();
+    Ok(LogicalPlan::Projection(Projection::try_new(columns, Arc::new(plan))?))
+}
+
 /// What a function gives, as a type that Spark has.
 fn plain(call: &Expr, schema: &DFSchema) -> Option<Expr> {
     let of = call.get_type(schema).ok()?;
@@ -85,32 +119,16 @@ fn plain_type(of: &DataType) -> DataType {
     }
 }
 
-/// `double IN (0.5, …)`: numbers that are written down are decimals, and not every double is one.
-fn doubles(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
-    let double = match &expr {
-        Expr::InList(list) => match list.expr.as_ref() {
-            Expr::Cast(cast) if cast.field.data_type().is_decimal() => cast
-                .expr
-                .get_type(schema)
-                .is_ok_and(|of| of.is_floating())
-                .then(|| cast.expr.as_ref().clone()),
-            _ => None,
-        },
-        _ => None,
-    };
-    match (expr, double) {
-        (Expr::InList(InList { list, negated, .. }), Some(of)) => {
-            let double = |of| datafusion_expr::cast(of, DataType::Float64);
-            let list = list.into_iter().map(double).collect();
-            Transformed::yes(Expr::InList(InList { expr: Box::new(double(of)), list, negated }))
-        }
-        (expr, _) => Transformed::no(expr),
-    }
-}
-
-fn as_cast(of: &Expr, field: &Field, lenient: bool, schema: &DFSchema) -> Option<Expr> {
+fn as_cast(of: &Expr, field: &Field, lenient: bool, schema: &DFSchema) -> Result<Option<Expr>> {
     // What names a column of no input is not ours to judge: the variable of a lambda.
-    spark_cast(of, &of.get_type(schema).ok()?, field.data_type(), lenient)
+    let Ok(from) = of.get_type(schema) else { return Ok(None) };
+    let instead = match (&from, field.data_type()) {
+        (DataType::Date32, to) if to.is_numeric() => "use unix_date()",
+        (from, DataType::Date32) if from.is_numeric() => "use date_from_unix_date()",
+        (from, DataType::Binary) if from.is_numeric() => "cast it to STRING first",
+        (from, to) => return Ok(spark_cast(of, from, to, lenient)),
+    };
+    plan_err!("{of}: {} cannot be cast to {}; {instead}", name_of(&from), name_of(field.data_type()))
 }
 
 /// A time and days or months. What is exact is the same in every zone, and stays what a join can reckon with.

@@ -1,10 +1,15 @@
 //! Spark's names of types.
 
+use super::dialect::Spark;
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, IntervalUnit, TimeUnit};
 use datafusion_common::{Result, plan_err};
 use datafusion_expr::{
     planner::TypePlanner,
-    sqlparser::ast::{ArrayElemTypeDef, DataType as Name, ExactNumberInfo, StructField, TimezoneInfo},
+    sqlparser::{
+        ast::{ArrayElemTypeDef, DataType as Name, ExactNumberInfo, StructField, TimezoneInfo},
+        parser::Parser,
+        tokenizer::Token,
+    },
 };
 use std::sync::Arc;
 
@@ -31,6 +36,22 @@ pub(super) struct SparkTypes;
 impl TypePlanner for SparkTypes {
     fn plan_type_field(&self, of: &Name) -> Result<Option<FieldRef>> {
         Ok(Some(Arc::new(Field::new("", data_type(of)?, true))))
+    }
+}
+
+/// The type that a text names: columns, `a INT, b ARRAY<STRING>`, which are a struct, or a type.
+pub(super) fn parse(text: &str) -> Result<DataType> {
+    let name = text.trim().to_ascii_uppercase();
+    let is_type = ["STRUCT<", "ARRAY<", "MAP<"].iter().any(|front| name.replace(' ', "").starts_with(front));
+    let text = if is_type { text.to_owned() } else { format!("STRUCT<{text}>") };
+    let parsed = Parser::new(&Spark).try_with_sql(&text).and_then(|mut parser| {
+        let parsed = parser.parse_data_type()?;
+        parser.expect_token(&Token::EOF)?;
+        Ok(parsed)
+    });
+    match parsed {
+        Ok(parsed) => data_type(&parsed),
+        Err(e) => plan_err!("{text:?} is no schema: {e}"),
     }
 }
 

@@ -4,12 +4,12 @@ use super::time;
 use arrow::{
     array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array},
     compute::kernels::{cmp, numeric},
-    datatypes::{DataType, Float64Type},
+    datatypes::{DataType, Field, Float64Type},
 };
-use datafusion_common::{Result, ScalarValue, exec_err, plan_err, utils::take_function_args};
+use datafusion_common::{Result, ScalarValue, TableReference, exec_err, plan_err, utils::take_function_args};
 use datafusion_expr::{
     ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
-    planner::{ExprPlanner, PlannerResult, RawBinaryExpr},
+    planner::{ExprPlanner, PlannerResult, RawBinaryExpr, RawFieldAccessExpr},
 };
 use std::sync::{Arc, LazyLock};
 
@@ -57,8 +57,27 @@ impl ExprPlanner for SparkOperators {
         }
     }
 
-    fn plan_substring(&self, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
-        Ok(PlannerResult::Planned(datafusion_spark::function::string::substring().call(args)))
+    fn plan_field_access(
+        &self,
+        expr: RawFieldAccessExpr,
+        schema: &datafusion_common::DFSchema,
+    ) -> Result<PlannerResult<RawFieldAccessExpr>> {
+        Ok(PlannerResult::Planned(super::access::access(expr, schema)?))
+    }
+
+    fn plan_compound_identifier(
+        &self,
+        field: &Field,
+        qualifier: Option<&TableReference>,
+        names: &[String],
+    ) -> Result<PlannerResult<Vec<Expr>>> {
+        let mut of = field.data_type().clone();
+        let mut expr = Expr::Column(datafusion_common::Column::from((qualifier, field)));
+        for name in names {
+            expr = super::access::named(expr, &of, name)?;
+            of = super::access::type_of_named(&of, name);
+        }
+        Ok(PlannerResult::Planned(expr))
     }
 
     fn plan_extract(&self, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {

@@ -1,15 +1,20 @@
 //! Spark's functions: those of `datafusion-spark`, then DataFusion's own under Spark's names, then ours.
 
+mod access;
 mod arithmetic;
 mod cast;
 mod checked;
 mod floats;
 mod function;
+mod json;
+mod lists;
+mod murmur;
 mod now;
 mod operands;
 mod regexes;
 mod rounding;
 mod strings;
+mod sum;
 mod text;
 mod time;
 mod window;
@@ -57,6 +62,10 @@ fn ours() -> Vec<Arc<ScalarUDF>> {
     ours.extend(floats::functions());
     ours.extend(rounding::functions());
     ours.extend(checked::functions());
+    ours.extend(access::functions());
+    ours.extend(lists::functions());
+    ours.extend(json::functions());
+    ours.extend(murmur::functions());
     ours.extend(time::functions());
     ours
 }
@@ -70,7 +79,9 @@ const RENAMED: &[(&str, &str)] = &[
     ("datepart", "date_part"),
     ("to_timestamp_ltz", "to_timestamp"),
     ("position", "locate"),
-    ("charindex", "locate"),
+    ("cardinality", "size"),
+    ("array_size", "size"),
+    ("array_remove", "array_remove_all"),
     ("startswith", "starts_with"),
     ("endswith", "ends_with"),
     ("chr", "char"),
@@ -92,7 +103,9 @@ pub(super) fn aggregates() -> HashMap<String, Arc<AggregateUDF>> {
         datafusion_functions_aggregate::all_default_aggregate_functions(),
         datafusion_spark::all_default_aggregate_functions(),
     ];
-    for function in theirs.into_iter().flatten() {
+    // A mean of decimals is a decimal; `datafusion-spark` has doubles alone.
+    let ours = [sum::function(), datafusion_functions_aggregate::average::avg_udaf()];
+    for function in theirs.into_iter().flatten().chain(ours) {
         for name in function.aliases().iter().map(String::as_str).chain([function.name()]) {
             all.insert(name.to_lowercase(), function.clone());
         }
@@ -117,11 +130,17 @@ const RENAMED_AGGREGATES: &[(&str, &str)] = &[
     ("variance", "var_samp"),
     ("every", "bool_and"),
     ("some", "bool_or"),
+    ("any", "bool_or"),
+    ("array_agg", "collect_list"),
+    ("try_avg", "avg"),
 ];
 
 pub(super) fn higher_order() -> HashMap<String, Arc<HigherOrderUDF>> {
     let all = datafusion_functions_nested::all_default_higher_order_functions();
-    all.into_iter().map(|function| (function.name().to_lowercase(), function)).collect()
+    let names = [("transform", "array_transform"), ("filter", "array_filter"), ("exists", "array_any_match")];
+    let spark =
+        |of: &str| names.iter().find(|(_, theirs)| *theirs == of).map(|(spark, _)| (*spark).to_owned());
+    all.into_iter().filter_map(|function| Some((spark(function.name())?, function))).collect()
 }
 
 /// What gives operators and literals their meaning; the first that knows one wins.

@@ -14,6 +14,7 @@ pub(super) fn alike(expr: RawBinaryExpr, schema: &DFSchema) -> Result<RawBinaryE
     let (left, right) = (expr.left.get_type(schema)?, expr.right.get_type(schema)?);
     let RawBinaryExpr { op, left: l, right: r } = expr;
     let arithmetic = is_arithmetic(&op);
+    let compared = arithmetic || is_comparison(&op);
     let (l, r) = match (&left, &right) {
         (DataType::Decimal128(..), of) if of.is_integer() && arithmetic => (l, exact(r)),
         (of, DataType::Decimal128(..)) if of.is_integer() && arithmetic => (exact(l), r),
@@ -23,8 +24,9 @@ pub(super) fn alike(expr: RawBinaryExpr, schema: &DFSchema) -> Result<RawBinaryE
         (of, DataType::Float32) if of.is_integer() && arithmetic => {
             (cast(l, DataType::Float64), cast(r, DataType::Float64))
         }
-        (text, of) if text.is_string() && !of.is_string() => (as_other(l, of, arithmetic), r),
-        (of, text) if text.is_string() && !of.is_string() => (l, as_other(r, of, arithmetic)),
+        (text, of) if op == BinaryOperator::StringConcat => (as_text(l, text), as_text(r, of)),
+        (text, of) if text.is_string() && !of.is_string() && compared => (as_other(l, of, arithmetic), r),
+        (of, text) if text.is_string() && !of.is_string() && compared => (l, as_other(r, of, arithmetic)),
         (DataType::Date32, time @ DataType::Timestamp(..)) if is_comparison(&op) => {
             (cast(l, time.clone()), r)
         }
@@ -55,6 +57,14 @@ fn as_other(text: Expr, of: &DataType, arithmetic: bool) -> Expr {
             cast(text, of.clone())
         }
         _ => text,
+    }
+}
+
+/// What `||` joins is texts, or arrays.
+fn as_text(of: Expr, data_type: &DataType) -> Expr {
+    match data_type {
+        DataType::List(_) | DataType::Utf8 | DataType::Null => of,
+        _ => cast(of, DataType::Utf8),
     }
 }
 

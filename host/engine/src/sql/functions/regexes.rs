@@ -104,7 +104,25 @@ fn each<T>(
 }
 
 pub(super) fn compiled(pattern: &str) -> Result<Regex> {
-    Regex::new(pattern).map_err(|e| exec_datafusion_err!("{pattern:?} is no regular expression: {e}"))
+    Regex::new(&ascii(pattern)).map_err(|e| exec_datafusion_err!("{pattern:?} is no regular expression: {e}"))
+}
+
+/// The expression with the classes that in Java are of ASCII alone written out.
+fn ascii(pattern: &str) -> String {
+    let mut written = String::new();
+    let mut chars = pattern.chars();
+    while let Some(c) = chars.next() {
+        match (c, if c == '\\' { chars.next() } else { None }) {
+            (_, Some('d')) => written.push_str("[0-9]"),
+            (_, Some('D')) => written.push_str("[^0-9]"),
+            (_, Some('w')) => written.push_str("[0-9A-Za-z_]"),
+            (_, Some('W')) => written.push_str("[^0-9A-Za-z_]"),
+            (_, Some('s')) => written.push_str(r"[ \t\n\x0B\f\r]"),
+            (_, Some('S')) => written.push_str(r"[^ \t\n\x0B\f\r]"),
+            (c, next) => written.extend([c].into_iter().chain(next)),
+        }
+    }
+    written
 }
 
 /// The number of the group that a row asks for; 1 if it does not say.
@@ -164,6 +182,12 @@ fn replacement(java: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn classes_are_of_ascii_alone() {
+        assert!(!compiled(r"\w").unwrap().is_match("ß"));
+        assert!(compiled(r"^[\w.]+\s\\d$").unwrap().is_match(r"a.b \d"));
+    }
 
     #[test]
     fn what_replaces_is_written_as_in_java() {

@@ -5,7 +5,7 @@ use arrow::{
     array::{Array, ArrayRef, AsArray, Decimal128Array, Float64Array, Int64Array},
     datatypes::{DataType, Decimal128Type, Field, FieldRef, Float64Type, Int64Type},
 };
-use datafusion_common::{Result, ScalarValue, exec_datafusion_err, exec_err, plan_err};
+use datafusion_common::{Result, ScalarValue, exec_datafusion_err, exec_err, plan_datafusion_err, plan_err};
 use datafusion_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
@@ -103,7 +103,9 @@ impl ScalarUDFImpl for Round {
                 );
             }
         };
-        Ok([vec![first], rest.iter().map(|_| DataType::Int32).collect()].concat())
+        // As they are written, so that they are still seen to be constant.
+        let digits = |of: &DataType| if of.is_integer() { of.clone() } else { DataType::Int32 };
+        Ok([vec![first], rest.iter().map(digits).collect()].concat())
     }
 
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {
@@ -114,8 +116,7 @@ impl ScalarUDFImpl for Round {
         let of = args.arg_fields.first().map_or(&DataType::Null, |field| field.data_type());
         let digits = match args.scalar_arguments.get(1) {
             None => 0,
-            Some(Some(ScalarValue::Int32(Some(digits)))) => *digits,
-            Some(_) => return plan_err!("{}(number, digits): the digits are a constant", self.name),
+            Some(digits) => self.constant(*digits)?,
         };
         let of = match of {
             DataType::Decimal128(precision, scale) => rounded_type(*precision, *scale, digits),
@@ -130,8 +131,8 @@ impl ScalarUDFImpl for Round {
         let rows = if constant { 1 } else { args.number_rows };
         let digits = match args.args.get(1) {
             None => 0,
-            Some(ColumnarValue::Scalar(ScalarValue::Int32(Some(digits)))) => *digits,
-            Some(_) => return exec_err!("{}(number, digits): the digits are a constant", self.name),
+            Some(ColumnarValue::Scalar(digits)) => self.constant(Some(digits))?,
+            Some(ColumnarValue::Array(_)) => self.constant(None)?,
         };
         let Some(values) = args.args.first() else { return exec_err!("{}(number)", self.name) };
         let how = How::new(&args.config_options, false)?;
@@ -188,6 +189,15 @@ impl Round {
         }
     }
 
+    fn constant(&self, digits: Option<&ScalarValue>) -> Result<i32> {
+        let digits = match digits {
+            Some(ScalarValue::Int32(Some(digits))) => Some(*digits),
+            Some(ScalarValue::Int64(Some(digits))) => i32::try_from(*digits).ok(),
+            _ => None,
+        };
+        digits.ok_or_else(|| plan_datafusion_err!("{}(number, digits): the digits are a constant", self.name))
+    }
+
     fn too_large(&self) -> datafusion_common::DataFusionError {
         exec_datafusion_err!("{}(): the result is too large for its type", self.name)
     }
@@ -217,6 +227,9 @@ impl Round {
 
     fn whole(&self, number: f64) -> Result<i64> {
         let whole = if self.mode == Mode::Up { number.ceil() } else { number.floor() };
+        if number.is_nan() {
+            return Ok(0);
+        }
         let fits = whole >= i64::MIN as f64 && whole < i64::MAX as f64;
         if fits { Ok(whole as i64) } else { Err(self.too_large()) }
     }

@@ -23,6 +23,14 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
         function("rpad(text, length[, with])", padded_types, text, |columns, _| {
             padded(columns, |text, pad| format!("{text}{pad}"))
         }),
+        function("left(text, length)", padded_types, text, |columns, _| {
+            cut(columns, |text, length| text.chars().take(length).collect())
+        }),
+        function("right(text, length)", padded_types, text, |columns, _| {
+            cut(columns, |text, length| {
+                text.chars().skip(text.chars().count().saturating_sub(length)).collect()
+            })
+        }),
         function(
             "locate(part, text[, from])",
             located_types,
@@ -106,6 +114,14 @@ fn capitals(text: &str) -> String {
         upper
     });
     letters.collect()
+}
+
+/// A part of each text, of at most so many characters.
+fn cut(columns: &[ArrayRef], part: impl Fn(&str, usize) -> String) -> Result<ArrayRef> {
+    let [texts, lengths] = columns else { return exec_err!("a text and a length are expected") };
+    let rows = texts.as_string::<i32>().iter().zip(lengths.as_primitive::<Int32Type>());
+    let rows = rows.map(|(text, length)| Some(part(text?, usize::try_from(length?).unwrap_or(0))));
+    Ok(Arc::new(rows.collect::<StringArray>()))
 }
 
 /// Texts of a fixed number of characters, filled up on one side, or cut.

@@ -3,8 +3,8 @@
 use super::name;
 use datafusion_expr::sqlparser::ast::{
     BinaryOperator, CaseWhen, CastKind, CeilFloorKind, DataType, ExactNumberInfo, Expr, Function,
-    FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, TimezoneInfo, UnaryOperator, Value,
-    helpers::attached_token::AttachedToken,
+    FunctionArg, FunctionArgExpr, FunctionArguments, Ident, NullTreatment, ObjectName, TimezoneInfo,
+    UnaryOperator, Value, helpers::attached_token::AttachedToken,
 };
 
 /// Spark's function of a part of a time, and that part.
@@ -59,6 +59,11 @@ pub(super) fn as_call(expr: &mut Expr) {
         Expr::Floor { expr: of, field: CeilFloorKind::Scale(scale) } => {
             function("floor", vec![of.as_ref().clone(), Expr::Value(scale.clone())])
         }
+        Expr::Struct { values, fields } if fields.is_empty() => function("named_struct", named(values)),
+        Expr::Substring { expr: of, substring_from, substring_for, .. } => {
+            let given = [Some(&*of), substring_from.as_ref(), substring_for.as_ref()];
+            function("substring", given.into_iter().flatten().map(|of| of.as_ref().clone()).collect())
+        }
         Expr::UnaryOp { op: UnaryOperator::BitwiseNot, expr: of } => {
             function("bitwise_not", vec![of.as_ref().clone()])
         }
@@ -77,6 +82,38 @@ fn replaced(known: &str, call: &Function) -> Option<Expr> {
         ("nullifzero", [of]) => function("nullif", vec![of.clone(), number("0")]),
         ("zeroifnull", [of]) => function("coalesce", vec![of.clone(), number("0")]),
         ("unix_timestamp", []) => function("unix_timestamp", vec![function("current_timestamp", Vec::new())]),
+        ("struct", values) => function("named_struct", named(values)),
+        ("sort_array", [of]) => sorted(of, "ASC", "NULLS FIRST"),
+        ("sort_array", [of, Expr::Value(up)]) => match up.value {
+            Value::Boolean(true) => sorted(of, "ASC", "NULLS FIRST"),
+            _ => sorted(of, "DESC", "NULLS LAST"),
+        },
+        ("array_sort", [of]) => sorted(of, "ASC", "NULLS LAST"),
+        ("array_position", [of, element]) => {
+            let nothing = binary(
+                &Expr::IsNull(Box::new(of.clone())),
+                BinaryOperator::Or,
+                &Expr::IsNull(Box::new(element.clone())),
+            );
+            let found = cast(&function("list_position", args.clone()), DataType::BigInt(None));
+            let found = function("coalesce", vec![found, cast(&number("0"), DataType::BigInt(None))]);
+            case(vec![(nothing, Expr::Value(Value::Null.into()))], Some(found))
+        }
+        ("map_contains_key", [map, key]) => {
+            function("array_contains", vec![function("map_keys", vec![map.clone()]), key.clone()])
+        }
+        ("first" | "first_value" | "any_value" | "last" | "last_value", [of, Expr::Value(skip)]) => {
+            let name = if known.starts_with("last") { "last" } else { "first" };
+            let mut call = function(name, vec![of.clone()]);
+            if let (Expr::Function(call), Value::Boolean(true)) = (&mut call, &skip.value) {
+                call.null_treatment = Some(NullTreatment::IgnoreNulls);
+            }
+            call
+        }
+        // The greatest of pairs, of which the first decides.
+        ("max_by", [value, by]) => beside("max", value, by),
+        ("min_by", [value, by]) => beside("min", value, by),
+        ("listagg", [of]) => function("string_agg", vec![of.clone(), text("")]),
         ("positive", [of]) => of.clone(),
         ("replace", [of, what]) => function("replace", vec![of.clone(), what.clone(), text("")]),
         ("mod", [left, right]) => binary(left, BinaryOperator::Modulo, right),
@@ -204,6 +241,31 @@ fn like(of: &Expr, pattern: &Expr, any_case: bool) -> Expr {
         true => Expr::ILike { negated: false, any: false, expr, pattern, escape_char: None },
         false => Expr::Like { negated: false, any: false, expr, pattern, escape_char: None },
     }
+}
+
+/// The values of a struct and the names that they have there.
+fn named(values: &[Expr]) -> Vec<Expr> {
+    let pairs = values.iter().enumerate().map(|(at, value)| match value {
+        Expr::Named { expr, name } => [text(&name.value), expr.as_ref().clone()],
+        Expr::Identifier(name) => [text(&name.value), value.clone()],
+        Expr::CompoundIdentifier(names) => {
+            let name = names.last().map_or("", |name| name.value.as_str());
+            [text(name), value.clone()]
+        }
+        value => [text(&format!("col{}", at + 1)), value.clone()],
+    });
+    pairs.flatten().collect()
+}
+
+fn sorted(of: &Expr, order: &str, nulls: &str) -> Expr {
+    function("array_sort", vec![of.clone(), text(order), text(nulls)])
+}
+
+fn beside(best: &str, value: &Expr, by: &Expr) -> Expr {
+    let pair = function("named_struct", vec![text("by"), by.clone(), text("value"), value.clone()]);
+    let there = Expr::IsNotNull(Box::new(by.clone()));
+    let best = function(best, vec![case(vec![(there, pair)], None)]);
+    function("get_field", vec![best, text("value")])
 }
 
 /// `otherwise`, but NULL where the divisor is zero.

@@ -5,7 +5,7 @@ mod print;
 mod read;
 mod times;
 
-pub(super) use self::print::texts;
+pub(super) use self::print::{double, texts};
 pub(crate) use self::read::{day, decimal, fraction, time, time_without_zone, truth, whole};
 
 use super::zone;
@@ -131,7 +131,18 @@ pub(crate) fn cast(values: &ArrayRef, to: &DataType, how: &How) -> Result<ArrayR
         (Utf8View | LargeUtf8, _) => cast(&arrow::compute::cast(values, &Utf8)?, to, how),
         (Utf8, _) => of_texts(values, to, how),
         (_, Utf8) => texts(values, how),
-        (Float32 | Float64, Decimal128(..)) => of_texts(&texts(values, how)?, to, how),
+        (Float32 | Float64, Decimal128(..)) => {
+            // As in Spark, what is no number at all is NULL here, and no error.
+            let numbers = arrow::compute::cast(values, &Float64)?;
+            let finite = numbers
+                .as_primitive::<Float64Type>()
+                .unary_opt::<_, Float64Type>(|x| x.is_finite().then_some(x));
+            let numbers: ArrayRef = match values.data_type() {
+                Float32 => arrow::compute::cast(&finite, &Float32)?,
+                _ => Arc::new(finite),
+            };
+            of_texts(&texts(&numbers, how)?, to, how)
+        }
         (Boolean, Decimal128(..)) => cast(&arrow::compute::cast(values, &Int32)?, to, how),
         (Decimal128(..), Boolean) => {
             let numbers = values.as_primitive::<Decimal128Type>();

@@ -38,7 +38,8 @@ pub(super) fn cast(values: &ArrayRef, to: &DataType, how: &How) -> Result<ArrayR
         (from, _) if from.is_floating() => {
             let seconds = arrows(values, &DataType::Float64, how)?;
             made::<Float64Type, TimestampMicrosecondType>(&seconds, to, how, |seconds| {
-                seconds.is_finite().then_some((seconds * SECOND as f64) as i64)
+                let micros = seconds * SECOND as f64;
+                (micros >= i64::MIN as f64 && micros < i64::MAX as f64).then_some(micros as i64)
             })
         }
         (from, _) if from.is_integer() => {

@@ -19,6 +19,7 @@ use datafusion_expr::ScalarUDF;
 use jiff::{civil::DateTime, tz::TimeZone};
 use std::sync::Arc;
 
+pub(super) use self::pattern::Pattern;
 pub(crate) use self::{between::plus_interval, parts::part};
 
 pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {

@@ -21,7 +21,7 @@ use crate::sql::functions::zone;
 
 /// A pattern, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Pattern(Vec<Piece>);
+pub(crate) struct Pattern(Vec<Piece>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Piece {
@@ -34,7 +34,7 @@ enum Piece {
 const FIELDS: &str = "yMLdDQqEHkKhamsSVzOXxZ";
 
 impl Pattern {
-    pub(super) fn new(text: &str) -> Result<Pattern> {
+    pub(crate) fn new(text: &str) -> Result<Pattern> {
         let mut chars = text.chars().peekable();
         let mut open: Vec<Vec<Piece>> = vec![Vec::new()];
         while let Some(c) = chars.next() {
@@ -81,7 +81,7 @@ impl Pattern {
     }
 
     /// The time that a text shows; what has no zone is of `zone`. None if the text is not of this pattern.
-    pub(super) fn read(&self, text: &str, zone: &TimeZone) -> Option<i64> {
+    pub(crate) fn read(&self, text: &str, zone: &TimeZone) -> Option<i64> {
         let mut read = Read::default();
         let rest = read.pieces(&self.0, text)?;
         rest.is_empty().then(|| read.time(zone))?
