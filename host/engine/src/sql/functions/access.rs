@@ -165,7 +165,7 @@ pub(super) fn access(expr: RawFieldAccessExpr, schema: &DFSchema) -> Result<Expr
     match field_access {
         GetFieldAccess::NamedStructField { name } => {
             let of = expr.get_type(schema)?;
-            named(expr, &of, &name.try_as_str().flatten().unwrap_or_default().to_owned())
+            named(expr, &of, name.try_as_str().flatten().unwrap_or_default())
         }
         GetFieldAccess::ListIndex { key } => match expr.get_type(schema)? {
             DataType::Struct(_) => plan_err!("a field of a struct has a name: value['name']"),

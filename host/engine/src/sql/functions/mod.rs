@@ -4,6 +4,7 @@ mod access;
 mod arithmetic;
 mod cast;
 mod checked;
+mod extremes;
 mod floats;
 mod function;
 mod json;
@@ -105,7 +106,7 @@ pub(super) fn aggregates() -> HashMap<String, Arc<AggregateUDF>> {
     ];
     // A mean of decimals is a decimal; `datafusion-spark` has doubles alone.
     let ours = [sum::function(), datafusion_functions_aggregate::average::avg_udaf()];
-    for function in theirs.into_iter().flatten().chain(ours) {
+    for function in theirs.into_iter().flatten().chain(ours).chain(extremes::functions()) {
         for name in function.aliases().iter().map(String::as_str).chain([function.name()]) {
             all.insert(name.to_lowercase(), function.clone());
         }

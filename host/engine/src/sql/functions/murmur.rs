@@ -4,8 +4,8 @@ use super::function::function;
 use arrow::{
     array::{Array, ArrayRef, AsArray, Int32Array},
     datatypes::{
-        DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
-        TimestampMicrosecondType,
+        DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
+        Int64Type, TimestampMicrosecondType,
     },
 };
 use datafusion_common::{Result, exec_err};
@@ -15,14 +15,19 @@ use std::sync::Arc;
 const SEED: u32 = 42;
 
 pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
-    vec![function("hash(value, …)", |of| Some(of.to_vec()), |_| DataType::Int32, |columns, _| {
-        let rows = columns.first().map_or(1, |column| column.len());
-        let hashes = (0..rows).map(|row| {
-            let hash = columns.iter().try_fold(SEED, |seed, column| hash(column, row, seed))?;
-            Ok(Some(hash.cast_signed()))
-        });
-        Ok(Arc::new(hashes.collect::<Result<Int32Array>>()?))
-    })]
+    vec![function(
+        "hash(value, …)",
+        |of| Some(of.to_vec()),
+        |_| DataType::Int32,
+        |columns, _| {
+            let rows = columns.first().map_or(1, |column| column.len());
+            let hashes = (0..rows).map(|row| {
+                let hash = columns.iter().try_fold(SEED, |seed, column| hash(column, row, seed))?;
+                Ok(Some(hash.cast_signed()))
+            });
+            Ok(Arc::new(hashes.collect::<Result<Int32Array>>()?))
+        },
+    )]
 }
 
 /// The hash of a value, going on from another; that of NULL is the other.
@@ -40,8 +45,12 @@ fn hash(of: &ArrayRef, row: usize, seed: u32) -> Result<u32> {
         DataType::Int64 => long(of.as_primitive::<Int64Type>().value(row), seed),
         DataType::Timestamp(..) => long(of.as_primitive::<TimestampMicrosecondType>().value(row), seed),
         // Both zeros are equal, and so are their hashes.
-        DataType::Float32 => int((of.as_primitive::<Float32Type>().value(row) + 0.0).to_bits().cast_signed(), seed),
-        DataType::Float64 => long((of.as_primitive::<Float64Type>().value(row) + 0.0).to_bits().cast_signed(), seed),
+        DataType::Float32 => {
+            int((of.as_primitive::<Float32Type>().value(row) + 0.0).to_bits().cast_signed(), seed)
+        }
+        DataType::Float64 => {
+            long((of.as_primitive::<Float64Type>().value(row) + 0.0).to_bits().cast_signed(), seed)
+        }
         DataType::Decimal128(precision, _) => {
             let value = of.as_primitive::<Decimal128Type>().value(row);
             match i64::try_from(value) {
@@ -88,7 +97,8 @@ fn long(value: i64, seed: u32) -> u32 {
 fn bytes(of: &[u8], seed: u32) -> u32 {
     let (words, rest) = of.as_chunks::<4>();
     let hash = words.iter().fold(seed, |hash, word| mixed(hash, u32::from_le_bytes(*word)));
-    let hash = rest.iter().fold(hash, |hash, byte| mixed(hash, i32::from(byte.cast_signed()).cast_unsigned()));
+    let hash =
+        rest.iter().fold(hash, |hash, byte| mixed(hash, i32::from(byte.cast_signed()).cast_unsigned()));
     finished(hash, of.len() as u32)
 }
 

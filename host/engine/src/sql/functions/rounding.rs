@@ -183,7 +183,7 @@ impl Round {
                 let numbers = numbers.as_primitive::<Int64Type>().iter();
                 let numbers = numbers.map(|n| n.map(|n| self.digits(n.into(), 0, digits, 0)).transpose());
                 let numbers =
-                    numbers.map(|n| Ok(n?.map(i64::try_from).transpose().map_err(|_| self.too_large())?));
+                    numbers.map(|n| n?.map(i64::try_from).transpose().map_err(|_| self.too_large()));
                 cast(&(Arc::new(numbers.collect::<Result<Int64Array>>()?) as ArrayRef), to, how)
             }
         }

@@ -74,34 +74,22 @@ pub(super) fn as_call(expr: &mut Expr) {
 /// What stands for a call, if it is no call, or another one.
 fn replaced(known: &str, call: &Function) -> Option<Expr> {
     let args = plain(call)?;
-    Some(match (known, &args[..]) {
-        (known, [of]) if type_of(known).is_some() => cast(of, type_of(known)?),
-        ("to_timestamp_ntz", [of]) => cast(of, DataType::TimestampNtz(None)),
-        ("isnull", [of]) => Expr::IsNull(Box::new(of.clone())),
-        ("isnotnull", [of]) => Expr::IsNotNull(Box::new(of.clone())),
-        ("nullifzero", [of]) => function("nullif", vec![of.clone(), number("0")]),
-        ("zeroifnull", [of]) => function("coalesce", vec![of.clone(), number("0")]),
-        ("unix_timestamp", []) => function("unix_timestamp", vec![function("current_timestamp", Vec::new())]),
-        ("struct", values) => function("named_struct", named(values)),
-        ("sort_array", [of]) => sorted(of, "ASC", "NULLS FIRST"),
-        ("sort_array", [of, Expr::Value(up)]) => match up.value {
-            Value::Boolean(true) => sorted(of, "ASC", "NULLS FIRST"),
-            _ => sorted(of, "DESC", "NULLS LAST"),
-        },
-        ("array_sort", [of]) => sorted(of, "ASC", "NULLS LAST"),
-        ("array_position", [of, element]) => {
-            let nothing = binary(
-                &Expr::IsNull(Box::new(of.clone())),
-                BinaryOperator::Or,
-                &Expr::IsNull(Box::new(element.clone())),
-            );
-            let found = cast(&function("list_position", args.clone()), DataType::BigInt(None));
-            let found = function("coalesce", vec![found, cast(&number("0"), DataType::BigInt(None))]);
-            case(vec![(nothing, Expr::Value(Value::Null.into()))], Some(found))
+    if let Some(mut other) = of_group(known, &args) {
+        match &mut other {
+            Expr::Function(other) => other.filter.clone_from(&call.filter),
+            _ => return None,
         }
-        ("map_contains_key", [map, key]) => {
-            function("array_contains", vec![function("map_keys", vec![map.clone()]), key.clone()])
-        }
+        return Some(other);
+    }
+    if call.filter.is_some() {
+        return None;
+    }
+    of_row(known, &args).or_else(|| of_array(known, &args)).or_else(|| of_time(known, &args))
+}
+
+/// Of aggregates.
+fn of_group(known: &str, args: &[Expr]) -> Option<Expr> {
+    Some(match (known, args) {
         ("first" | "first_value" | "any_value" | "last" | "last_value", [of, Expr::Value(skip)]) => {
             let name = if known.starts_with("last") { "last" } else { "first" };
             let mut call = function(name, vec![of.clone()]);
@@ -110,10 +98,21 @@ fn replaced(known: &str, call: &Function) -> Option<Expr> {
             }
             call
         }
-        // The greatest of pairs, of which the first decides.
-        ("max_by", [value, by]) => beside("max", value, by),
-        ("min_by", [value, by]) => beside("min", value, by),
         ("listagg", [of]) => function("string_agg", vec![of.clone(), text("")]),
+        ("count_if", [condition]) => function("count", vec![case(vec![(condition.clone(), truth())], None)]),
+        _ => return None,
+    })
+}
+
+/// Of what is worked out for each row.
+fn of_row(known: &str, args: &[Expr]) -> Option<Expr> {
+    Some(match (known, args) {
+        (known, [of]) if type_of(known).is_some() => cast(of, type_of(known)?),
+        ("to_timestamp_ntz", [of]) => cast(of, DataType::TimestampNtz(None)),
+        ("isnull", [of]) => Expr::IsNull(Box::new(of.clone())),
+        ("isnotnull", [of]) => Expr::IsNotNull(Box::new(of.clone())),
+        ("nullifzero", [of]) => function("nullif", vec![of.clone(), number("0")]),
+        ("zeroifnull", [of]) => function("coalesce", vec![of.clone(), number("0")]),
         ("positive", [of]) => of.clone(),
         ("replace", [of, what]) => function("replace", vec![of.clone(), what.clone(), text("")]),
         ("mod", [left, right]) => binary(left, BinaryOperator::Modulo, right),
@@ -122,12 +121,46 @@ fn replaced(known: &str, call: &Function) -> Option<Expr> {
         ("like", [of, pattern]) => like(of, pattern, false),
         ("ilike", [of, pattern]) => like(of, pattern, true),
         ("decode", [of, pairs @ ..]) if pairs.len() > 1 => decoded(of, pairs),
-        ("count_if", [condition]) => function("count", vec![case(vec![(condition.clone(), truth())], None)]),
+        // The greatest of pairs, of which the first decides.
+        ("max_by", [value, by]) => beside("max", value, by),
+        ("min_by", [value, by]) => beside("min", value, by),
+        _ => return None,
+    })
+}
+
+/// Of arrays, maps and structs.
+fn of_array(known: &str, args: &[Expr]) -> Option<Expr> {
+    Some(match (known, args) {
+        ("struct", values) => function("named_struct", named(values)),
+        ("sort_array", [of]) => sorted(of, "ASC", "NULLS FIRST"),
+        ("sort_array", [of, Expr::Value(up)]) => match up.value {
+            Value::Boolean(true) => sorted(of, "ASC", "NULLS FIRST"),
+            _ => sorted(of, "DESC", "NULLS LAST"),
+        },
+        ("array_sort", [of]) => sorted(of, "ASC", "NULLS LAST"),
+        ("array_position", [of, element]) => {
+            let null = |of: &Expr| Expr::IsNull(Box::new(of.clone()));
+            let nothing = binary(&null(of), BinaryOperator::Or, &null(element));
+            let found = cast(&function("list_position", args.to_vec()), DataType::BigInt(None));
+            let found = function("coalesce", vec![found, cast(&number("0"), DataType::BigInt(None))]);
+            case(vec![(nothing, Expr::Value(Value::Null.into()))], Some(found))
+        }
+        ("map_contains_key", [map, key]) => {
+            function("array_contains", vec![function("map_keys", vec![map.clone()]), key.clone()])
+        }
         ("explode_outer", [of]) => {
             let some = binary(&function("size", vec![of.clone()]), BinaryOperator::Gt, &number("0"));
             let none = function("array", vec![Expr::Value(Value::Null.into())]);
             function("unnest", vec![case(vec![(some, of.clone())], Some(none))])
         }
+        _ => return None,
+    })
+}
+
+/// Of dates and times.
+fn of_time(known: &str, args: &[Expr]) -> Option<Expr> {
+    Some(match (known, args) {
+        ("unix_timestamp", []) => function("unix_timestamp", vec![function("current_timestamp", Vec::new())]),
         ("date_part" | "datepart", [Expr::Value(part), of]) => match &part.value {
             Value::SingleQuotedString(part)
                 if part.to_lowercase().starts_with("sec") || part.eq_ignore_ascii_case("s") =>
@@ -161,7 +194,7 @@ fn renamed(known: &str, call: &mut Function) {
     }
 }
 
-/// The arguments of a call that has nothing but arguments.
+/// The arguments of a call that has nothing but these, and perhaps a filter.
 fn plain(call: &Function) -> Option<Vec<Expr>> {
     match &call.args {
         FunctionArguments::List(list) if list.duplicate_treatment.is_none() && list.clauses.is_empty() => {
@@ -169,7 +202,7 @@ fn plain(call: &Function) -> Option<Vec<Expr>> {
                 FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr.clone()),
                 _ => None,
             });
-            (call.filter.is_none() && call.over.is_none()).then(|| args.collect())?
+            call.over.is_none().then(|| args.collect())?
         }
         FunctionArguments::None => Some(Vec::new()),
         _ => None,

@@ -54,8 +54,10 @@ pub(super) fn json(of: &dyn Array, row: usize, zone: &TimeZone) -> Result<String
         DataType::Binary => quoted(&base64(of.as_binary::<i32>().value(row))),
         DataType::List(_) => elements(&of.as_list::<i32>().value(row), zone)?,
         DataType::Struct(fields) => {
-            let columns =
-                fields.iter().zip(of.as_struct().columns()).filter(|(_, column)| column.is_valid(row));
+            let columns = fields
+                .iter()
+                .zip(of.as_struct().columns())
+                .filter(|(field, column)| !field.data_type().is_null() && column.is_valid(row));
             let fields = columns
                 .map(|(field, column)| Ok(format!("{}:{}", quoted(field.name()), json(column, row, zone)?)));
             format!("{{{}}}", fields.collect::<Result<Vec<_>>>()?.join(","))

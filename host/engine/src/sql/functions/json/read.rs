@@ -14,8 +14,8 @@ use arrow::{
     },
     buffer::{NullBuffer, OffsetBuffer},
     datatypes::{
-        DataType, Date32Type, Decimal128Type, Field, FieldRef, Float32Type, Float64Type, Int8Type, Int16Type,
-        Int32Type, Int64Type, TimestampMicrosecondType,
+        DataType, Date32Type, Decimal128Type, Field, FieldRef, Fields, Float32Type, Float64Type, Int8Type,
+        Int16Type, Int32Type, Int64Type, TimestampMicrosecondType,
     },
 };
 use datafusion_common::{Result, ScalarValue, exec_err, plan_err};
@@ -146,11 +146,11 @@ impl Reading {
             return None;
         }
         let parsed = serde_json::from_str::<Value>(text).ok();
-        let fits = match (&parsed, of) {
+        let fits = matches!(
+            (&parsed, of),
             (Some(Value::Object(_)), DataType::Struct(_) | DataType::Map(..))
-            | (Some(Value::Array(_)), DataType::List(_)) => true,
-            _ => false,
-        };
+                | (Some(Value::Array(_)), DataType::List(_))
+        );
         if fits {
             return parsed;
         }
@@ -183,16 +183,10 @@ impl Reading {
             DataType::Boolean => {
                 Arc::new(self.each(values, |_, value| value.as_bool()).into_iter().collect::<BooleanArray>())
             }
-            DataType::Int8 => {
-                self.numbers::<Int8Type>(values, of, |_, value| value.as_i64()?.try_into().ok())
-            }
-            DataType::Int16 => {
-                self.numbers::<Int16Type>(values, of, |_, value| value.as_i64()?.try_into().ok())
-            }
-            DataType::Int32 => {
-                self.numbers::<Int32Type>(values, of, |_, value| value.as_i64()?.try_into().ok())
-            }
-            DataType::Int64 => self.numbers::<Int64Type>(values, of, |_, value| value.as_i64()),
+            DataType::Int8 => self.numbers::<Int8Type>(values, of, |_, value| whole(value)),
+            DataType::Int16 => self.numbers::<Int16Type>(values, of, |_, value| whole(value)),
+            DataType::Int32 => self.numbers::<Int32Type>(values, of, |_, value| whole(value)),
+            DataType::Int64 => self.numbers::<Int64Type>(values, of, |_, value| whole(value)),
             DataType::Float32 => {
                 self.numbers::<Float32Type>(values, of, |_, value| Some(double(value)? as f32))
             }
@@ -203,12 +197,7 @@ impl Reading {
                 })
             }
             DataType::Date32 => {
-                self.numbers::<Date32Type>(values, of, |reading, value| match &reading.dates {
-                    Some(pattern) => Some(zone::days(
-                        zone::local(pattern.read(value.as_str()?, &TimeZone::UTC)?, &TimeZone::UTC)?.date(),
-                    )),
-                    None => cast::day(value.as_str()?),
-                })
+                self.numbers::<Date32Type>(values, of, |reading, value| reading.day(value.as_str()?))
             }
             DataType::Timestamp(_, zoned) => {
                 let zoned = zoned.is_some();
@@ -220,43 +209,39 @@ impl Reading {
                 let bytes = self.each(values, |_, value| super::unbase64(value.as_str()?));
                 Arc::new(bytes.iter().map(Option::as_deref).collect::<BinaryArray>())
             }
-            DataType::Struct(fields) => {
-                let objects = self.each(values, |_, value| value.as_object());
-                let columns = fields.iter().map(|field| {
-                    let values: Vec<Of<'_>> = values
-                        .iter()
-                        .zip(&objects)
-                        .map(|((row, _), object)| (*row, object.and_then(|o| o.get(field.name()))))
-                        .collect();
-                    match field.name() == CORRUPT {
-                        true => Ok(new_null_array(field.data_type(), values.len())),
-                        false => self.values(&values, field.data_type()),
-                    }
-                });
-                let columns = columns.collect::<Result<Vec<_>>>()?;
-                Arc::new(StructArray::try_new_with_length(
-                    fields.clone(),
-                    columns,
-                    Some(there(&objects)),
-                    values.len(),
-                )?)
-            }
-            DataType::List(item) => {
-                let lists = self.each(values, |_, value| value.as_array());
-                let elements: Vec<Of<'_>> = values
-                    .iter()
-                    .zip(&lists)
-                    .flat_map(|((row, _), list)| {
-                        list.iter().flat_map(|list| list.iter()).map(|value| (*row, Some(value)))
-                    })
-                    .collect();
-                let offsets = OffsetBuffer::from_lengths(lists.iter().map(|list| list.map_or(0, Vec::len)));
-                let elements = self.values(&elements, item.data_type())?;
-                Arc::new(ListArray::try_new(item.clone(), offsets, elements, Some(there(&lists)))?)
-            }
+            DataType::Struct(fields) => self.structs(values, fields)?,
+            DataType::List(item) => self.lists(values, item)?,
             DataType::Map(entries, _) => self.maps(values, entries)?,
             other => return exec_err!("from_json() makes no {}", crate::sql::types::name_of(other)),
         })
+    }
+
+    fn structs(&mut self, values: &[Of<'_>], fields: &Fields) -> Result<ArrayRef> {
+        let objects = self.each(values, |_, value| value.as_object());
+        let columns = fields.iter().map(|field| {
+            let rows = values.iter().zip(&objects);
+            let values: Vec<Of<'_>> = rows
+                .map(|((row, _), object)| (*row, object.and_then(|object| object.get(field.name()))))
+                .collect();
+            match field.name() == CORRUPT {
+                true => Ok(new_null_array(field.data_type(), values.len())),
+                false => self.values(&values, field.data_type()),
+            }
+        });
+        let columns = columns.collect::<Result<Vec<_>>>()?;
+        let nulls = Some(there(&objects));
+        Ok(Arc::new(StructArray::try_new_with_length(fields.clone(), columns, nulls, values.len())?))
+    }
+
+    fn lists(&mut self, values: &[Of<'_>], item: &FieldRef) -> Result<ArrayRef> {
+        let lists = self.each(values, |_, value| value.as_array());
+        let elements = values.iter().zip(&lists).flat_map(|((row, _), list)| {
+            list.iter().flat_map(|list| list.iter()).map(|value| (*row, Some(value)))
+        });
+        let elements: Vec<Of<'_>> = elements.collect();
+        let offsets = OffsetBuffer::from_lengths(lists.iter().map(|list| list.map_or(0, Vec::len)));
+        let elements = self.values(&elements, item.data_type())?;
+        Ok(Arc::new(ListArray::try_new(item.clone(), offsets, elements, Some(there(&lists)))?))
     }
 
     fn maps(&mut self, values: &[Of<'_>], entries: &FieldRef) -> Result<ArrayRef> {
@@ -305,6 +290,12 @@ impl Reading {
         made
     }
 
+    fn day(&self, text: &str) -> Option<i32> {
+        let Some(pattern) = &self.dates else { return cast::day(text) };
+        let shown = zone::local(pattern.read(text, &TimeZone::UTC)?, &TimeZone::UTC)?;
+        Some(zone::days(shown.date()))
+    }
+
     fn time(&self, value: &Value, zoned: bool) -> Option<i64> {
         let zone = if zoned { &self.zone } else { &TimeZone::UTC };
         match (value, &self.times) {
@@ -320,6 +311,10 @@ impl Reading {
 
 fn there<T>(of: &[Option<T>]) -> NullBuffer {
     of.iter().map(Option::is_some).collect::<Vec<_>>().into()
+}
+
+fn whole<T: TryFrom<i64>>(value: &Value) -> Option<T> {
+    T::try_from(value.as_i64()?).ok()
 }
 
 fn double(value: &Value) -> Option<f64> {

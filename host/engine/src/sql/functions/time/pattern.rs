@@ -352,7 +352,7 @@ mod tests {
             ("yyyy-MM-dd'T'HH:mm:ssXXX", "2025-03-01T07:34:56-05:00"),
             ("EEE, d MMM yy h:mm a", "Sat, 1 Mar 25 7:34 AM"),
             ("EEEE MMMM D Q QQQ z VV", "Saturday March 60 1 Q1 EST America/New_York"),
-            ("''yyyy'''o''", "'2025'o"),
+            ("''yyyy'''o'", "'2025'o"),
         ] {
             assert_eq!(shown(pattern), text, "{pattern}");
         }
