@@ -9,6 +9,7 @@ mod commits;
 mod conformance;
 mod event_time;
 mod examples;
+mod expressions;
 mod hostile;
 mod kill;
 mod lifecycle;

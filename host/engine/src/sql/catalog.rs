@@ -1,11 +1,11 @@
-use super::{functions, text::options};
+use super::{functions, text::options, types::SparkTypes};
 use crate::plan::NamedTable;
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion_common::{Result, TableReference, config::ConfigOptions, plan_err};
 use datafusion_expr::{
     AggregateUDF, HigherOrderUDF, ScalarUDF, TableSource, WindowUDF,
     logical_plan::builder::LogicalTableSource,
-    planner::{ContextProvider, ExprPlanner},
+    planner::{ContextProvider, ExprPlanner, TypePlanner},
 };
 use std::{
     collections::{BTreeMap, HashMap},
@@ -99,6 +99,10 @@ impl ContextProvider for Catalog {
         &self.planners
     }
 
+    fn get_type_planner(&self) -> Option<Arc<dyn TypePlanner>> {
+        Some(Arc::new(SparkTypes))
+    }
+
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
         self.scalars.get(&name.to_lowercase()).cloned()
     }
@@ -124,18 +128,25 @@ impl ContextProvider for Catalog {
     }
 
     fn udf_names(&self) -> Vec<String> {
-        self.scalars.keys().cloned().collect()
+        sorted(self.scalars.keys())
     }
 
     fn higher_order_function_names(&self) -> Vec<String> {
-        self.higher_order.keys().cloned().collect()
+        sorted(self.higher_order.keys())
     }
 
     fn udaf_names(&self) -> Vec<String> {
-        self.aggregates.keys().cloned().collect()
+        sorted(self.aggregates.keys())
     }
 
     fn udwf_names(&self) -> Vec<String> {
         self.windows.keys().cloned().collect()
     }
+}
+
+/// In an order that is always the same, as the first of the names that are most like a misspelt one is proposed.
+fn sorted<'a>(names: impl Iterator<Item = &'a String>) -> Vec<String> {
+    let mut names: Vec<String> = names.cloned().collect();
+    names.sort();
+    names
 }

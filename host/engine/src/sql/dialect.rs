@@ -1,7 +1,9 @@
 use datafusion_expr::sqlparser::{
-    ast::Expr,
+    ast::{BinaryOperator, CastKind, DataType, ExactNumberInfo, Expr, Value},
     dialect::{Dialect, SparkSqlDialect},
+    keywords::Keyword,
     parser::{Parser, ParserError},
+    tokenizer::Token,
 };
 
 /// Spark's dialect, and `INTERVAL '10 minutes'` beside `INTERVAL 10 MINUTES`.
@@ -56,12 +58,56 @@ impl Dialect for Spark {
     fn supports_map_literal_with_angle_brackets(&self) -> bool {
         true
     }
+    fn supports_bitwise_shift_operators(&self) -> bool {
+        true
+    }
+    fn supports_string_literal_backslash_escape(&self) -> bool {
+        true
+    }
+    fn ignores_wildcard_escapes(&self) -> bool {
+        true
+    }
+    /// A number with a letter that says its type: `1.5D`, `10S`.
+    fn parse_prefix(&self, parser: &mut Parser<'_>) -> Option<Result<Expr, ParserError>> {
+        // Between the two there is no blank.
+        let mut tokens = (0..).map(|n| parser.peek_nth_token_no_skip(n).token);
+        let number = tokens.find(|token| !matches!(token, Token::Whitespace(_)))?;
+        let (Token::Number(digits, false), Some(Token::Word(word))) = (number, tokens.next()) else {
+            return None;
+        };
+        let data_type = match word.value.to_ascii_uppercase().as_str() {
+            "Y" => DataType::TinyInt(None),
+            "S" => DataType::SmallInt(None),
+            "F" => DataType::Float(ExactNumberInfo::None),
+            "D" => DataType::Double(ExactNumberInfo::None),
+            "BD" => exact(&digits),
+            _ => return None,
+        };
+        let digits = Value::SingleQuotedString(digits);
+        let expr = Box::new(Expr::Value(digits.with_span(parser.peek_token_ref().span)));
+        parser.advance_token();
+        parser.advance_token();
+        Some(Ok(Expr::Cast { kind: CastKind::Cast, expr, data_type, array: false, format: None }))
+    }
+    /// `div`, which binds as `*` does.
     fn parse_infix(
         &self,
         parser: &mut Parser<'_>,
         expr: &Expr,
         precedence: u8,
     ) -> Option<Result<Expr, ParserError>> {
-        SPARK.parse_infix(parser, expr, precedence)
+        let quotient = |right| Expr::BinaryOp {
+            left: Box::new(expr.clone()),
+            op: BinaryOperator::MyIntegerDivide,
+            right: Box::new(right),
+        };
+        parser.parse_keyword(Keyword::DIV).then(|| parser.parse_subexpr(precedence).map(quotient))
     }
+}
+
+/// The decimal type that has just these digits.
+fn exact(digits: &str) -> DataType {
+    let (whole, behind) = digits.split_once('.').unwrap_or((digits, ""));
+    let (whole, scale) = (whole.trim_start_matches('0').len() as u64, behind.len() as u64);
+    DataType::Decimal(ExactNumberInfo::PrecisionAndScale((whole + scale).max(1), scale as i64))
 }

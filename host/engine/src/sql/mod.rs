@@ -11,10 +11,13 @@ mod error;
 mod event_time;
 mod expression;
 mod functions;
+mod mixed;
 mod optimize;
 mod rewrite;
+mod spark_plan;
 mod text;
 mod time_range;
+mod types;
 mod where_into_join;
 
 pub use self::{

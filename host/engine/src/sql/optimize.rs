@@ -3,7 +3,11 @@
 //! They are those that leave the shape of the query: what is an aggregation stays one, so that its state is found again
 //! when the query changes elsewhere. Nothing is pushed through anything stateful.
 
-use super::{Catalog, where_into_join::WhereIntoJoin};
+use super::{
+    Catalog,
+    spark_plan::{as_spark, before_types},
+    where_into_join::WhereIntoJoin,
+};
 use datafusion_common::Result;
 use datafusion_expr::LogicalPlan;
 use datafusion_optimizer::{
@@ -16,7 +20,9 @@ use std::sync::Arc;
 
 /// `whole`: rows keep columns that are not used.
 pub(super) fn optimize(plan: LogicalPlan, catalog: &Catalog, whole: bool) -> Result<LogicalPlan> {
+    let plan = before_types(plan)?;
     let plan = Analyzer::new().execute_and_check(plan, catalog.config(), |_, _| {})?;
+    let plan = as_spark(plan, catalog)?;
     let mut rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> = vec![
         Arc::new(SimplifyExpressions::new()),
         Arc::new(DecorrelatePredicateSubquery::new()),

@@ -2,15 +2,15 @@
 //! and columns without a name get Spark's.
 
 mod aggregates;
+mod calls;
 mod grouping;
 mod windows;
 
 use super::Catalog;
 use crate::{Error, Result};
 use datafusion_expr::sqlparser::ast::{
-    self, CaseWhen, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident,
-    ObjectName, ObjectNamePart, Query, SelectItem, SetExpr, Value, VisitMut, VisitorMut,
-    helpers::attached_token::AttachedToken,
+    self, DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, ObjectNamePart,
+    Query, SelectItem, SetExpr, Value, VisitMut, VisitorMut,
 };
 use std::{
     collections::{HashMap, HashSet},
@@ -170,7 +170,22 @@ impl VisitorMut for Rewrite {
             Expr::CompoundIdentifier(idents) => {
                 idents.iter_mut().for_each(|ident| self.spelling.correct(ident))
             }
-            Expr::Function(call) => in_other_words(call),
+            Expr::Function(_) => calls::in_other_words(expr),
+            Expr::RLike { .. }
+            | Expr::Ceil { .. }
+            | Expr::Floor { .. }
+            | Expr::Substring { .. }
+            | Expr::Struct { .. } => calls::as_call(expr),
+            Expr::CompoundFieldAccess { access_chain, .. } => access_chain.iter_mut().for_each(by_name),
+            Expr::UnaryOp { op: op @ ast::UnaryOperator::BangNot, .. } => *op = ast::UnaryOperator::Not,
+            Expr::UnaryOp { op: ast::UnaryOperator::BitwiseNot, .. } => calls::as_call(expr),
+            Expr::UnaryOp { op: ast::UnaryOperator::Minus, expr: of } => {
+                // The least of the whole numbers has no positive counterpart.
+                if let Expr::Value(ast::ValueWithSpan { value: Value::Number(digits, long), span }) = &**of {
+                    let negative = Value::Number(format!("-{digits}"), *long).with_span(*span);
+                    *expr = Expr::Value(negative);
+                }
+            }
             _ => {}
         }
         Continue(())
@@ -178,6 +193,16 @@ impl VisitorMut for Rewrite {
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
         match expr {
+            // How a number is rounded is no value of type INT.
+            Expr::Function(call) if ROUNDING.contains(&name(&call.name).to_lowercase().as_str()) => {
+                if let FunctionArguments::List(list) = &mut call.args {
+                    list.args.iter_mut().skip(1).for_each(|arg| {
+                        if let FunctionArg::Unnamed(FunctionArgExpr::Expr(digits)) = arg {
+                            plain(digits);
+                        }
+                    });
+                }
+            }
             // An interval's number is part of the literal.
             Expr::Interval(interval) => {
                 if let Expr::Cast { expr: inner, .. } = &mut *interval.value {
@@ -185,15 +210,23 @@ impl VisitorMut for Rewrite {
                 }
             }
             Expr::Value(value) => {
-                if let Value::Number(digits, _) = &value.value
-                    && digits.parse::<i32>().is_ok()
-                {
-                    *expr = int(expr.clone());
+                if let Value::Number(digits, long) = &value.value {
+                    if !long && digits.parse::<i32>().is_ok() {
+                        *expr = int(expr.clone());
+                    } else if digits.parse::<i64>().is_err()
+                        && digits.bytes().all(|digit| digit.is_ascii_digit())
+                    {
+                        let all = ast::ExactNumberInfo::PrecisionAndScale(digits.len() as u64, 0);
+                        *expr = calls::cast(&calls::text(digits), DataType::Decimal(all));
+                    } else if digits.contains(['e', 'E']) {
+                        *expr =
+                            calls::cast(&calls::text(digits), DataType::Double(ast::ExactNumberInfo::None));
+                    }
                 }
             }
             Expr::Function(_) => {
                 grouping::typed(expr);
-                aggregates::in_other_words(expr);
+                aggregates::typed(expr);
             }
             _ => {}
         }
@@ -218,15 +251,18 @@ impl VisitorMut for Rewrite {
     }
 }
 
+const ROUNDING: [&str; 5] = ["round", "bround", "ceil", "ceiling", "floor"];
+
+/// A field is named, as a text is.
+fn by_name(access: &mut ast::AccessExpr) {
+    if let ast::AccessExpr::Dot(of @ Expr::Identifier(_)) = access {
+        *of = calls::text(&of.to_string());
+    }
+}
+
 /// A whole number that fits is of type INT in Spark, not BIGINT.
 fn int(number: Expr) -> Expr {
-    Expr::Cast {
-        kind: ast::CastKind::Cast,
-        expr: Box::new(number),
-        data_type: DataType::Int(None),
-        array: false,
-        format: None,
-    }
+    calls::cast(&number, DataType::Int(None))
 }
 
 /// Takes [`int`] back.
@@ -235,62 +271,6 @@ fn plain(expr: &mut Expr) {
         && matches!(&**inner, Expr::Value(value) if matches!(value.value, Value::Number(..)))
     {
         *expr = (**inner).clone();
-    }
-}
-
-/// Spark's name of a part of a time, and DataFusion's name of that part.
-const PARTS: &[(&str, &str)] = &[
-    ("year", "year"),
-    ("quarter", "quarter"),
-    ("month", "month"),
-    ("week", "week"),
-    ("weekofyear", "week"),
-    ("day", "day"),
-    ("dayofmonth", "day"),
-    ("dayofyear", "doy"),
-    ("hour", "hour"),
-    ("minute", "minute"),
-    ("second", "second"),
-];
-
-/// Puts a call that DataFusion has under another name, or with other arguments, in its words.
-fn in_other_words(call: &mut Function) {
-    let [ObjectNamePart::Identifier(ident)] = &mut call.name.0[..] else { return };
-    let known = ident.value.to_lowercase();
-    match known.as_str() {
-        "explode" => ident.value = "unnest".into(),
-        "count_if" => {
-            ident.value = "count".into();
-            if let FunctionArguments::List(list) = &mut call.args {
-                list.args.iter_mut().for_each(where_true);
-            }
-            return;
-        }
-        _ => {}
-    }
-    let part = PARTS.iter().find(|(spark, _)| *spark == known).map(|(_, part)| *part);
-    if let (Some(part), FunctionArguments::List(list)) = (part, &mut call.args)
-        && list.args.len() == 1
-    {
-        ident.value = "date_part".into();
-        let part = Expr::Value(Value::SingleQuotedString(part.to_owned()).into());
-        list.args.insert(0, FunctionArg::Unnamed(FunctionArgExpr::Expr(part)));
-    }
-}
-
-/// A value where the argument holds, and NULL, which is not counted, where it does not.
-fn where_true(argument: &mut FunctionArg) {
-    if let FunctionArg::Unnamed(FunctionArgExpr::Expr(condition)) = argument {
-        *condition = Expr::Case {
-            case_token: AttachedToken::empty(),
-            end_token: AttachedToken::empty(),
-            operand: None,
-            conditions: vec![CaseWhen {
-                condition: condition.clone(),
-                result: Expr::Value(Value::Boolean(true).into()),
-            }],
-            else_result: None,
-        };
     }
 }
 

@@ -1,14 +1,15 @@
 //! `/`, `div` and `%` as Spark has them: a quotient of whole numbers is a double, and a division by zero is an error.
 
+use super::time;
 use arrow::{
     array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array},
     compute::kernels::{cmp, numeric},
-    datatypes::{DataType, Float64Type},
+    datatypes::{DataType, Field, Float64Type},
 };
-use datafusion_common::{Result, ScalarValue, exec_err, utils::take_function_args};
+use datafusion_common::{Result, ScalarValue, TableReference, exec_err, plan_err, utils::take_function_args};
 use datafusion_expr::{
-    ColumnarValue, Expr, Operator, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
-    planner::{ExprPlanner, PlannerResult, RawBinaryExpr},
+    ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    planner::{ExprPlanner, PlannerResult, RawBinaryExpr, RawFieldAccessExpr},
 };
 use std::sync::{Arc, LazyLock};
 
@@ -16,7 +17,7 @@ use std::sync::{Arc, LazyLock};
 #[derive(Debug)]
 pub(super) struct SparkOperators;
 
-static DIVIDE: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {
+pub(super) static DIVIDE: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {
     Arc::new(ScalarUDF::new_from_impl(Divide { signature: Signature::user_defined(Volatility::Immutable) }))
 });
 
@@ -30,19 +31,92 @@ impl ExprPlanner for SparkOperators {
         let numbers = |side: &Expr| -> Result<bool> {
             Ok(side.get_type(schema)?.is_numeric() || side.get_type(schema)?.is_null())
         };
+        let expr = super::operands::alike(expr, schema)?;
         match expr.op {
             BinaryOperator::Divide if numbers(&expr.left)? && numbers(&expr.right)? => {
                 Ok(PlannerResult::Planned(DIVIDE.call(vec![expr.left, expr.right])))
             }
-            BinaryOperator::MyIntegerDivide => {
-                let whole = |side| datafusion_expr::cast(side, DataType::Int64);
-                let quotient =
-                    datafusion_expr::binary_expr(whole(expr.left), Operator::Divide, whole(expr.right));
-                Ok(PlannerResult::Planned(quotient))
+            BinaryOperator::MyIntegerDivide => super::operands::quotient(expr, schema),
+            BinaryOperator::Modulo => {
+                let double = |side: &Expr| {
+                    Ok::<_, datafusion_common::DataFusionError>(side.get_type(schema)?.is_floating())
+                };
+                Ok(PlannerResult::Planned(match double(&expr.left)? || double(&expr.right)? {
+                    true => super::floats::remainder(expr.left, expr.right),
+                    false => datafusion_spark::function::math::modulus().call(vec![expr.left, expr.right]),
+                }))
             }
+            BinaryOperator::PGBitwiseShiftLeft => {
+                Ok(shift(datafusion_spark::function::bitwise::shiftleft(), expr))
+            }
+            BinaryOperator::PGBitwiseShiftRight => {
+                Ok(shift(datafusion_spark::function::bitwise::shiftright(), expr))
+            }
+            BinaryOperator::Plus | BinaryOperator::Minus => days_later(expr, schema),
             _ => Ok(PlannerResult::Original(expr)),
         }
     }
+
+    fn plan_field_access(
+        &self,
+        expr: RawFieldAccessExpr,
+        schema: &datafusion_common::DFSchema,
+    ) -> Result<PlannerResult<RawFieldAccessExpr>> {
+        Ok(PlannerResult::Planned(super::access::access(expr, schema)?))
+    }
+
+    fn plan_compound_identifier(
+        &self,
+        field: &Field,
+        qualifier: Option<&TableReference>,
+        names: &[String],
+    ) -> Result<PlannerResult<Vec<Expr>>> {
+        let mut of = field.data_type().clone();
+        let mut expr = Expr::Column(datafusion_common::Column::from((qualifier, field)));
+        for name in names {
+            expr = super::access::named(expr, &of, name)?;
+            of = super::access::type_of_named(&of, name);
+        }
+        Ok(PlannerResult::Planned(expr))
+    }
+
+    fn plan_extract(&self, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
+        let [part, of] = take_function_args("extract", args)?;
+        match part.as_literal().and_then(|part| part.try_as_str().flatten()) {
+            Some(name) => Ok(PlannerResult::Planned(time::part(name, of)?)),
+            None => plan_err!("extract(part FROM time): the part is a name, such as YEAR"),
+        }
+    }
+}
+
+fn shift(function: Arc<ScalarUDF>, expr: RawBinaryExpr) -> PlannerResult<RawBinaryExpr> {
+    PlannerResult::Planned(function.call(vec![expr.left, expr.right]))
+}
+
+/// `date + days` and `date - days`.
+fn days_later(
+    expr: RawBinaryExpr,
+    schema: &datafusion_common::DFSchema,
+) -> Result<PlannerResult<RawBinaryExpr>> {
+    use datafusion_expr::{ExprSchemable, sqlparser::ast::BinaryOperator};
+    let (left, right) = (expr.left.get_type(schema)?, expr.right.get_type(schema)?);
+    let call = |name: &str, date, days| {
+        let function = super::scalars().remove(name);
+        function.map(|function| PlannerResult::Planned(function.call(vec![date, days])))
+    };
+    let planned = match (&left, &right, &expr.op) {
+        (DataType::Date32, days, BinaryOperator::Plus) if days.is_integer() => {
+            call("date_add", expr.left.clone(), expr.right.clone())
+        }
+        (DataType::Date32, days, _) if days.is_integer() => {
+            call("date_sub", expr.left.clone(), expr.right.clone())
+        }
+        (days, DataType::Date32, BinaryOperator::Plus) if days.is_integer() => {
+            call("date_add", expr.right.clone(), expr.left.clone())
+        }
+        _ => None,
+    };
+    Ok(planned.unwrap_or(PlannerResult::Original(expr)))
 }
 
 pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
@@ -113,7 +187,7 @@ fn quotients(left: &Float64Array, right: &Float64Array) -> Result<Float64Array> 
 }
 
 /// The decimal type that holds a whole number, or a decimal itself.
-fn as_decimal(of: &DataType) -> DataType {
+pub(super) fn as_decimal(of: &DataType) -> DataType {
     match of {
         DataType::Int8 | DataType::UInt8 => DataType::Decimal128(3, 0),
         DataType::Int16 | DataType::UInt16 => DataType::Decimal128(5, 0),

@@ -1,14 +1,31 @@
 //! Spark's functions: those of `datafusion-spark`, then DataFusion's own under Spark's names, then ours.
 
+mod access;
 mod aggregates;
 mod arithmetic;
+mod cast;
+mod checked;
+mod floats;
+mod function;
+mod json;
+mod lists;
+mod murmur;
 mod now;
+mod operands;
+mod regexes;
+mod rounding;
+mod strings;
 mod text;
+mod time;
 mod window;
+mod zone;
 
 pub(super) use self::aggregates::functions as aggregates;
 pub(crate) use self::{
+    cast::spark_cast,
+    checked::checked,
     now::EpochTime,
+    time::plus_interval,
     window::{SESSION_WINDOW, WINDOW, Windows, duration, instants, is_time_window, length_of_time, windows},
 };
 
@@ -41,11 +58,44 @@ fn ours() -> Vec<Arc<ScalarUDF>> {
     ours.extend(arithmetic::functions());
     ours.extend(now::functions());
     ours.extend(text::functions());
+    ours.extend(strings::functions());
+    ours.extend(regexes::functions());
+    ours.extend(floats::functions());
+    ours.extend(rounding::functions());
+    ours.extend(checked::functions());
+    ours.extend(access::functions());
+    ours.extend(lists::functions());
+    ours.extend(json::functions());
+    ours.extend(murmur::functions());
+    ours.extend(time::functions());
     ours
 }
 
 /// Spark's name, and that of DataFusion's function that does the same.
-const RENAMED: &[(&str, &str)] = &[("ucase", "upper"), ("lcase", "lower")];
+const RENAMED: &[(&str, &str)] = &[
+    ("ucase", "upper"),
+    ("lcase", "lower"),
+    ("date_diff", "datediff"),
+    ("dateadd", "date_add"),
+    ("datepart", "date_part"),
+    ("to_timestamp_ltz", "to_timestamp"),
+    ("position", "locate"),
+    ("cardinality", "size"),
+    ("array_size", "size"),
+    ("array_remove", "array_remove_all"),
+    ("startswith", "starts_with"),
+    ("endswith", "ends_with"),
+    ("chr", "char"),
+    ("power", "pow"),
+    ("regexp", "regexp_like"),
+    ("rlike", "regexp_like"),
+    ("sign", "signum"),
+    ("len", "length"),
+    ("char_length", "length"),
+    ("character_length", "length"),
+    ("sha", "sha1"),
+    ("printf", "format_string"),
+];
 
 /// Functions of windows of rows by their names in lower case.
 pub(super) fn windows_of_rows() -> HashMap<String, Arc<WindowUDF>> {
@@ -55,7 +105,10 @@ pub(super) fn windows_of_rows() -> HashMap<String, Arc<WindowUDF>> {
 
 pub(super) fn higher_order() -> HashMap<String, Arc<HigherOrderUDF>> {
     let all = datafusion_functions_nested::all_default_higher_order_functions();
-    all.into_iter().map(|function| (function.name().to_lowercase(), function)).collect()
+    let names = [("transform", "array_transform"), ("filter", "array_filter"), ("exists", "array_any_match")];
+    let spark =
+        |of: &str| names.iter().find(|(_, theirs)| *theirs == of).map(|(spark, _)| (*spark).to_owned());
+    all.into_iter().filter_map(|function| Some((spark(function.name())?, function))).collect()
 }
 
 /// What gives operators and literals their meaning; the first that knows one wins.

@@ -4,7 +4,7 @@ use arrow::{
     array::{Array, ArrayRef, AsArray, Int32Array, ListBuilder, StringArray, StringBuilder},
     datatypes::{DataType, Field, Int32Type},
 };
-use datafusion_common::{Result, exec_datafusion_err, exec_err};
+use datafusion_common::{Result, exec_err};
 use datafusion_expr::{
     ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility,
 };
@@ -61,9 +61,7 @@ fn split(texts: &StringArray, patterns: &StringArray, limits: Option<Int32Array>
         };
         let (text, pattern) = (texts.value(row), patterns.value(row));
         if compiled.as_ref().is_none_or(|(of, _)| *of != pattern) {
-            let regex = Regex::new(pattern)
-                .map_err(|e| exec_datafusion_err!("{pattern:?} is no regular expression: {e}"))?;
-            compiled = Some((pattern, regex));
+            compiled = Some((pattern, super::regexes::compiled(pattern)?));
         }
         if let Some((_, regex)) = &compiled {
             between(text, regex, limit, |part| parts.values().append_value(part));

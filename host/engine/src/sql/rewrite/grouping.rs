@@ -1,6 +1,6 @@
 //! `GROUP BY … WITH ROLLUP`, `grouping()` and `grouping_id()` in DataFusion's words.
 
-use super::aggregates::cast;
+use super::calls::cast;
 use datafusion_expr::sqlparser::ast::{
     DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr,
     GroupByWithModifier, Ident, ObjectNamePart, Select, VisitMut, VisitorMut,
@@ -68,5 +68,5 @@ pub(super) fn typed(expr: &mut Expr) {
         _ => return,
     };
     *name = Ident::new("grouping");
-    *expr = cast(expr.clone(), of);
+    *expr = cast(expr, of);
 }

@@ -41,4 +41,7 @@ const RENAMED: &[(&str, &str)] = &[
     ("variance", "var_samp"),
     ("every", "bool_and"),
     ("some", "bool_or"),
+    ("any", "bool_or"),
+    ("array_agg", "collect_list"),
+    ("try_avg", "avg"),
 ];
