@@ -40,9 +40,11 @@ fn every_recorded_answer_is_given_by_a_query_that_is_resumed_after_every_epoch()
 #[test]
 fn every_recorded_answer_is_given_by_a_query_that_crashes_at_any_step() {
     each(async |scenario| {
-        let mut step = 0;
+        // In the short form every fourth step, beginning with another one for each scenario.
+        let every = if std::env::var_os("STREAMHOST_TEST_LONG").is_some() { 1 } else { 4 };
+        let mut step = scenario.as_os_str().len() as u64 % every;
         while same(scenario, 2, How::CrashedAt(step)).await {
-            step += 1;
+            step += every;
         }
         assert!(step > 10, "{}: {step} steps", scenario.display());
     });
