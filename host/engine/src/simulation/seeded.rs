@@ -49,6 +49,7 @@ impl World {
             retain_epochs: 4,
             restart: Restart { attempts: 2, first: Duration::from_secs(1), longest: Duration::from_secs(60) },
             stop_timeout: Duration::from_secs(30),
+            max_state: crate::MAX_STATE,
         };
         let parts = Parts { job: self.job.clone(), fate: self.fate.clone(), answers: self.answers.clone() };
         let query = Query {

@@ -98,7 +98,7 @@ impl Planner for Parts {
         let source = |(name, index)| {
             let of: &str = name;
             let source = Rows { index, job: self.job.clone(), fate: self.fate.clone() };
-            NamedSource { name: of.to_owned(), source: Arc::new(source) }
+            NamedSource { name: of.to_owned(), source: Arc::new(source), idle_after: None }
         };
         Ok(SOURCES.into_iter().zip(0..).map(source).collect())
     }
@@ -112,7 +112,7 @@ impl Planner for Parts {
             tables.insert((*source).to_owned(), Outputs::alike(input));
         }
         for ((name, mode, _), planned) in QUERIES.iter().zip(planned()) {
-            let input = planned.add_to(&mut flow, name, &tables, &[*mode])?.of(*mode)?;
+            let input = planned.add_to(&mut flow, name, &tables, &[*mode])?.0.of(*mode)?;
             flow.sinks.push(self.sink(name, *mode, input, planned.schema()));
         }
         let left = tables["l"].of(OutputMode::Append)?;
