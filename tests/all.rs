@@ -14,6 +14,7 @@ mod hostile;
 mod kill;
 mod lifecycle;
 mod live;
+mod migrate;
 mod modes;
 mod pipelines;
 mod pipes;

@@ -13,12 +13,13 @@ mod value;
 use self::{
     documented::{Difference, Documented},
     evaluate::Answers,
-    value::{same, type_name},
+    value::same,
 };
 use engine::Error;
 use serde::Deserialize;
 use serde_json::Value;
 use std::{env, fs, path::PathBuf};
+use tests::spark_types::type_name;
 
 #[derive(Deserialize)]
 struct Topic {

@@ -3,8 +3,8 @@
 use arrow::{
     array::{Array, AsArray},
     datatypes::{
-        DataType, Date32Type, Decimal128Type, Field, Float32Type, Float64Type, Int8Type, Int16Type,
-        Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType,
+        DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
+        Int64Type, TimeUnit, TimestampMicrosecondType,
     },
 };
 use jiff::{Timestamp, civil::date};
@@ -73,40 +73,6 @@ fn day(number: i32) -> String {
     let span = jiff::Span::new().try_days(number);
     let day = span.and_then(|span| date(1970, 1, 1).checked_add(span));
     day.map_or(format!("day {number}"), |day| day.to_string())
-}
-
-/// Spark's name of a type; an Arrow type that Spark does not have keeps Arrow's.
-pub(super) fn type_name(of: &DataType) -> String {
-    match of {
-        DataType::Null => "void".into(),
-        DataType::Boolean => "boolean".into(),
-        DataType::Int8 => "tinyint".into(),
-        DataType::Int16 => "smallint".into(),
-        DataType::Int32 => "int".into(),
-        DataType::Int64 => "bigint".into(),
-        DataType::Float32 => "float".into(),
-        DataType::Float64 => "double".into(),
-        DataType::Decimal128(precision, scale) => format!("decimal({precision},{scale})"),
-        DataType::Utf8 => "string".into(),
-        DataType::Binary => "binary".into(),
-        DataType::Date32 => "date".into(),
-        DataType::Timestamp(TimeUnit::Microsecond, Some(_)) => "timestamp".into(),
-        DataType::Timestamp(TimeUnit::Microsecond, None) => "timestamp_ntz".into(),
-        DataType::List(item) => format!("array<{}>", type_name(item.data_type())),
-        DataType::Map(entries, _) => match entries.data_type() {
-            DataType::Struct(entry) => {
-                let names: Vec<_> = entry.iter().map(|field| type_name(field.data_type())).collect();
-                format!("map<{}>", names.join(","))
-            }
-            other => other.to_string(),
-        },
-        DataType::Struct(fields) => {
-            let named = |field: &Field| format!("{}:{}", field.name(), type_name(field.data_type()));
-            let named: Vec<_> = fields.iter().map(|field| named(field)).collect();
-            format!("struct<{}>", named.join(","))
-        }
-        other => format!("{other}"),
-    }
 }
 
 /// Whether two values are the same; doubles may differ in their last digits, as libraries of mathematics do.

@@ -8,7 +8,8 @@
 
 mod recorded;
 
-use self::recorded::{Recorded, canonical, difference, simple_type, sorted};
+use self::recorded::{Recorded, canonical, difference, sorted};
+use crate::spark_types::type_name;
 use arrow::{
     array::RecordBatch,
     json::{WriterBuilder, writer::LineDelimited},
@@ -174,7 +175,7 @@ impl Planner for Collecting {
         for named in &mut flow.sinks {
             named.sink = Arc::new(self.seen.clone());
             let columns = arrow::datatypes::DataType::Struct(named.schema.fields().clone());
-            self.seen.answers(|seen| seen.columns = simple_type(&columns));
+            self.seen.answers(|seen| seen.columns = type_name(&columns));
         }
         Ok(flow)
     }

@@ -31,6 +31,24 @@ impl Watermark {
     }
 }
 
+/// A length of time, in microseconds, as people write it: in the largest unit of which it is a whole number.
+pub(crate) fn span(micros: i64) -> String {
+    const UNITS: [(i64, &str); 5] = [
+        (86_400_000_000, "day"),
+        (3_600_000_000, "hour"),
+        (60_000_000, "minute"),
+        (1_000_000, "second"),
+        (1_000, "ms"),
+    ];
+    let unit = UNITS.iter().find(|(length, _)| micros != 0 && micros % length == 0);
+    match unit {
+        Some((length, "ms")) => format!("{} ms", micros / length),
+        Some((length, unit)) if micros.abs() == *length => format!("{} {unit}", micros / length),
+        Some((length, unit)) => format!("{} {unit}s", micros / length),
+        None => format!("{micros} µs"),
+    }
+}
+
 /// The two values that an epoch runs with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InForce {
@@ -164,6 +182,12 @@ mod tests {
         assert_eq!(all.global, Watermark(10));
         all.advance(Policy::Max, [seen("a", None), seen("b", Some(30))]);
         assert_eq!(all.global, Watermark(30));
+    }
+
+    #[test]
+    fn a_length_of_time_is_written_in_its_largest_whole_unit() {
+        let texts = [300_000_000, 60_000_000, 5_400_000_000, 1_500_000, 7, 0].map(span);
+        assert_eq!(texts, ["5 minutes", "1 minute", "90 minutes", "1500 ms", "7 µs", "0 µs"]);
     }
 
     #[test]

@@ -1,5 +1,8 @@
 use crate::{
-    EpochContext, Port, Result, StepFacts, event_time::Watermark, operators::Layout, shards::ShardState,
+    EpochContext, Port, Result, StepFacts,
+    event_time::Watermark,
+    operators::{LATE, Layout},
+    shards::ShardState,
 };
 use arrow::array::RecordBatch;
 
@@ -19,14 +22,17 @@ pub trait Keyed: Send + Sync {
     /// What leaves: the main output first, then side outputs by name.
     fn ports(&self) -> &[Port];
 
-    /// How many of the ports the shards write to. The scatters write to those behind them.
-    fn shard_ports(&self) -> usize;
+    /// How many of the ports the shards write to. The scatters write to the one behind them, of rows that come too late.
+    fn shard_ports(&self) -> usize {
+        let ports = self.ports();
+        ports.iter().position(|port| port.name == LATE).unwrap_or(ports.len())
+    }
 
-    /// Whether state may become final because the watermark has risen, so that an epoch without rows has something to do.
-    fn waits_for_watermark(&self) -> bool;
-
-    /// Whether every entry of its state has a time at which it is looked at again.
-    fn timed(&self) -> bool;
+    /// Whether every entry of its state has a time at which it is looked at again. Then state may become final because the
+    /// watermark has risen, and an epoch without rows has something to do.
+    fn timed(&self) -> bool {
+        false
+    }
 
     /// The watermark of what leaves, if that of what comes in is `input`: lower where rows wait for others before they leave.
     fn output_watermark(&self, input: Watermark) -> Watermark {
@@ -48,7 +54,9 @@ pub trait Keyed: Send + Sync {
     fn operator(&self, cx: &EpochContext) -> Result<Box<dyn Operator>>;
 
     /// Rows that came too late since the last call.
-    fn take_late(&self) -> u64;
+    fn take_late(&self) -> u64 {
+        0
+    }
 }
 
 /// One partition of an input on its way to the shards.

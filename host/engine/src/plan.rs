@@ -136,7 +136,7 @@ impl Dataflow {
     pub fn waits_above(&self, input: Input) -> bool {
         let Input::Step { step, .. } = input else { return false };
         self.steps.get(step).is_some_and(|named| {
-            matches!(&named.work, Work::Keyed(step) if step.waits_for_watermark())
+            matches!(&named.work, Work::Keyed(step) if step.timed())
                 || named.inputs.iter().any(|above| self.waits_above(*above))
         })
     }

@@ -1,9 +1,12 @@
-//! `checkpoint show` and `checkpoint reset`.
+//! `checkpoint show`, `checkpoint reset` and `checkpoint migrate`.
 
-use crate::{cli, process};
+use crate::{
+    cli::{self, MigrateArgs},
+    process,
+};
 use engine::{
     Clock, Epoch, Error, Result, SystemClock,
-    checkpoint::{Checkpoint, EpochSummary, LocalStore, Metadata},
+    checkpoint::{Checkpoint, EpochSummary, LocalStore, Metadata, Migration},
 };
 use std::{fmt::Write, path::Path, sync::Arc};
 
@@ -14,6 +17,7 @@ pub(crate) fn checkpoint(command: cli::Checkpoint) -> Result<()> {
             cli::Checkpoint::Reset { checkpoint, to, new_id, restored } => {
                 reset(checkpoint, Epoch(*to), *new_id, *restored).await
             }
+            cli::Checkpoint::Migrate(args) => migrate(args).await,
         }
     })?;
     crate::print(&text)
@@ -77,4 +81,27 @@ async fn reset(path: &Path, to: Epoch, new_id: bool, restored: bool) -> Result<S
         );
     }
     Ok(out)
+}
+
+async fn migrate(args: &MigrateArgs) -> Result<String> {
+    let renamed = args.rename.iter().map(|names| {
+        let split = names.split_once('=').filter(|(old, new)| !old.is_empty() && !new.is_empty());
+        let (old, new) = split.ok_or_else(|| {
+            Error::invalid(format!("--rename {names}: write the old and the new name, as in counts=totals"))
+        })?;
+        Ok((old.to_owned(), new.to_owned()))
+    });
+    let migration = Migration {
+        renamed: renamed.collect::<Result<_>>()?,
+        forgotten: args.forget.iter().cloned().collect(),
+        empty: args.empty.iter().cloned().collect(),
+    };
+    let (from, _) = open(&args.from).await?;
+    let to = Checkpoint::new(Arc::new(LocalStore::new(&args.to)));
+    let last = from.migrate(&to, &migration, SystemClock::new().now()).await?;
+    Ok(format!(
+        "{} goes on after epoch {last}; the host of {} is replaced\n",
+        args.to.display(),
+        args.from.display()
+    ))
 }

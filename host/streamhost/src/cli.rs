@@ -353,6 +353,33 @@ Examples:
         #[arg(long)]
         restored: bool,
     },
+    /// Make a checkpoint for a pipeline whose steps with state have changed
+    ///
+    /// The new checkpoint goes on where the old one has committed last, as the same query. State of steps that are not named stays.
+    #[command(after_long_help = "\
+Examples:
+  streamhost checkpoint migrate ckpt ckpt2 --rename counts=totals     # the step is called otherwise now
+  streamhost checkpoint migrate ckpt ckpt2 --forget counts            # the step is gone
+  streamhost checkpoint migrate ckpt ckpt2 --empty sessions           # the step is new, and knows nothing of the rows before")]
+    Migrate(MigrateArgs),
+}
+
+/// `streamhost checkpoint migrate`.
+#[derive(Args)]
+pub(crate) struct MigrateArgs {
+    /// The checkpoint's directory.
+    pub(crate) from: PathBuf,
+    /// The directory of the new one.
+    pub(crate) to: PathBuf,
+    /// A step that has state, and its new name.
+    #[arg(long, value_name = "OLD=NEW")]
+    pub(crate) rename: Vec<String>,
+    /// A step whose state is left behind.
+    #[arg(long, value_name = "STEP")]
+    pub(crate) forget: Vec<String>,
+    /// A step that is new, and begins without state.
+    #[arg(long, value_name = "STEP")]
+    pub(crate) empty: Vec<String>,
 }
 
 #[derive(Subcommand)]

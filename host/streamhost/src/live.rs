@@ -21,10 +21,13 @@ use std::{
     },
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 /// The longest question.
 const QUESTION: u64 = 1 << 20;
+/// Who neither asks nor reads for so long is not waited for: others have questions too.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Serialize, Deserialize)]
 struct Question {
@@ -67,7 +70,7 @@ impl Asked {
             .snapshot()
             .into_iter()
             .map(|(name, Snapshot { schema, rows, .. })| (name, Rows { schema, batches: rows }));
-        Ok(ask(sql, tables.collect(), &self.time_zone, self.clock.now().0)?)
+        Ok(ask(sql, tables.collect(), &self.time_zone, &*self.clock)?)
     }
 }
 
@@ -98,6 +101,8 @@ pub(crate) fn listen(name: &str, asked: Asked) -> Result<Option<Listener>> {
 
 fn answer(stream: UnixStream, asked: &Asked) -> Result<()> {
     let doing = || "the asker has gone";
+    stream.set_read_timeout(Some(PATIENCE)).doing(Kind::Unavailable, doing)?;
+    stream.set_write_timeout(Some(PATIENCE)).doing(Kind::Unavailable, doing)?;
     let mut line = String::new();
     BufReader::new(&stream).take(QUESTION).read_line(&mut line).doing(Kind::Unavailable, doing)?;
     if line.is_empty() {

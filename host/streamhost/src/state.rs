@@ -7,7 +7,7 @@ use crate::{
 };
 use connectors::formats::ddl;
 use engine::{
-    Clock, Epoch, Result, SystemClock,
+    Epoch, Result, SystemClock,
     checkpoint::StepState,
     sql::{Rows, ask},
 };
@@ -55,6 +55,6 @@ fn query(asked: &StateQuery) -> Result<String> {
         tables.insert(format!("operator_{number}"), rows.clone());
         tables.insert(step, rows);
     }
-    let rows = ask(&asked.sql, tables, "UTC", SystemClock::new().now().0)?;
+    let rows = ask(&asked.sql, tables, "UTC", &SystemClock::new())?;
     answer::text(&rows, asked.format, TimeZone::UTC)
 }

@@ -1,6 +1,5 @@
 //! What Spark answered, as it was recorded.
 
-use arrow::datatypes::{DataType, TimeUnit};
 use engine::{Kind, Result, ResultExt};
 use serde_json::{Map, Value};
 use std::{collections::BTreeMap, fs, path::Path};
@@ -108,32 +107,5 @@ fn normal(value: &Value) -> Value {
             Err(_) => value.clone(),
         },
         other => other.clone(),
-    }
-}
-
-/// A type as Spark writes it on one line: `struct<a:int,b:array<string>>`.
-pub(super) fn simple_type(of: &DataType) -> String {
-    match of {
-        DataType::Boolean => "boolean".into(),
-        DataType::Int8 => "tinyint".into(),
-        DataType::Int16 => "smallint".into(),
-        DataType::Int32 => "int".into(),
-        DataType::Int64 => "bigint".into(),
-        DataType::Float32 => "float".into(),
-        DataType::Float64 => "double".into(),
-        DataType::Decimal128(precision, scale) => format!("decimal({precision},{scale})"),
-        DataType::Utf8 => "string".into(),
-        DataType::Binary => "binary".into(),
-        DataType::Date32 => "date".into(),
-        DataType::Timestamp(TimeUnit::Microsecond, Some(_)) => "timestamp".into(),
-        DataType::Timestamp(TimeUnit::Microsecond, None) => "timestamp_ntz".into(),
-        DataType::List(item) => format!("array<{}>", simple_type(item.data_type())),
-        DataType::Struct(fields) => {
-            let field = |field: &arrow::datatypes::FieldRef| {
-                format!("{}:{}", field.name(), simple_type(field.data_type()))
-            };
-            format!("struct<{}>", fields.iter().map(field).collect::<Vec<_>>().join(","))
-        }
-        other => format!("{other}, which is no type of Spark's"),
     }
 }

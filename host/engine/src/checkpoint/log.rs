@@ -303,7 +303,7 @@ impl Checkpoint {
         record::parse(&format!("{}/{name}", self.location()), &bytes).map(Some)
     }
 
-    async fn create<T: Serialize>(&self, name: &str, record: &T) -> Result<Created> {
+    pub(super) async fn create<T: Serialize>(&self, name: &str, record: &T) -> Result<Created> {
         self.store.create(name, record::format(record)?).await
     }
 

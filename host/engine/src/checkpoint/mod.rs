@@ -14,6 +14,7 @@
 mod local;
 mod log;
 mod memory;
+mod migrate;
 mod record;
 mod state;
 mod store;
@@ -21,6 +22,7 @@ mod store;
 pub use local::LocalStore;
 pub use log::{Checkpoint, EpochSummary};
 pub use memory::MemoryStore;
+pub use migrate::Migration;
 pub use record::{CommitRecord, FORMAT_VERSION, Metadata, OffsetRecord, Owner, Ranges, Resume, StateRecord};
 pub use state::StepState;
 pub use store::{CheckpointStore, Created};

@@ -83,6 +83,6 @@ impl Checkpoint {
     }
 }
 
-fn layout_of(step: &str) -> String {
+pub(super) fn layout_of(step: &str) -> String {
     format!("state/{step}/layout")
 }

@@ -27,6 +27,7 @@ use super::{
 };
 use crate::{
     EpochContext, Keyed, Kind, Operator, OutputMode, Port, Result, ResultExt, Scatter, StepFacts,
+    event_time::span,
     sql::{Expression, Windows},
 };
 use arrow::{
@@ -150,12 +151,11 @@ impl Keyed for Aggregate {
         let key = |key: &Key| match key {
             Key::Plain(expression) => expression.text().to_owned(),
             Key::Window { time, windows, .. } => {
-                format!(
-                    "windows of {} ms every {} ms of {}",
-                    windows.size / 1000,
-                    windows.slide / 1000,
-                    time.text()
-                )
+                let every = match windows.tumbling() {
+                    true => String::new(),
+                    false => format!(" every {}", span(windows.slide)),
+                };
+                format!("windows of {}{every} of {}", span(windows.size), time.text())
             }
         };
         let keys: Vec<String> = self.plan.keys.iter().map(key).collect();
@@ -179,14 +179,6 @@ impl Keyed for Aggregate {
 
     fn ports(&self) -> &[Port] {
         &self.ports
-    }
-
-    fn shard_ports(&self) -> usize {
-        self.plan.modes.len()
-    }
-
-    fn waits_for_watermark(&self) -> bool {
-        self.plan.timed()
     }
 
     fn timed(&self) -> bool {

@@ -25,7 +25,9 @@ use super::{
     rows::{Codec, column},
 };
 use crate::{
-    EpochContext, Error, Keyed, Operator, Port, Result, Scatter, StepFacts, event_time::Watermark, sql,
+    EpochContext, Error, Keyed, Operator, Port, Result, Scatter, StepFacts,
+    event_time::{Watermark, span},
+    sql,
 };
 use arrow::{
     array::{ArrayRef, Int64Array, RecordBatch},
@@ -185,7 +187,7 @@ impl Keyed for DropDuplicates {
             Leaves::Never => "every key stays in state for ever".to_owned(),
             Leaves::AtTime => "a key leaves state when the watermark has passed it".to_owned(),
             Leaves::After(delay) => {
-                format!("a key leaves state {} ms after its first row, by the watermark", delay / 1000)
+                format!("a key leaves state {} after its first row, by the watermark", span(delay))
             }
         };
         StepFacts {
@@ -198,14 +200,6 @@ impl Keyed for DropDuplicates {
 
     fn ports(&self) -> &[Port] {
         &self.ports
-    }
-
-    fn shard_ports(&self) -> usize {
-        LATE_PORT
-    }
-
-    fn waits_for_watermark(&self) -> bool {
-        self.plan.timed()
     }
 
     fn timed(&self) -> bool {

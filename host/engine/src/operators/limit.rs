@@ -48,18 +48,6 @@ impl Keyed for Limit {
         &self.ports
     }
 
-    fn shard_ports(&self) -> usize {
-        self.ports.len()
-    }
-
-    fn waits_for_watermark(&self) -> bool {
-        false
-    }
-
-    fn timed(&self) -> bool {
-        false
-    }
-
     fn has_result(&self) -> bool {
         false
     }
@@ -76,10 +64,6 @@ impl Keyed for Limit {
 
     fn operator(&self, _: &EpochContext) -> Result<Box<dyn Operator>> {
         Ok(Box::new(Counting { most: self.most, mode: self.mode, rows: Vec::new() }))
-    }
-
-    fn take_late(&self) -> u64 {
-        0
     }
 }
 

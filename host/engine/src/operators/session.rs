@@ -27,6 +27,7 @@ use super::{
 };
 use crate::{
     EpochContext, Error, Keyed, Operator, OutputMode, Port, Result, Scatter, StepFacts,
+    event_time::span,
     sql::{Expression, length_of_time},
 };
 use arrow::{
@@ -137,7 +138,7 @@ impl Sessions {
 impl Keyed for Sessions {
     fn facts(&self) -> StepFacts {
         let gap = match &self.plan.gap {
-            Gap::Fixed(micros) => format!("{} ms", micros / 1000),
+            Gap::Fixed(micros) => span(*micros),
             Gap::OfRow(expression) => expression.text().to_owned(),
         };
         let keys: Vec<&str> = self.plan.keys.iter().map(Expression::text).collect();
@@ -159,14 +160,6 @@ impl Keyed for Sessions {
 
     fn ports(&self) -> &[Port] {
         &self.ports
-    }
-
-    fn shard_ports(&self) -> usize {
-        LATE_PORT
-    }
-
-    fn waits_for_watermark(&self) -> bool {
-        self.plan.timed()
     }
 
     fn timed(&self) -> bool {

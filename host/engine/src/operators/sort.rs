@@ -67,18 +67,6 @@ impl Keyed for Sort {
         &self.ports
     }
 
-    fn shard_ports(&self) -> usize {
-        self.ports.len()
-    }
-
-    fn waits_for_watermark(&self) -> bool {
-        false
-    }
-
-    fn timed(&self) -> bool {
-        false
-    }
-
     fn has_result(&self) -> bool {
         false
     }
@@ -93,10 +81,6 @@ impl Keyed for Sort {
 
     fn operator(&self, cx: &EpochContext) -> Result<Box<dyn Operator>> {
         Ok(Box::new(Sorting { by: self.by.clone(), now: cx.now, rows: Vec::new() }))
-    }
-
-    fn take_late(&self) -> u64 {
-        0
     }
 }
 

@@ -25,7 +25,9 @@ use super::{
     rows::Codec,
 };
 use crate::{
-    EpochContext, Keyed, Operator, Port, Result, Scatter, StepFacts, event_time::Watermark, sql::Expression,
+    EpochContext, Keyed, Operator, Port, Result, Scatter, StepFacts,
+    event_time::{Watermark, span},
+    sql::Expression,
 };
 use arrow::datatypes::SchemaRef;
 use datafusion_common::JoinType;
@@ -157,7 +159,10 @@ impl Side {
             None => "stay in state for ever".into(),
             Some(Due::Key(_)) => "leave state when the watermark has passed the time in their key".into(),
             Some(Due::After(millis)) => {
-                format!("leave state when the watermark is {millis} ms past their time")
+                format!(
+                    "leave state when the watermark is {} past their time",
+                    span(millis.saturating_mul(1000))
+                )
             }
         }
     }
@@ -196,14 +201,6 @@ impl Keyed for StreamJoin {
 
     fn ports(&self) -> &[Port] {
         &self.ports
-    }
-
-    fn shard_ports(&self) -> usize {
-        1
-    }
-
-    fn waits_for_watermark(&self) -> bool {
-        self.plan.timed()
     }
 
     fn timed(&self) -> bool {

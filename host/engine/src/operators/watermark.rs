@@ -4,7 +4,7 @@ use super::rows;
 use crate::{
     Batch, Batching, EpochContext, Error, Kind, Port, Result, ResultExt, Step, StepFacts, StepProgress,
     Timestamp, Worker,
-    event_time::{Times, TimesSeen},
+    event_time::{Times, TimesSeen, span},
     sql::with_delay,
 };
 use arrow::{
@@ -96,7 +96,11 @@ impl WatermarkStep {
 impl Step for WatermarkStep {
     fn facts(&self) -> StepFacts {
         StepFacts {
-            description: format!("watermark on `{}`, {} ms behind", self.name, self.delay),
+            description: format!(
+                "watermark on `{}`, {} behind",
+                self.name,
+                span(self.delay.saturating_mul(1000))
+            ),
             deterministic: true,
             digest: None,
             details: self

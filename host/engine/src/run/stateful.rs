@@ -67,7 +67,7 @@ impl Run<'_> {
     pub(super) fn watermark_has_work(&self, trigger: Trigger) -> bool {
         trigger != Trigger::Once
             && self.watermarks.global > self.in_force.eviction
-            && self.flow.keyed().any(|(_, _, step)| step.waits_for_watermark())
+            && self.flow.keyed().any(|(_, _, step)| step.timed())
     }
 
     /// Makes the state durable, and answers its files.
@@ -111,9 +111,12 @@ impl Run<'_> {
         let now: BTreeMap<&str, String> =
             self.flow.keyed().map(|(_, name, step)| (name, described(&**step))).collect();
         let place = self.checkpoint.location();
-        let remedy = "use another `checkpoint`, which starts from the beginning, or change it back";
+        let remedy = "use another `checkpoint`, which starts from the beginning, or change it back; `streamhost checkpoint migrate` \
+                      carries over what still fits";
         for (name, StateRecord { of, .. }) in kept {
             let what = match now.get(name.as_str()) {
+                // A migration has said that the step is new, and begins with nothing.
+                Some(_) if of.is_empty() => continue,
                 Some(now) if now == of => continue,
                 Some(now) => format!(
                     "step `{name}` is now {now}, but its state in checkpoint {place} was made by {of}"

@@ -2,7 +2,7 @@
 
 use super::{Catalog, EpochTime, Sql, SqlError, error::OrError};
 
-use crate::{Kind, Result, ResultExt};
+use crate::{Clock, Error, Kind, Result, ResultExt};
 use arrow::{
     array::{RecordBatch, RecordBatchOptions},
     datatypes::SchemaRef,
@@ -18,10 +18,13 @@ use datafusion::{
     prelude::SessionConfig,
 };
 use datafusion_expr::{LogicalPlan, TableSource};
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// What one question may take, in bytes, beside the tables.
 const MEMORY: usize = 256 << 20;
+
+/// How long one question may take.
+const TIME: Duration = Duration::from_secs(60);
 
 /// A table whose rows are all there.
 #[derive(Clone, Debug)]
@@ -33,10 +36,15 @@ pub struct Rows {
 }
 
 /// Answers a query over tables that are at hand: any SELECT in Spark's dialect, those included that no stream could answer.
-/// Times without a zone are of `time_zone`; `now`, in microseconds, is what `current_timestamp()` is.
+/// Times without a zone are of `time_zone`; `current_timestamp()` is the clock's time.
 ///
-/// Blocks the thread until the answer is there.
-pub fn ask(sql: &str, tables: BTreeMap<String, Rows>, time_zone: &str, now: i64) -> Result<Rows, SqlError> {
+/// Blocks the thread until the answer is there; [`Kind::Data`] if that takes more than a minute, or too much memory.
+pub fn ask(
+    sql: &str,
+    tables: BTreeMap<String, Rows>,
+    time_zone: &str,
+    clock: &dyn Clock,
+) -> Result<Rows, SqlError> {
     let doing = || "SQL".to_owned();
     let schemas = tables.iter().map(|(name, rows)| (name.clone(), rows.schema.clone())).collect();
     let mut sources = BTreeMap::new();
@@ -60,9 +68,14 @@ pub fn ask(sql: &str, tables: BTreeMap<String, Rows>, time_zone: &str, now: i64)
         .build();
     let thread = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let thread = thread.doing(Kind::Unavailable, || "a thread for a question")?;
-    let _now = EpochTime::set(now);
+    let _now = EpochTime::set(clock.now().0);
     let schema = plan.schema();
-    let batches = thread.block_on(run(SessionContext::new_with_state(state), plan.plan)).data(doing)?;
+    let batches = thread.block_on(async {
+        tokio::select! {
+            batches = run(SessionContext::new_with_state(state), plan.plan) => batches.data(doing),
+            () = clock.sleep(TIME) => Err(Error::data(format!("SQL: the answer takes longer than {TIME:?}; ask for less"))),
+        }
+    })?;
     Ok(Rows { schema, batches })
 }
 
@@ -84,6 +97,7 @@ fn at_hand(Rows { schema, batches }: Rows) -> Result<Arc<dyn TableSource>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{ManualClock, SystemClock, Timestamp};
     use arrow::array::{Int64Array, StringArray};
 
     fn tables() -> BTreeMap<String, Rows> {
@@ -102,7 +116,8 @@ mod tests {
     }
 
     fn answer(sql: &str) -> Result<String, String> {
-        let answer = ask(sql, tables(), "UTC", 86_400_000_000).map_err(|e| e.error.report())?;
+        let clock = ManualClock::new(Timestamp(86_400_000_000));
+        let answer = ask(sql, tables(), "UTC", &clock).map_err(|e| e.error.report())?;
         Ok(arrow::util::pretty::pretty_format_batches(&answer.batches).unwrap().to_string())
     }
 
@@ -138,7 +153,7 @@ mod tests {
     fn a_table_of_no_rows_has_columns() {
         let mut tables = tables();
         tables.get_mut("live").unwrap().batches.clear();
-        let answer = ask("SELECT n FROM live", tables, "UTC", 0).unwrap();
+        let answer = ask("SELECT n FROM live", tables, "UTC", &SystemClock::new()).unwrap();
         assert_eq!(answer.schema.field(0).name(), "n");
         assert!(answer.batches.is_empty());
     }

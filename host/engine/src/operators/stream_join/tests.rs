@@ -334,7 +334,7 @@ async fn without_watermarks_everything_is_kept_and_matched() {
     let (out, waiting) = run(sql, false, &epochs).await;
     assert_eq!(out[1], ["1 10 a 1 - y", "1 10 a 1 11 x"]);
     assert_eq!(waiting, 3);
-    assert!(!Joined::new(sql, 1, false).step().waits_for_watermark());
+    assert!(!Joined::new(sql, 1, false).step().timed());
 }
 
 #[tokio::test]
