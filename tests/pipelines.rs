@@ -87,6 +87,24 @@ fn lines_of_text_are_given_as_their_one_column() {
 }
 
 #[test]
+fn a_test_may_give_a_table_its_rows() {
+    let dir = tempfile::tempdir().unwrap();
+    let test = "[[tests]]\nname = \"it holds\"\n\
+                input = { events = '{\"id\": 1}', users = '{\"id\": 1, \"name\": \"Ann\"}' }\n\
+                expect = { named = '{\"id\": 1, \"name\": \"Ann\"}' }\n";
+    write(
+        dir.path().join("pipeline.toml"),
+        format!(
+            "[sources.events]\nschema = \"id INT\"\n[sources.events.stdin]\nformat = \"json\"\n\
+             [tables.users]\nschema = \"id INT, name STRING\"\n[tables.users.files]\npath = \"gone.csv\"\n\
+             [steps.named]\nsql = \"SELECT e.id, name FROM events e JOIN users u ON e.id = u.id\"\n\
+             [sinks.out.noop]\n{test}"
+        ),
+    );
+    passes(dir.path());
+}
+
+#[test]
 fn a_test_that_expects_nothing_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let vacuous = "[[tests]]\nname = \"nothing\"\ninput = { events = '{\"n\": 1}' }\nexpect = {}\n";
@@ -106,7 +124,7 @@ fn a_test_that_cannot_run_keeps_none_of_the_others_from_running() {
     let said = "test lost ... ERROR\ntest it holds ... ok\n1 passed, 0 failed, 1 in error\n";
     assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(2), said));
     let error =
-        "error: pipeline.toml:8:1: test `lost`: there is no source or step `event`; there are: events\n";
+        "error: pipeline.toml:8:1: test `lost`: there is no source, table or step `event`; there are: events\n";
     assert_eq!(text(&output.stderr), error);
 }
 
@@ -132,11 +150,11 @@ fn check_finds_what_would_keep_tests_from_running_and_runs_none() {
     let error = fails(2, dir.path(), ["check", "p.toml"]);
     let lines: Vec<&str> = error.lines().collect();
     let expected = [
-        "error: p.toml:6:1: test `source`: there is no source or step `event`; there are: events",
-        "p.toml:10:1: test `step`: there is no source or step `step`; there are: events",
+        "error: p.toml:6:1: test `source`: there is no source, table or step `event`; there are: events",
+        "p.toml:10:1: test `step`: there is no source, table or step `step`; there are: events",
         "p.toml:14:1: test `row`: rows expected of `events`: expected row {\"n\":; write a JSON object a line: ",
         "p.toml:18:1: test `nothing`: it expects nothing; name a step, source or side output under `expect`",
-        "p.tests.toml:1:1: test `beside`: there is no source or step `events.late`; there are: events",
+        "p.tests.toml:1:1: test `beside`: there is no source, table or step `events.late`; there are: events",
     ];
     assert_eq!(lines.len(), expected.len(), "{error}");
     assert!(lines.iter().zip(expected).all(|(line, expected)| line.starts_with(expected)), "{error}");

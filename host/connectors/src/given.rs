@@ -16,7 +16,7 @@ use arrow::{
     compute::concat_batches,
     datatypes::{DataType, Field, Schema, SchemaRef},
 };
-use engine::{Error, Result};
+use engine::{Error, Result, Wanted};
 use jiff::tz::TimeZone;
 use std::sync::Arc;
 
@@ -51,6 +51,7 @@ pub fn read(rows: &str, schema: &SchemaRef, options: &SourceOptions) -> Result<R
             rescue: options.rescue.clone(),
             time_zone: options.time_zone.clone(),
             tally: Tally::default(),
+            wanted: Wanted::All,
         },
     )
 }
@@ -66,6 +67,7 @@ pub fn exact(rows: &str, schema: &SchemaRef, zone: &TimeZone) -> Result<RecordBa
         rescue: Some(UNFIT.into()),
         time_zone: zone.clone(),
         tally: Tally::default(),
+        wanted: Wanted::All,
     };
     let read = decode(rows, rules)?;
     refuse_unfit(&read, UNFIT)?;

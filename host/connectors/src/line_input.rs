@@ -14,7 +14,7 @@ use crate::{
     units::ByteSize,
 };
 use arrow::datatypes::{DataType, Field, Schema};
-use engine::{BadRows, Batch, Error, Result};
+use engine::{BadRows, Batch, Error, Result, Wanted};
 use std::{io, sync::Arc};
 use tokio::sync::mpsc;
 
@@ -96,6 +96,7 @@ impl LineInput {
             rescue: self.options.rescue.clone(),
             time_zone: self.options.time_zone.clone(),
             tally: self.tally.clone(),
+            wanted: Wanted::All,
         }
     }
 

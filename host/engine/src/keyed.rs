@@ -1,5 +1,5 @@
 use crate::{
-    EpochContext, Port, Result, StepFacts,
+    EpochContext, Port, Result, StepFacts, Wanted,
     event_time::Watermark,
     operators::{LATE, Layout},
     shards::ShardState,
@@ -42,6 +42,11 @@ pub trait Keyed: Send + Sync {
     /// Whether its rows are a result that each epoch changes. Sorting and cutting only pass one on.
     fn has_result(&self) -> bool {
         true
+    }
+
+    /// Which columns of the input of this index it has to see, if those are wanted that are given for each port.
+    fn reads(&self, _input: usize, _wanted: &[Wanted]) -> Wanted {
+        Wanted::All
     }
 
     /// What the entries of its state are.

@@ -36,6 +36,7 @@ pub mod state;
 mod step;
 mod table;
 mod trigger;
+mod wanted;
 
 pub use batch::{Batch, Origin, Place, Position};
 pub use checkpoint::{CheckpointStore, Created};
@@ -51,3 +52,4 @@ pub use source::{BadRows, BatchStream, History, Offset, Planned, Range, Reach, S
 pub use step::{Batching, EpochContext, Port, Step, StepFacts, StepProgress, Worker};
 pub use table::{Table, TableRows};
 pub use trigger::Trigger;
+pub use wanted::Wanted;

@@ -2,7 +2,7 @@
 
 pub use crate::table::NamedTable;
 use crate::{
-    Keyed, OutputMode, Port, Result, Sink, Source, Step, StepFacts,
+    Keyed, OutputMode, Port, Result, Sink, Source, Step, StepFacts, Wanted,
     event_time::{InForce, Policy, Watermark},
 };
 
@@ -67,6 +67,13 @@ pub enum Work {
 }
 
 impl NamedStep {
+    fn reads(&self, input: usize, wanted: &[Wanted]) -> Wanted {
+        match &self.work {
+            Work::Stateless(step) => step.reads(wanted),
+            Work::Keyed(step) => step.reads(input, wanted),
+        }
+    }
+
     /// What leaves: the main output first.
     pub fn ports(&self) -> &[Port] {
         match &self.work {
@@ -118,6 +125,21 @@ impl Dataflow {
         outputs.min().unwrap_or(query).max(Watermark::default())
     }
 
+    /// Which columns of these rows anything behind them looks at.
+    pub fn wanted(&self, of: Input) -> Wanted {
+        if self.sinks.iter().any(|sink| sink.input == of) {
+            return Wanted::All;
+        }
+        let mut wanted = Wanted::nothing();
+        for (step, named) in self.steps.iter().enumerate() {
+            for (place, _) in named.inputs.iter().enumerate().filter(|(_, input)| **input == of) {
+                let ports = (0..named.ports().len()).map(|port| self.wanted(Input::Step { step, port }));
+                wanted = wanted.and(named.reads(place, &ports.collect::<Vec<_>>()));
+            }
+        }
+        wanted
+    }
+
     /// Whether any step has state.
     pub fn remembers(&self) -> bool {
         self.keyed().next().is_some()
@@ -125,19 +147,19 @@ impl Dataflow {
 
     /// Whether a step with a result is among those that rows of `input` come through.
     pub fn has_result_above(&self, input: Input) -> bool {
-        let Input::Step { step, .. } = input else { return false };
-        self.steps.get(step).is_some_and(|named| {
-            matches!(&named.work, Work::Keyed(step) if step.has_result())
-                || named.inputs.iter().any(|above| self.has_result_above(*above))
-        })
+        self.keyed_above(input, &|step| step.has_result())
     }
 
     /// Whether a step above `input` holds rows back until the watermark says that they are final.
     pub fn waits_above(&self, input: Input) -> bool {
+        self.keyed_above(input, &|step| step.timed())
+    }
+
+    fn keyed_above(&self, input: Input, is: &dyn Fn(&dyn Keyed) -> bool) -> bool {
         let Input::Step { step, .. } = input else { return false };
         self.steps.get(step).is_some_and(|named| {
-            matches!(&named.work, Work::Keyed(step) if step.timed())
-                || named.inputs.iter().any(|above| self.waits_above(*above))
+            matches!(&named.work, Work::Keyed(step) if is(&**step))
+                || named.inputs.iter().any(|above| self.keyed_above(*above, is))
         })
     }
 
@@ -196,4 +218,70 @@ pub enum Input {
         /// Index in [`NamedStep::ports`].
         port: usize,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operators::driver::planned;
+
+    /// The names of the columns of `rows` (k, t, v, g; `t` has the watermark) that a query looks at.
+    fn used(sql: &str, mode: OutputMode) -> String {
+        let wanted = planned(sql, true, &[mode]).unwrap();
+        // What leaves the last step is read by a test's sink.
+        let last = wanted.steps.len() - 1;
+        let sink = NamedSink {
+            name: "out".into(),
+            description: "a sink".into(),
+            input: Input::Step { step: last, port: 0 },
+            schema: wanted.steps.last().unwrap().ports()[0].schema.clone(),
+            mode,
+            sink: Arc::new(Nowhere),
+        };
+        let flow = Dataflow { sinks: vec![sink], ..wanted };
+        let wanted = flow.wanted(Input::Source(0));
+        ["k", "t", "v", "g"].iter().enumerate().filter(|(i, _)| wanted.has(*i)).map(|(_, n)| *n).collect()
+    }
+
+    struct Nowhere;
+
+    #[async_trait]
+    impl Sink for Nowhere {
+        fn accepts(&self, _: OutputMode, _: &SchemaRef) -> Result<crate::Guarantee> {
+            Ok(crate::Guarantee::BestEffort)
+        }
+
+        async fn open(&self, _: &crate::QueryId, _: &str) -> Result<()> {
+            Ok(())
+        }
+
+        async fn begin(&self, _: &crate::Begin) -> Result<crate::Begun> {
+            Ok(crate::Begun::Stored(crate::Token::default()))
+        }
+    }
+
+    #[test]
+    fn a_source_is_told_which_columns_queries_look_at() {
+        let append = |sql: &str| used(sql, OutputMode::Append);
+        assert_eq!(append("SELECT * FROM rows"), "ktvg");
+        assert_eq!(append("SELECT v + 1 FROM rows WHERE g = 'x'"), "vg");
+        assert_eq!(append("SELECT window(t, '10 seconds'), count(*) FROM rows GROUP BY 1"), "t");
+        assert_eq!(append("SELECT explode(split(k, ' ')) FROM rows"), "k");
+        assert_eq!(append("SELECT DISTINCT k, t FROM rows"), "kt");
+        let join = "SELECT a.k FROM rows a JOIN rows b ON a.k = b.k AND a.t BETWEEN b.t AND b.t + INTERVAL '1 hour'";
+        assert_eq!(append(join), "kt");
+        assert_eq!(used("SELECT k, sum(v) FROM rows GROUP BY k", OutputMode::Complete), "kv");
+        assert_eq!(used("SELECT count(*) FROM rows", OutputMode::Complete), "");
+    }
+
+    #[test]
+    fn rows_that_a_sink_gets_as_they_are_are_wanted_whole() {
+        let mut flow = planned("SELECT v FROM rows", true, &[OutputMode::Append]).unwrap();
+        let schema = crate::operators::driver::schema(true);
+        let sink: Arc<dyn Sink> = Arc::new(Nowhere);
+        let (name, description) = (String::new(), String::new());
+        let mode = OutputMode::Append;
+        flow.sinks.push(NamedSink { name, description, input: Input::Source(0), schema, mode, sink });
+        assert_eq!(flow.wanted(Input::Source(0)), Wanted::All);
+    }
 }

@@ -13,7 +13,7 @@ use crate::{
     checkpoint::{Checkpoint, CommitRecord, FORMAT_VERSION, OffsetRecord, Ranges, Resume},
     dataflow::{EpochRun, Lanes, Writing},
     event_time::{InForce, Times, Watermarks},
-    plan::{Dataflow, NamedSource},
+    plan::{Dataflow, Input, NamedSource},
     progress::Phases,
     query::{Query, Step, Stop},
     shards::States,
@@ -121,6 +121,9 @@ impl<'q> Run<'q> {
             self.flow = self.query.planner.dataflow(&schemas).await?;
             self.lanes = Lanes::default();
             self.schemas = schemas;
+            for (index, NamedSource { source, .. }) in self.sources.iter().enumerate() {
+                source.want(self.flow.wanted(Input::Source(index)));
+            }
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-use crate::{Batch, Position, Result};
+use crate::{Batch, Position, Result, Wanted};
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -50,6 +50,10 @@ pub trait Source: Send + Sync {
     /// Now and then, when it is worth it, answers everything that [`History::snapshot`] needs to hold; the engine
     /// keeps it, and drops the ranges before it.
     async fn release(&self, range: &Range) -> Result<Option<Bytes>>;
+
+    /// Which of its columns anything behind it looks at; the engine says it each time that it has made the plan. In the
+    /// others a source may put NULLs and save the work of reading them.
+    fn want(&self, _columns: Wanted) {}
 
     /// The rows read since the last call that did not fit and were let through or left out, as the pipeline says; the
     /// engine asks once an epoch.

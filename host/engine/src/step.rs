@@ -1,5 +1,5 @@
 use crate::{
-    Batch, Epoch, Partition, QueryId, Result, Timestamp,
+    Batch, Epoch, Partition, QueryId, Result, Timestamp, Wanted,
     event_time::{InForce, Times},
 };
 use arrow::datatypes::SchemaRef;
@@ -18,6 +18,11 @@ pub trait Step: Send + Sync {
 
     /// What leaves: the main output first, then side outputs by name.
     fn ports(&self) -> &[Port];
+
+    /// Which columns of what comes in it has to see, if those are wanted that are given for each port.
+    fn reads(&self, _wanted: &[Wanted]) -> Wanted {
+        Wanted::All
+    }
 
     /// How large the batches should be that come in.
     fn batching(&self) -> Batching;

@@ -12,7 +12,7 @@ use crate::{
 use arrow::datatypes::SchemaRef;
 use connectors::{formats::ddl, source::Limit};
 use engine::{
-    Guarantee, History, OutputMode, Port, Result, Trigger,
+    Guarantee, History, OutputMode, Port, Result, Trigger, Wanted,
     plan::{Dataflow, Input, NamedSource, Planner as _},
 };
 use std::{fmt::Write, sync::Arc};
@@ -38,9 +38,11 @@ fn text(file: &PipelineFile, sources: &[NamedSource], schemas: &[SchemaRef], pla
     let pipeline = &file.settings;
     line(&mut out, "query", &file.name(), &[head(file), how(pipeline)]);
     let settings = pipeline.sources.values();
-    for ((NamedSource { name, source, .. }, schema), settings) in sources.iter().zip(schemas).zip(settings) {
+    let sources_of = sources.iter().zip(schemas).zip(settings).enumerate();
+    for (index, ((NamedSource { name, source, .. }, schema), settings)) in sources_of {
         let facts = source.facts();
         let mut details = vec![format!("columns: {}", ddl::print(schema))];
+        details.extend(used(schema, &flow.wanted(Input::Source(index))));
         details.extend(settings.max_per_trigger.map(most));
         if !facts.replayable {
             details.push("cannot be read again after a crash: rows of an unfinished epoch are lost".into());
@@ -118,6 +120,17 @@ fn how(pipeline: &Pipeline) -> String {
         "parallelism {}, each partition with plugin instances of its own; time zone {zone}; {restart}",
         parallelism(pipeline)
     )
+}
+
+/// Which of a source's columns are used, unless all are.
+fn used(schema: &SchemaRef, wanted: &Wanted) -> Option<String> {
+    let fields = schema.fields().iter().enumerate();
+    let used: Vec<&str> = fields.filter(|(i, _)| wanted.has(*i)).map(|(_, f)| f.name().as_str()).collect();
+    match used[..] {
+        [] => Some("used of these: none".into()),
+        _ if used.len() == schema.fields().len() => None,
+        _ => Some(format!("used of these: {}", used.join(", "))),
+    }
 }
 
 fn most(limit: Limit) -> String {

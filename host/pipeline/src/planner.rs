@@ -47,13 +47,20 @@ pub struct Planner {
     time_zone: TimeZone,
     /// Loaded plugins by path, so that a restart or a second step does not load them again.
     plugins: Mutex<HashMap<PathBuf, Arc<Plugin>>>,
+    /// Tables whose rows are given: their files are not looked at.
+    given: HashMap<String, Arc<dyn engine::Table>>,
 }
 
 impl Planner {
     /// A planner for `file`; nothing is opened yet.
     pub fn new(file: Arc<PipelineFile>, world: World) -> Result<Self> {
         let time_zone = time_zone(&file)?;
-        Ok(Planner { file, world, time_zone, plugins: Mutex::default() })
+        Ok(Planner { file, world, time_zone, plugins: Mutex::default(), given: HashMap::new() })
+    }
+
+    /// Puts `table` in the place of the one that the file calls so.
+    pub(crate) fn give_table(&mut self, name: &str, table: Arc<dyn engine::Table>) {
+        self.given.insert(name.to_owned(), table);
     }
 
     /// The zone of times that name none.
@@ -90,13 +97,20 @@ impl Planner {
         Ok(Arc::new(RateSource::new(rate, options, clock)?))
     }
 
+    /// What a table has in common with sources.
+    pub(crate) fn table_options(&self, table: &Table) -> SourceOptions {
+        let (schema, on_bad_data) = (table.schema.clone(), table.on_bad_data);
+        self.options(&Source { schema, on_bad_data, ..Source::default() })
+    }
+
     /// The table of this name.
     pub(crate) fn table(&self, name: &str, table: &Table) -> Result<Arc<NamedTable>> {
-        let source =
-            Source { schema: table.schema.clone(), on_bad_data: table.on_bad_data, ..Source::default() };
+        if let Some(given) = self.given.get(name) {
+            return Ok(Arc::new(NamedTable::new(name, given.clone())));
+        }
         let files = table.files.as_ref().map(|files| self.file.resolved(files));
         let files = files.ok_or_else(|| Error::internal("a table without files"))?;
-        let table = FileTable::new(name, files, self.options(&source), self.world.clock.clone());
+        let table = FileTable::new(name, files, self.table_options(table), self.world.clock.clone());
         Ok(Arc::new(NamedTable::new(name, Arc::new(table.map_err(|e| self.of("table", name, e))?))))
     }
 

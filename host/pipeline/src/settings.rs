@@ -342,8 +342,8 @@ pub struct Sink {
 pub struct Test {
     /// A sentence that says what holds.
     pub name: String,
-    /// Rows by source, or by the step whose input they replace: JSON lines, which mean what they mean in a file of the source.
-    /// Where neither `schema` nor its format says a source's columns, they are those of the rows.
+    /// Rows by source or table, or by the step whose input they replace: JSON lines, which mean what they mean in a file of the
+    /// source. A source that is not named has none, a table that is not named those of its files. Where neither `schema` nor its format says a source's columns, they are those of the rows.
     pub input: IndexMap<String, String>,
     /// Expected rows by step, source or side output, in order: JSON lines, with TIMESTAMPs in UTC. At least one is named; `''`
     /// stands for no rows.

@@ -8,7 +8,7 @@ use crate::{
     file::{self, PipelineFile},
     graph::Upstream,
     planner::Planner,
-    settings::{self, Test},
+    settings::{self, Pipeline, Test},
     world::World,
 };
 use arrow::{
@@ -25,7 +25,7 @@ use connectors::{
 use engine::{
     Batch, Begin, Begun, Clock, EpochWriter, Error, Guarantee, History, Kind, Observer, Offset, OutputMode,
     Partition, Place, Planned, Query, QueryId, QuerySettings, Range, Reach, Restart, Result, ResultExt, Sink,
-    Source, SourceFacts, Stop, Token, Trigger,
+    Source, SourceFacts, Stop, Table, Token, Trigger,
     checkpoint::MemoryStore,
     plan::{self, Dataflow, NamedSink, NamedSource, Planner as _},
 };
@@ -183,6 +183,11 @@ impl Scene {
             watched: Vec::new(),
             collected: Vec::new(),
         };
+        for (name, table) in &file.settings.tables {
+            if let Some(rows) = test.input.get(name) {
+                scene.give_table(name, table, rows).map_err(|e| e.while_doing(rows_of(name)))?;
+            }
+        }
         for (name, settings) in &file.settings.sources {
             let rows = test.input.get(name).map(String::as_str);
             scene.give_source(name, settings, rows).await.map_err(|e| e.while_doing(rows_of(name)))?;
@@ -207,11 +212,26 @@ impl Scene {
         Ok(())
     }
 
+    /// Puts rows in the place of a table's files.
+    fn give_table(&mut self, name: &str, table: &settings::Table, rows: &str) -> Result<()> {
+        let options = self.planner.table_options(table);
+        let columns = given::columns(rows, &options)?;
+        let columns = match &table.files {
+            Some(files) => files.with_metadata(&files.without_metadata(&columns)),
+            None => Arc::new(columns),
+        };
+        let rows = given::read(rows, &columns, &options)?;
+        self.planner.give_table(name, Arc::new(Rows(rows)));
+        Ok(())
+    }
+
     /// Puts rows in the place of what steps would read.
     async fn give_steps(&mut self, file: &PipelineFile, test: &Test) -> Result<()> {
         let of_sources = self.schemas.clone();
         let inputs = self.planner.inputs(&of_sources).await?;
-        for (name, rows) in test.input.iter().filter(|(name, _)| !file.settings.sources.contains_key(*name)) {
+        let Pipeline { sources, tables, .. } = &file.settings;
+        let given = |name: &String| sources.contains_key(name) || tables.contains_key(name);
+        for (name, rows) in test.input.iter().filter(|(name, _)| !given(name)) {
             let step = file.settings.steps.get_index_of(name).ok_or_else(|| unknown(file, name))?;
             let input = inputs.get(step).cloned();
             let input = input.unwrap_or_else(|| Arc::new(Schema::empty()));
@@ -271,9 +291,10 @@ async fn real_columns(source: &dyn Source) -> Result<SchemaRef> {
 }
 
 fn unknown(file: &PipelineFile, name: &str) -> Error {
-    let there: Vec<&str> =
-        file.settings.sources.keys().chain(file.settings.steps.keys()).map(String::as_str).collect();
-    Error::invalid(format!("there is no source or step `{name}`; there are: {}", there.join(", ")))
+    let Pipeline { sources, tables, steps, .. } = &file.settings;
+    let there = sources.keys().chain(tables.keys()).chain(steps.keys());
+    let there: Vec<&str> = there.map(String::as_str).collect();
+    Error::invalid(format!("there is no source, table or step `{name}`; there are: {}", there.join(", ")))
 }
 
 fn watched(file: &PipelineFile, name: &str) -> Result<Upstream> {
@@ -382,8 +403,23 @@ fn equal(a: &Value, b: &Value) -> bool {
     }
 }
 
-/// A source of given rows.
+/// A source or a table of given rows.
 struct Rows(RecordBatch);
+
+#[async_trait]
+impl Table for Rows {
+    fn schema(&self) -> SchemaRef {
+        self.0.schema()
+    }
+
+    async fn version(&self) -> Result<Value> {
+        Ok(Value::Null)
+    }
+
+    async fn read(&self, _: &Value) -> Result<Vec<RecordBatch>> {
+        Ok(vec![self.0.clone()])
+    }
+}
 
 #[async_trait]
 impl Source for Rows {

@@ -10,7 +10,7 @@ use arrow::{
     array::{ArrayRef, RecordBatch, RecordBatchOptions},
     datatypes::{Field, Schema, SchemaRef},
 };
-use engine::{Error, Port, Result};
+use engine::{Error, Port, Result, Wanted};
 use std::{collections::HashSet, sync::Arc};
 
 /// Side outputs that a plugin may have.
@@ -64,6 +64,23 @@ impl Agreement {
     /// The index of the port of dead letters, if there is one.
     pub(crate) fn dead_letters(&self) -> Option<usize> {
         self.ports.iter().rposition(|port| port.name == dead_letter::PORT)
+    }
+
+    /// Which of the input's columns have to be there, for the guest and for what is wanted of each port. A dead letter shows
+    /// the row as it came.
+    pub(crate) fn needs(&self, wanted: &[Wanted]) -> Wanted {
+        let of = |port: usize| wanted.get(port).cloned().unwrap_or(Wanted::All);
+        if self.dead_letters().is_some_and(|port| !of(port).is_nothing()) {
+            return Wanted::All;
+        }
+        let reads = self.reads.indices.iter().copied().collect();
+        match &self.main {
+            Main::Rows(_) => reads,
+            Main::Columns { added, whole } => {
+                let passing = whole.fields().len() - added.schema().fields().len();
+                (0..passing).filter(|column| of(0).has(*column)).collect::<Wanted>().and(reads)
+            }
+        }
     }
 
     /// Whether a further instance agreed to the same.

@@ -12,7 +12,7 @@ use crate::{
     worker::Lane,
 };
 use async_trait::async_trait;
-use engine::{Batching, Epoch, Error, Port, Result, Step, StepFacts, StepProgress, Worker};
+use engine::{Batching, Epoch, Error, Port, Result, Step, StepFacts, StepProgress, Wanted, Worker};
 use std::{
     fmt::Display,
     sync::{Arc, Mutex, PoisonError},
@@ -165,6 +165,10 @@ impl Step for PluginStep {
 
     fn ports(&self) -> &[Port] {
         &self.0.agreed.ports
+    }
+
+    fn reads(&self, wanted: &[Wanted]) -> Wanted {
+        self.0.agreed.needs(wanted)
     }
 
     fn batching(&self) -> Batching {

@@ -65,7 +65,8 @@ impl Reading {
         let mut finish = |batch: Batch| out(Batch { rows: constants.put_into(batch.rows)?, ..batch });
         let result = match format_of(&self.settings, &full)? {
             FileFormat::Parquet => {
-                let own: Vec<_> = self.own_columns(&constants);
+                let own = self.own_columns(&constants);
+                let own: Vec<_> = own.into_iter().filter(|index| self.rules.wanted.has(*index)).collect();
                 read_row_groups(&file, &full, split.start..split.end, &self.rules, &own, &mut finish)
             }
             format => self.lines(format, &open, &mut finish),

@@ -23,7 +23,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use engine::{
     BadRows, Batch, BatchStream, Clock, Error, History, Offset, Planned, Range, Reach, Result, Source,
-    SourceFacts,
+    SourceFacts, Wanted,
 };
 use futures::stream;
 use serde_json::json;
@@ -67,6 +67,8 @@ struct State {
     cleaning: bool,
     /// The schema, once it is known.
     schema: Option<Schema>,
+    /// The columns that the plan looks at.
+    wanted: Wanted,
 }
 
 impl FileSource {
@@ -97,6 +99,7 @@ impl FileSource {
             appended: HashSet::new(),
             cleaning: settings.clean != Clean::Off,
             schema,
+            wanted: Wanted::All,
         };
         Ok(FileSource {
             name,
@@ -220,6 +223,7 @@ impl FileSource {
                 rescue: self.options.rescue.clone(),
                 time_zone: self.options.time_zone.clone(),
                 tally: self.tally.clone(),
+                wanted: self.state().wanted.clone(),
             },
         })
     }
@@ -302,6 +306,10 @@ impl Source for FileSource {
         }
         state.pending.remove(&detail.files);
         state.seen.snapshot()
+    }
+
+    fn want(&self, columns: Wanted) {
+        self.state().wanted = columns;
     }
 
     fn bad_rows(&self) -> BadRows {

@@ -3,7 +3,7 @@
 use arrow::{
     array::{
         ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, ListArray, MapArray,
-        NullBufferBuilder, PrimitiveArray, RecordBatch, RecordBatchOptions, StringArray, StructArray,
+        NullBufferBuilder, PrimitiveArray, RecordBatch, RecordBatchOptions, StringArray, StructArray, new_null_array,
     },
     buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer},
     datatypes::{
@@ -65,11 +65,22 @@ impl Columns {
         self.by_name.get(name).copied()
     }
 
-    /// The column at `index`, ready for this row's value: the last value written to a row is the one that counts.
+    /// Makes the column at `index` one that nobody looks at: it is NULL in every row, whatever the data has for it.
+    pub(crate) fn leave_out(&mut self, index: usize) {
+        if let Some((column, field)) = self.columns.get_mut(index).zip(self.fields.get(index)) {
+            column.values = Values::LeftOut(field.data_type().clone());
+        }
+    }
+
+    /// The column at `index`, ready for this row's value: the last value written to a row is the one that counts. None if it
+    /// is left out.
     #[inline]
     pub(crate) fn cell(&mut self, index: usize) -> Option<&mut Column> {
         let rows = self.rows;
         let column = self.columns.get_mut(index)?;
+        if matches!(column.values, Values::LeftOut(_)) {
+            return None;
+        }
         if column.len() > rows {
             column.truncate(rows);
         }
@@ -134,6 +145,8 @@ pub(crate) enum Values {
     List { ends: Vec<i32>, items: Box<Column>, field: FieldRef },
     Map { ends: Vec<i32>, entries: Box<Columns>, field: FieldRef },
     Struct(Box<Columns>),
+    /// Nobody looks at them.
+    LeftOut(DataType),
 }
 
 /// Texts one after the other.
@@ -266,6 +279,7 @@ impl Values {
                 columns.abandon_row();
                 columns.end_row();
             }
+            Values::LeftOut(_) => {}
         }
     }
 
@@ -292,6 +306,7 @@ impl Values {
                 entries.truncate(last_end(ends));
             }
             Values::Struct(columns) => columns.truncate(rows),
+            Values::LeftOut(_) => {}
         }
     }
 
@@ -334,6 +349,7 @@ impl Values {
                 debug_assert_eq!(columns.rows(), rows);
                 Arc::new(columns.take_struct(nulls)?)
             }
+            Values::LeftOut(kind) => new_null_array(kind, rows),
         })
     }
 }

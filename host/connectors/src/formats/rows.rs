@@ -3,7 +3,7 @@
 use super::{columns::Columns, csv::decode::CsvRow, json::decode::JsonRow, lines};
 use crate::source::OnBadData;
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
-use engine::{BadRows, Batch, Origin, Place, Position, Result};
+use engine::{BadRows, Batch, Origin, Place, Position, Result, Wanted};
 use jiff::tz::TimeZone;
 use std::{
     mem,
@@ -57,6 +57,23 @@ pub(crate) struct RowRules {
     pub(crate) rescue: Option<String>,
     pub(crate) time_zone: TimeZone,
     pub(crate) tally: Tally,
+    /// The columns that anybody looks at. A value for another one is not read, so it is not bad either: that makes no
+    /// difference where bad values become NULL, and only there is it heeded.
+    pub(crate) wanted: Wanted,
+}
+
+impl RowRules {
+    /// Whether the values of the column at `index` are read.
+    pub(crate) fn reads(&self, index: usize) -> bool {
+        self.wanted.has(index) || self.on_bad_data != OnBadData::Permissive || self.keeps_bad_values()
+    }
+
+    /// Whether what does not fit its column goes to another one that somebody looks at.
+    fn keeps_bad_values(&self) -> bool {
+        let special = [Some(CORRUPT_RECORD), self.rescue.as_deref()];
+        let fields = self.schema.fields().iter().enumerate();
+        fields.filter(|(_, f)| special.contains(&Some(f.name().as_str()))).any(|(i, _)| self.wanted.has(i))
+    }
 }
 
 /// The bad rows of a source, counted by all that decode for it.
@@ -131,6 +148,9 @@ impl RowDecoder {
         // Neither is a field that data could name.
         let corrupt = columns.reserve(CORRUPT_RECORD);
         let rescue = rules.rescue.as_deref().and_then(|name| columns.reserve(name));
+        (0..rules.schema.fields().len())
+            .filter(|index| !rules.reads(*index))
+            .for_each(|index| columns.leave_out(index));
         let cells = Cells { columns, time_zone: rules.time_zone.clone(), rescue, rescued: Vec::new() };
         let (lines, bad_rows) = (LinesSeen::default(), BadRows::default());
         Ok(RowDecoder { format, rules, cells, corrupt, lines, bytes: 0, bad_rows })

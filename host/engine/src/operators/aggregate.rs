@@ -27,6 +27,7 @@ use super::{
 };
 use crate::{
     EpochContext, Keyed, Kind, Operator, OutputMode, Port, Result, ResultExt, Scatter, StepFacts,
+    Wanted,
     event_time::span,
     sql::{Expression, Windows},
 };
@@ -183,6 +184,10 @@ impl Keyed for Aggregate {
 
     fn timed(&self) -> bool {
         self.plan.timed()
+    }
+
+    fn reads(&self, _: usize, _: &[Wanted]) -> Wanted {
+        self.plan.before.reads(Wanted::All)
     }
 
     fn layout(&self) -> Layout {

@@ -3,7 +3,7 @@
 use super::table_join::TableJoin;
 use crate::{
     Batch, Batching, EpochContext, Kind, Origin, Port, Result, ResultExt, Step, StepFacts, StepProgress,
-    Worker,
+    Wanted, Worker,
     sql::{EpochTime, Expression},
 };
 use arrow::{
@@ -56,6 +56,11 @@ impl Chain {
         Ok(self.run_with_origin(batch, false)?.rows)
     }
 
+    /// Which columns of what comes in have to be there for those of what comes out.
+    pub(crate) fn reads(&self, wanted: Wanted) -> Wanted {
+        self.parts.iter().rev().fold(wanted, |wanted, part| part.reads(wanted))
+    }
+
     fn run_with_origin(&self, mut batch: Batch, origins: bool) -> Result<Batch> {
         for part in &self.parts {
             if batch.is_empty() && matches!(part, Part::Filter(_)) {
@@ -68,6 +73,22 @@ impl Chain {
 }
 
 impl Part {
+    fn reads(&self, wanted: Wanted) -> Wanted {
+        match self {
+            Part::Filter(condition) => wanted.and(condition.reads()),
+            Part::Project(columns, _) => {
+                let of = |column| columns.get(column).map_or_else(Wanted::nothing, Expression::reads);
+                wanted.through(columns.len(), of)
+            }
+            Part::Pass | Part::Rename(_) => wanted,
+            Part::Join(_) => Wanted::All,
+            Part::Unnest(Unnest { column, columns, .. }) => {
+                let of = |out| columns.get(out).copied().into_iter().collect();
+                wanted.through(columns.len(), of).and([*column].into_iter().collect())
+            }
+        }
+    }
+
     fn run(&self, batch: Batch, origins: bool) -> Result<Batch> {
         match self {
             Part::Filter(condition) => {
@@ -176,6 +197,10 @@ impl Step for ChainStep {
 
     fn ports(&self) -> &[Port] {
         &self.ports
+    }
+
+    fn reads(&self, wanted: &[Wanted]) -> Wanted {
+        self.chain.reads(wanted.first().cloned().unwrap_or(Wanted::All))
     }
 
     fn batching(&self) -> Batching {

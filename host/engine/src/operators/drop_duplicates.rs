@@ -25,7 +25,7 @@ use super::{
     rows::{Codec, column},
 };
 use crate::{
-    EpochContext, Error, Keyed, Operator, Port, Result, Scatter, StepFacts,
+    EpochContext, Error, Keyed, Operator, Port, Result, Scatter, StepFacts, Wanted,
     event_time::{Watermark, span},
     sql,
 };
@@ -204,6 +204,11 @@ impl Keyed for DropDuplicates {
 
     fn timed(&self) -> bool {
         self.plan.timed()
+    }
+
+    fn reads(&self, _: usize, wanted: &[Wanted]) -> Wanted {
+        let own = self.plan.keys.iter().copied().chain(self.plan.time).collect();
+        self.plan.before.reads(wanted.iter().cloned().fold(own, Wanted::and))
     }
 
     fn layout(&self) -> Layout {

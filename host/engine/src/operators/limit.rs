@@ -12,7 +12,7 @@ use super::{
     one_shard::{KEY, ToOneShard},
 };
 use crate::{
-    EpochContext, Error, Keyed, Operator, OutputMode, Piece, Port, Result, Scatter, ShardState, StepFacts,
+    EpochContext, Error, Keyed, Operator, OutputMode, Piece, Port, Result, Scatter, ShardState, StepFacts, Wanted,
 };
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use std::sync::Arc;
@@ -50,6 +50,10 @@ impl Keyed for Limit {
 
     fn has_result(&self) -> bool {
         false
+    }
+
+    fn reads(&self, _: usize, _: &[Wanted]) -> Wanted {
+        self.before.reads(Wanted::All)
     }
 
     fn layout(&self) -> Layout {

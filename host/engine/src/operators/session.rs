@@ -27,6 +27,7 @@ use super::{
 };
 use crate::{
     EpochContext, Error, Keyed, Operator, OutputMode, Port, Result, Scatter, StepFacts,
+    Wanted,
     event_time::span,
     sql::{Expression, length_of_time},
 };
@@ -164,6 +165,10 @@ impl Keyed for Sessions {
 
     fn timed(&self) -> bool {
         self.plan.timed()
+    }
+
+    fn reads(&self, _: usize, _: &[Wanted]) -> Wanted {
+        self.plan.before.reads(Wanted::All)
     }
 
     fn layout(&self) -> Layout {

@@ -13,7 +13,7 @@ use super::{
     rows::{Codec, as_key},
 };
 use crate::{
-    EpochContext, Keyed, Kind, Operator, Piece, Port, Result, ResultExt, Scatter, ShardState, StepFacts,
+    EpochContext, Keyed, Kind, Operator, Piece, Port, Result, ResultExt, Scatter, ShardState, StepFacts, Wanted,
     Timestamp,
     sql::{EpochTime, Expression},
 };
@@ -69,6 +69,10 @@ impl Keyed for Sort {
 
     fn has_result(&self) -> bool {
         false
+    }
+
+    fn reads(&self, _: usize, _: &[Wanted]) -> Wanted {
+        self.before.reads(Wanted::All)
     }
 
     fn layout(&self) -> Layout {

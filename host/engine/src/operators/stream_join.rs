@@ -25,7 +25,7 @@ use super::{
     rows::Codec,
 };
 use crate::{
-    EpochContext, Keyed, Operator, Port, Result, Scatter, StepFacts,
+    EpochContext, Keyed, Operator, Port, Result, Scatter, StepFacts, Wanted,
     event_time::{Watermark, span},
     sql::Expression,
 };
@@ -212,6 +212,10 @@ impl Keyed for StreamJoin {
         let sides = [&self.plan.left, &self.plan.right];
         let states = sides.into_iter().filter_map(|side| Some(side.due?.state_watermark(input)));
         states.fold(input, Watermark::min)
+    }
+
+    fn reads(&self, input: usize, _: &[Wanted]) -> Wanted {
+        self.plan.side(self.plan.of_input(input)).before.reads(Wanted::All)
     }
 
     fn layout(&self) -> Layout {

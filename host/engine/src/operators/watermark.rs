@@ -3,7 +3,7 @@
 use super::rows;
 use crate::{
     Batch, Batching, EpochContext, Error, Kind, Port, Result, ResultExt, Step, StepFacts, StepProgress,
-    Timestamp, Worker,
+    Timestamp, Wanted, Worker,
     event_time::{Times, TimesSeen, span},
     sql::with_delay,
 };
@@ -113,6 +113,10 @@ impl Step for WatermarkStep {
 
     fn ports(&self) -> &[Port] {
         &self.ports
+    }
+
+    fn reads(&self, wanted: &[Wanted]) -> Wanted {
+        wanted.iter().cloned().fold([self.column].into_iter().collect(), Wanted::and)
     }
 
     fn batching(&self) -> Batching {

@@ -1,7 +1,7 @@
 //! Expressions, ready to run.
 
 use super::{Catalog, error::OrError};
-use crate::{Kind, Result, ResultExt};
+use crate::{Kind, Result, ResultExt, Wanted};
 use arrow::{
     array::{ArrayRef, BooleanArray, RecordBatch},
     compute::cast,
@@ -14,7 +14,9 @@ use datafusion_common::{
 use datafusion_expr::{
     Expr, execution_props::ExecutionProps, physical_planning_context::PhysicalPlanningContext,
 };
-use datafusion_physical_expr::{PhysicalExpr, create_physical_expr, expressions::BinaryExpr};
+use datafusion_physical_expr::{
+    PhysicalExpr, create_physical_expr, expressions::BinaryExpr, utils::collect_columns,
+};
 use std::sync::Arc;
 
 /// One column, worked out from the others.
@@ -58,6 +60,11 @@ impl Expression {
         let value = self.physical.evaluate(rows).and_then(|value| value.into_array(rows.num_rows()));
         let value = value.and_then(|value| Ok(datafusion_common::cast::as_boolean_array(&value)?.clone()));
         value.data(|| self.text.clone())
+    }
+
+    /// The columns that it looks at.
+    pub(crate) fn reads(&self) -> Wanted {
+        collect_columns(&self.physical).iter().map(|column| column.index()).collect()
     }
 
     pub(crate) fn text(&self) -> &str {

@@ -1,14 +1,15 @@
 //! What is in files, good and bad.
 
-use super::{at_dir, fails, options, put, read_all, table};
+use super::{at_dir, batches, fails, options, put, read_all, started, table};
 use crate::{
     files::{FileFormat, FilesSettings, MetadataField},
     source::{OnBadData, SourceOptions},
     units::ByteSize,
 };
 use arrow::array::RecordBatch;
-use engine::Kind;
+use engine::{Kind, Reach, Result, Source};
 use std::{fs, sync::Arc};
+use tempfile::TempDir;
 
 #[tokio::test]
 async fn partition_directories_and_metadata_become_columns() {
@@ -45,6 +46,27 @@ async fn bad_rows_are_nulls_or_dropped_or_end_the_query() {
         "{}",
         error.report()
     );
+}
+
+/// What is read of `f.json` if a plan looks at column `a` alone, and how many of its rows were bad.
+async fn read_column_a(dir: &TempDir, options: SourceOptions) -> Result<(String, u64)> {
+    let source = started(at_dir(dir), options, Reach::Once).await;
+    source.want([0].into_iter().collect());
+    let planned = source.latest(None).await?.unwrap();
+    let read = batches(&source, &planned.range, 2).await?;
+    Ok((table(&read), source.bad_rows().count))
+}
+
+#[tokio::test]
+async fn values_that_nobody_looks_at_are_not_read() {
+    let dir = tempfile::tempdir().unwrap();
+    put(&dir, "f.json", "{\"b\":\"x\",\"a\":1}\n{\"a\":2,\"b\":true}\n{\"a\":\"y\"}\n{\"a\":4,\"b\":\n", 0);
+    let columns = "a INT, b BOOLEAN, _corrupt_record STRING";
+    let read = read_column_a(&dir, options(columns)).await.unwrap();
+    assert_eq!(read, ("a|b|_corrupt_record\n1||\n2||\n||\n||\n".to_owned(), 2));
+    let drop = SourceOptions { on_bad_data: OnBadData::Drop, ..options("a INT, b BOOLEAN") };
+    let read = read_column_a(&dir, drop).await.unwrap();
+    assert_eq!(read, ("a|b\n2|true\n".to_owned(), 3), "which rows are dropped is the same for every plan");
 }
 
 #[tokio::test]

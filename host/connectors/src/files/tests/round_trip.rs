@@ -1,6 +1,6 @@
 //! What the sink writes is what the source reads.
 
-use super::{at_dir, options, put, read_all, table};
+use super::{at_dir, batches, options, put, read_all, started, table};
 use crate::{
     files::{
         FilesSettings, MetadataField,
@@ -12,7 +12,7 @@ use arrow::{
     array::{ArrayRef, Int64Array, RecordBatch, StringArray},
     compute::concat_batches,
 };
-use engine::{Begin, Begun, Epoch, Partition, QueryId, Sink};
+use engine::{Begin, Begun, Epoch, Partition, QueryId, Reach, Sink, Source};
 use std::{fs, sync::Arc};
 use tempfile::TempDir;
 
@@ -88,4 +88,15 @@ async fn metadata_says_where_a_row_is_from_as_it_was_planned() {
         path.display()
     );
     assert_eq!(table(&read), expected);
+}
+
+#[tokio::test]
+async fn of_parquet_only_columns_that_somebody_looks_at_are_read() {
+    let dir = written("\"format\": \"parquet\"").await;
+    let source = started(at_dir(&dir), SourceOptions::default(), Reach::Once).await;
+    source.want([1].into_iter().collect());
+    let planned = source.latest(None).await.unwrap().unwrap();
+    let read = batches(&source, &planned.range, 1).await.unwrap();
+    assert_eq!(read[0].rows.schema(), rows().schema());
+    assert_eq!((read[0].rows.column(0).null_count(), read[0].rows.column(1)), (6, rows().column(1)));
 }

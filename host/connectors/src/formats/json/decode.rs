@@ -66,7 +66,7 @@ fn member(
     text: &mut Vec<u8>,
 ) -> Result<Option<Fault>, Stop> {
     let start = reader.at;
-    let Some(cell) = cells.columns.cell(index) else { return Ok(None) };
+    let Some(cell) = cells.columns.cell(index) else { return reader.skip_value().map(|()| None) };
     match (Decoder { reader, zone: &cells.time_zone, text }).value(cell) {
         Ok(()) => Ok(None),
         Err(Stop::Mismatch(what)) => {
