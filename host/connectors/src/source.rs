@@ -110,7 +110,8 @@ impl Choice for Limit {
 #[serde(rename_all = "kebab-case")]
 pub enum OnBadData {
     /// A value that does not fit becomes NULL, a row that cannot be read becomes a row of NULLs. A `_corrupt_record`
-    /// column in the schema gets the text of the row.
+    /// column in the schema gets the text of the row. Values of columns that no step and no sink looks at are not read, so
+    /// they are not counted either.
     #[default]
     Permissive,
     /// The row is left out.

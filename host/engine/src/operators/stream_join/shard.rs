@@ -324,14 +324,15 @@ impl JoinShard {
             // The left of this epoch is stored already: what is due has nothing to wait for but to be emitted.
             Which::Right => !self.eviction.covers(incoming.due(*row)) || (outer && !matched(*row)),
         };
+        let mut new = Vec::new();
         for key in keys {
-            let rows = Rows { which: incoming.which, hash: key.hash, key: key.key };
-            let new = key.rows.iter().copied().filter(wanted).map(|row| New {
+            new.clear();
+            new.extend(key.rows.iter().copied().filter(wanted).map(|row| New {
                 row: encoded.row(row).data(),
                 matched: matched(row),
                 due: self.plan.timed().then(|| incoming.due(row)),
-            });
-            rows.append(state, new)?;
+            }));
+            Rows { which: incoming.which, hash: key.hash, key: key.key }.append(state, &new)?;
         }
         Ok(())
     }

@@ -53,18 +53,21 @@ impl Rows<'_> {
     }
 
     /// Adds rows behind those that are there.
-    pub(super) fn append<'r>(
-        &self,
-        state: &mut ShardState<'_>,
-        rows: impl IntoIterator<Item = New<'r>>,
-    ) -> Result<()> {
-        let before = self.count(state)?;
-        let mut count = before;
-        for New { row, matched, due } in rows {
-            self.put(state, Stored { index: count, matched, row }, count + 1, due)?;
-            count = count.checked_add(1).ok_or_else(too_many)?;
+    pub(super) fn append(&self, state: &mut ShardState<'_>, rows: &[New<'_>]) -> Result<()> {
+        if rows.is_empty() {
+            return Ok(());
         }
-        self.set_count(state, before, count)
+        let before = self.count(state)?;
+        let count = u32::try_from(rows.len()).ok().and_then(|new| before.checked_add(new));
+        let count = count.ok_or_else(too_many)?;
+        for (index, New { row, matched, due }) in (before..).zip(rows) {
+            self.put(state, Stored { index, matched: *matched, row }, count, *due)?;
+        }
+        match before {
+            // The first row is new, and says it already.
+            0 => Ok(()),
+            _ => self.set_count(state, before, count),
+        }
     }
 
     /// Marks rows as matched.
