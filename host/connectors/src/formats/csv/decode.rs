@@ -319,7 +319,7 @@ pub(crate) fn push(column: &mut Column, text: &[u8], zone: &TimeZone) -> Option<
             column.push_bytes(text);
             return Some(());
         }
-        Values::List { .. } | Values::Map { .. } | Values::Struct(_) => return None,
+        Values::List { .. } | Values::Map { .. } | Values::Struct(_) | Values::LeftOut(_) => return None,
     }
     column.appended();
     Some(())

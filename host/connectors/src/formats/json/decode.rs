@@ -173,6 +173,8 @@ impl Decoder<'_, '_, '_> {
                 self.structure(columns)?;
                 columns.end_row();
             }
+            // Its field is skipped before a value is read.
+            Values::LeftOut(_) => {}
         }
         column.appended();
         Ok(())
