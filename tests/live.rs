@@ -98,6 +98,30 @@ fn a_question_that_cannot_be_answered_says_why() {
 }
 
 #[test]
+fn a_question_that_would_bring_the_query_down_is_refused_and_the_next_one_answered() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path().join("pipeline.toml"), PIPELINE);
+    write(dir.path().join("in/1.json"), "{\"k\":\"a\"}\n");
+    let mut query = Query::start(dir.path(), &[]);
+    query.wait_for(1);
+    for (sql, why) in [
+        (format!("SELECT 1{} AS x", "::int".repeat(3_000)), "nested more than 400 levels"),
+        (format!("SELECT {}1 AS x", "1 + ".repeat(3_000)), "nested more than 400 levels"),
+        (
+            format!("SELECT from_json('{{}}', 'a {}int{}')", "array<".repeat(3_000), ">".repeat(3_000)),
+            "nested",
+        ),
+        ("SELECT add_months(date '2020-01-01', 2147483647) AS x".into(), ""),
+        ("SELECT k FROM live; SELECT n FROM live".into(), "the end of the query"),
+    ] {
+        let (_, _, said) = asked(dir.path(), &sql, &[]);
+        assert!(said.contains(why), "{why}: {said}");
+    }
+    let (code, answer, _) = asked(dir.path(), "SELECT k, n FROM live", &["--format", "csv"]);
+    assert_eq!((code, answer.as_str()), (Some(0), "k,n\na,1\n"));
+}
+
+#[test]
 fn a_socket_that_a_crash_left_does_not_keep_the_next_run_from_listening() {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path().join("pipeline.toml"), PIPELINE);

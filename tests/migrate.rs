@@ -88,3 +88,37 @@ fn a_migration_that_means_nothing_is_refused() {
     let said = fails(2, dir.path(), ["checkpoint", "migrate", "ckpt", "ckpt"]);
     assert!(said.contains("is a checkpoint already"), "{said}");
 }
+
+#[test]
+fn a_step_cannot_be_given_a_name_that_leads_out_of_the_checkpoint() {
+    let dir = tempfile::tempdir().unwrap();
+    go(dir.path(), COUNTS, 1);
+    let said =
+        fails(2, dir.path(), ["checkpoint", "migrate", "ckpt", "a/b", "--rename", "counts=../../../out"]);
+    assert!(said.contains("is no name of a step"), "{said}");
+    assert!(!dir.path().join("a").exists() && !dir.path().join("out").exists());
+}
+
+#[test]
+fn a_checkpoint_with_a_number_that_nobody_could_count_on_from_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    go(dir.path(), COUNTS, 1);
+    for folder in ["owners", "offsets", "commits"] {
+        let path = dir.path().join("ckpt").join(folder);
+        std::fs::copy(path.join("0"), path.join(u64::MAX.to_string())).unwrap();
+        let said = fails(70, dir.path(), ["run", "p.toml"]);
+        assert!(said.contains(&format!("{folder} holds `{}`", u64::MAX)), "{said}");
+        std::fs::remove_file(path.join(u64::MAX.to_string())).unwrap();
+    }
+}
+
+#[test]
+fn groups_that_leave_for_one_sink_and_stay_for_another_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let steps = "[steps.counts]\nsql = 'SELECT k, count(*) AS n FROM events GROUP BY k'\n\
+                 [sinks.all]\nmode = 'complete'\nnoop = {}\n[sinks.changes]\nmode = 'update'\nnoop = {}\n";
+    write(dir.path().join("p.toml"), pipeline(steps));
+    std::fs::create_dir(dir.path().join("in")).unwrap();
+    let said = fails(2, dir.path(), ["check", "p.toml"]);
+    assert!(said.contains("p.toml:10:") && said.contains("write the query as two steps"), "{said}");
+}

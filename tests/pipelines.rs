@@ -123,8 +123,7 @@ fn a_test_that_cannot_run_keeps_none_of_the_others_from_running() {
     let output = run(dir.path(), ["test", "pipeline.toml"]);
     let said = "test lost ... ERROR\ntest it holds ... ok\n1 passed, 0 failed, 1 in error\n";
     assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(2), said));
-    let error =
-        "error: pipeline.toml:8:1: test `lost`: there is no source, table or step `event`; there are: events\n";
+    let error = "error: pipeline.toml:8:1: test `lost`: there is no source, table or step `event`; there are: events\n";
     assert_eq!(text(&output.stderr), error);
 }
 

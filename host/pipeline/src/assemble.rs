@@ -318,6 +318,10 @@ impl<'a> Assembly<'a> {
                 tables.insert(table.clone(), self.outputs_of(upstream)?);
             }
             let modes = if modes.is_empty() { &[OutputMode::Append] } else { modes };
+            if planned.remembers() && modes.len() > 1 && modes.contains(&OutputMode::Complete) {
+                let what = "its result is wanted in mode = \"complete\", for which every group stays in state, and in another mode as well, for which groups leave; write the query as two steps, one for the sinks of each";
+                return Err(self.planner.file().locate(&["steps", name, "sql"], Error::invalid(what)));
+            }
             let added = planned.add_to(&mut self.flow, name, &tables, modes);
             let (main, late) = added.map_err(|e| self.planner.in_sql(name, e.into()))?;
             let late = late.map(|late| (LATE.to_owned(), late));

@@ -1,14 +1,15 @@
 //! Rows in, rows out: the tests of a pipeline.
 //!
-//! Each test runs the pipeline's own steps over given rows, once, with sources and sinks in memory. A source is only made,
-//! and its place looked at, if neither the pipeline nor the test tells its columns.
+//! Each test runs the pipeline's own steps over given rows, with sources and sinks in memory, until the watermark that they
+//! leave behind makes nothing final any more. A source is only made, and its place looked at, if neither the pipeline nor the
+//! test tells its columns.
 
 use crate::{
     assemble::{Assembled, Reader},
     file::{self, PipelineFile},
     graph::Upstream,
     planner::Planner,
-    settings::{self, Pipeline, Test},
+    settings::{self, Given, Pipeline, Test},
     world::World,
 };
 use arrow::{
@@ -138,7 +139,7 @@ async fn one(file: &Arc<PipelineFile>, test: &Test, world: &World) -> Result<Vec
     let query = Query {
         settings: QuerySettings {
             name: test.name.clone(),
-            trigger: Trigger::Once,
+            trigger: Trigger::AvailableNow,
             parallelism: 1,
             retain_epochs: 1,
             restart: Restart { attempts: 0, first: Duration::ZERO, longest: Duration::ZERO },
@@ -185,11 +186,11 @@ impl Scene {
         };
         for (name, table) in &file.settings.tables {
             if let Some(rows) = test.input.get(name) {
-                scene.give_table(name, table, rows).map_err(|e| e.while_doing(rows_of(name)))?;
+                scene.give_table(name, table, &rows.all()).map_err(|e| e.while_doing(rows_of(name)))?;
             }
         }
         for (name, settings) in &file.settings.sources {
-            let rows = test.input.get(name).map(String::as_str);
+            let rows = test.input.get(name);
             scene.give_source(name, settings, rows).await.map_err(|e| e.while_doing(rows_of(name)))?;
         }
         scene.give_steps(file, test).await?;
@@ -201,14 +202,20 @@ impl Scene {
     }
 
     /// Puts rows in the place of a source.
-    async fn give_source(&mut self, name: &str, source: &settings::Source, rows: Option<&str>) -> Result<()> {
+    async fn give_source(
+        &mut self,
+        name: &str,
+        source: &settings::Source,
+        rows: Option<&Given>,
+    ) -> Result<()> {
         let options = self.planner.options(source);
-        let columns = match known_columns(source, &options, rows)? {
+        let columns = match known_columns(source, &options, rows.map(Given::all).as_deref())? {
             Some(columns) => columns,
             None => real_columns(&*self.planner.source(name, source)?).await?,
         };
-        let rows = given::read(rows.unwrap_or_default(), &columns, &options)?;
-        self.give(name, rows);
+        let epochs = rows.map(Given::epochs).unwrap_or_default().iter();
+        let epochs = epochs.map(|rows| given::read(rows, &columns, &options)).collect::<Result<_>>()?;
+        self.give(name, columns, epochs);
         Ok(())
     }
 
@@ -221,7 +228,7 @@ impl Scene {
             None => Arc::new(columns),
         };
         let rows = given::read(rows, &columns, &options)?;
-        self.planner.give_table(name, Arc::new(Rows(rows)));
+        self.planner.give_table(name, Arc::new(Rows { schema: columns, epochs: vec![rows] }));
         Ok(())
     }
 
@@ -235,21 +242,20 @@ impl Scene {
             let step = file.settings.steps.get_index_of(name).ok_or_else(|| unknown(file, name))?;
             let input = inputs.get(step).cloned();
             let input = input.unwrap_or_else(|| Arc::new(Schema::empty()));
-            let rows = given::exact(rows, &input, self.planner.time_zone());
-            let rows = rows.map_err(|e| e.while_doing(rows_of(name)))?;
+            let epochs = rows.epochs().iter();
+            let epochs = epochs.map(|rows| given::exact(rows, &input, self.planner.time_zone()));
+            let epochs: Result<Vec<_>> = epochs.collect();
+            let epochs = epochs.map_err(|e| e.while_doing(rows_of(name)))?;
             self.injected.push((step, self.sources.len()));
-            self.give(name, rows);
+            self.give(name, input, epochs);
         }
         Ok(())
     }
 
-    fn give(&mut self, name: &str, batch: RecordBatch) {
-        self.schemas.push(batch.schema());
-        self.sources.push(NamedSource {
-            name: name.to_owned(),
-            source: Arc::new(Rows(batch)),
-            idle_after: None,
-        });
+    fn give(&mut self, name: &str, schema: SchemaRef, epochs: Vec<RecordBatch>) {
+        self.schemas.push(schema.clone());
+        let source = Arc::new(Rows { schema, epochs });
+        self.sources.push(NamedSource { name: name.to_owned(), source, idle_after: None });
     }
 }
 
@@ -403,13 +409,16 @@ fn equal(a: &Value, b: &Value) -> bool {
     }
 }
 
-/// A source or a table of given rows.
-struct Rows(RecordBatch);
+/// A source or a table of given rows: those of each epoch.
+struct Rows {
+    schema: SchemaRef,
+    epochs: Vec<RecordBatch>,
+}
 
 #[async_trait]
 impl Table for Rows {
     fn schema(&self) -> SchemaRef {
-        self.0.schema()
+        self.schema.clone()
     }
 
     async fn version(&self) -> Result<Value> {
@@ -417,7 +426,7 @@ impl Table for Rows {
     }
 
     async fn read(&self, _: &Value) -> Result<Vec<RecordBatch>> {
-        Ok(vec![self.0.clone()])
+        Ok(self.epochs.clone())
     }
 }
 
@@ -434,7 +443,7 @@ impl Source for Rows {
     }
 
     fn schema(&self, _: Option<&Range>) -> Result<SchemaRef> {
-        Ok(self.0.schema())
+        Ok(self.schema.clone())
     }
 
     async fn restore(&self, _: History, _: Reach) -> Result<()> {
@@ -442,18 +451,22 @@ impl Source for Rows {
     }
 
     async fn latest(&self, start: Option<&Offset>) -> Result<Option<Planned>> {
-        let range = Range { start: None, end: Offset(json!(self.0.num_rows())), detail: Value::Null };
-        Ok(start.is_none().then_some(Planned { range, backlog: 0 }))
+        let next = start.and_then(|done| done.0.as_u64()).unwrap_or(0) + 1;
+        let range = Range { start: start.cloned(), end: Offset(json!(next)), detail: Value::Null };
+        Ok((next <= self.epochs.len() as u64).then_some(Planned { range, backlog: 0 }))
     }
 
     async fn wait(&self) {
         std::future::pending().await
     }
 
-    async fn read(&self, _: &Range, _: usize) -> Result<Vec<engine::BatchStream>> {
-        let place = Place::At { of: "test".into(), unit: "row", first: 1 };
-        let batch = Batch::read(self.0.clone(), place);
-        Ok(vec![stream::iter([Ok(batch)]).boxed()])
+    async fn read(&self, range: &Range, _: usize) -> Result<Vec<engine::BatchStream>> {
+        let before = range.start.as_ref().and_then(|done| done.0.as_u64()).unwrap_or(0) as usize;
+        let rows = |epochs: &[RecordBatch]| epochs.iter().map(|rows| rows.num_rows() as u64).sum::<u64>();
+        let first = 1 + rows(self.epochs.get(..before).unwrap_or_default());
+        let place = Place::At { of: "test".into(), unit: "row", first };
+        let batch = self.epochs.get(before).map(|rows| Ok(Batch::read(rows.clone(), place)));
+        Ok(vec![stream::iter(batch).boxed()])
     }
 
     async fn release(&self, _: &Range) -> Result<Option<bytes::Bytes>> {

@@ -14,11 +14,12 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
-    io::{BufRead, BufReader, Read, Write},
+    io::{self, BufRead, BufReader, Read, Write},
     os::unix::{
         fs::DirBuilderExt,
         net::{UnixListener, UnixStream},
     },
+    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -26,6 +27,8 @@ use std::{
 
 /// The longest question.
 const QUESTION: u64 = 1 << 20;
+/// For the thread that answers: planning goes as deep as a question is nested.
+const STACK: usize = 64 << 20;
 /// Who neither asks nor reads for so long is not waited for: others have questions too.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -88,23 +91,47 @@ pub(crate) fn listen(name: &str, asked: Asked) -> Result<Option<Listener>> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).doing(Kind::Unavailable, doing)?;
     let _ = std::fs::remove_file(&socket);
     let listener = UnixListener::bind(&socket).doing(Kind::Unavailable, doing)?;
-    std::thread::spawn(move || {
+    let answering = move || {
         // One question at a time: what it may take in memory is taken once.
         for stream in listener.incoming().flatten() {
-            if let Err(error) = answer(stream, &asked) {
+            let answered = catch_unwind(AssertUnwindSafe(|| answer(&stream, &asked)));
+            let answered = answered.unwrap_or_else(|_| Err(Error::internal("answering it panicked")));
+            if let Err(error) = answered {
                 tracing::warn!("a question was not answered: {}", error.report());
+                // If the answer had begun, nobody takes this for a part of it.
+                let _ = send(&stream, &Head::Error(error.report()));
             }
         }
-    });
+    };
+    std::thread::Builder::new().stack_size(STACK).spawn(answering).doing(Kind::Unavailable, doing)?;
     Ok(Some(Listener { socket }))
 }
 
-fn answer(stream: UnixStream, asked: &Asked) -> Result<()> {
+/// A question on its way in, which has to be there by a time.
+struct Asking<'s> {
+    stream: &'s UnixStream,
+    clock: &'s dyn Clock,
+    until: Duration,
+}
+
+impl Read for Asking<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let left = self.until.saturating_sub(self.clock.monotonic());
+        if left.is_zero() {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "the question did not come to its end"));
+        }
+        self.stream.set_read_timeout(Some(left))?;
+        self.stream.read(into)
+    }
+}
+
+fn answer(stream: &UnixStream, asked: &Asked) -> Result<()> {
     let doing = || "the asker has gone";
-    stream.set_read_timeout(Some(PATIENCE)).doing(Kind::Unavailable, doing)?;
     stream.set_write_timeout(Some(PATIENCE)).doing(Kind::Unavailable, doing)?;
+    let until = asked.clock.monotonic() + PATIENCE;
+    let asking = Asking { stream, clock: &*asked.clock, until };
     let mut line = String::new();
-    BufReader::new(&stream).take(QUESTION).read_line(&mut line).doing(Kind::Unavailable, doing)?;
+    BufReader::new(asking).take(QUESTION).read_line(&mut line).doing(Kind::Unavailable, doing)?;
     if line.is_empty() {
         return Ok(()); // Somebody only looked whether anyone listens.
     }
@@ -114,9 +141,9 @@ fn answer(stream: UnixStream, asked: &Asked) -> Result<()> {
         Ok(_) => Head::TimeZone(asked.time_zone.clone()),
         Err(error) => Head::Error(error.report()),
     };
-    send(&stream, &head)?;
+    send(stream, &head)?;
     let Ok(Rows { schema, batches }) = answer else { return Ok(()) };
-    let written = StreamWriter::try_new(&stream, &schema).and_then(|mut writer| {
+    let written = StreamWriter::try_new(stream, &schema).and_then(|mut writer| {
         batches.iter().try_for_each(|rows| writer.write(rows))?;
         writer.finish()
     });

@@ -3,7 +3,8 @@
 use arrow::{
     array::{
         ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, ListArray, MapArray,
-        NullBufferBuilder, PrimitiveArray, RecordBatch, RecordBatchOptions, StringArray, StructArray, new_null_array,
+        NullBufferBuilder, PrimitiveArray, RecordBatch, RecordBatchOptions, StringArray, StructArray,
+        new_null_array,
     },
     buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer},
     datatypes::{
@@ -137,13 +138,28 @@ pub(crate) enum Values {
     Int64(Vec<i64>),
     Float32(Vec<f32>),
     Float64(Vec<f64>),
-    Decimal { values: Vec<i128>, precision: u8, scale: i8 },
+    Decimal {
+        values: Vec<i128>,
+        precision: u8,
+        scale: i8,
+    },
     Text(Bytes),
     Binary(Bytes),
     Date(Vec<i32>),
-    Timestamp { values: Vec<i64>, zone: Option<Arc<str>> },
-    List { ends: Vec<i32>, items: Box<Column>, field: FieldRef },
-    Map { ends: Vec<i32>, entries: Box<Columns>, field: FieldRef },
+    Timestamp {
+        values: Vec<i64>,
+        zone: Option<Arc<str>>,
+    },
+    List {
+        ends: Vec<i32>,
+        items: Box<Column>,
+        field: FieldRef,
+    },
+    Map {
+        ends: Vec<i32>,
+        entries: Box<Columns>,
+        field: FieldRef,
+    },
     Struct(Box<Columns>),
     /// Nobody looks at them.
     LeftOut(DataType),

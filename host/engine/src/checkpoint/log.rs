@@ -311,7 +311,9 @@ impl Checkpoint {
     async fn numbers(&self, folder: &str) -> Result<Vec<u64>> {
         let mut numbers = Vec::new();
         for name in self.store.list(folder).await? {
-            let number = name.parse().map_err(|_| {
+            // None comes near the largest: whoever counts on from a number need not think of that.
+            let number = name.parse().ok().filter(|number| *number < u64::MAX / 2);
+            let number = number.ok_or_else(|| {
                 Error::internal(format!(
                     "{}/{folder} holds `{name}`, which is no epoch: the directory is not a checkpoint, or was changed by hand",
                     self.location()

@@ -124,6 +124,12 @@ impl Migration {
         let names = stay.map(|name| self.renamed.get(name).unwrap_or(name)).chain(&self.empty);
         let mut taken = BTreeSet::new();
         for name in names {
+            let odd = |c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c));
+            if name.is_empty() || name.starts_with('.') || name.contains(odd) {
+                return Err(Error::invalid(format!(
+                    "{name:?} is no name of a step; a name has letters, digits, `-` and `_`"
+                )));
+            }
             if !taken.insert(name) {
                 return Err(Error::invalid(format!("two steps would have the name `{name}`")));
             }

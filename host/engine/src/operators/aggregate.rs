@@ -26,8 +26,7 @@ use super::{
     rows::Codec,
 };
 use crate::{
-    EpochContext, Keyed, Kind, Operator, OutputMode, Port, Result, ResultExt, Scatter, StepFacts,
-    Wanted,
+    EpochContext, Keyed, Kind, Operator, OutputMode, Port, Result, ResultExt, Scatter, StepFacts, Wanted,
     event_time::span,
     sql::{Expression, Windows},
 };

@@ -12,7 +12,8 @@ use super::{
     one_shard::{KEY, ToOneShard},
 };
 use crate::{
-    EpochContext, Error, Keyed, Operator, OutputMode, Piece, Port, Result, Scatter, ShardState, StepFacts, Wanted,
+    EpochContext, Error, Keyed, Operator, OutputMode, Piece, Port, Result, Scatter, ShardState, StepFacts,
+    Wanted,
 };
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use std::sync::Arc;

@@ -26,8 +26,7 @@ use super::{
     rows::Codec,
 };
 use crate::{
-    EpochContext, Error, Keyed, Operator, OutputMode, Port, Result, Scatter, StepFacts,
-    Wanted,
+    EpochContext, Error, Keyed, Operator, OutputMode, Port, Result, Scatter, StepFacts, Wanted,
     event_time::span,
     sql::{Expression, length_of_time},
 };

@@ -13,8 +13,8 @@ use super::{
     rows::{Codec, as_key},
 };
 use crate::{
-    EpochContext, Keyed, Kind, Operator, Piece, Port, Result, ResultExt, Scatter, ShardState, StepFacts, Wanted,
-    Timestamp,
+    EpochContext, Keyed, Kind, Operator, Piece, Port, Result, ResultExt, Scatter, ShardState, StepFacts,
+    Timestamp, Wanted,
     sql::{EpochTime, Expression},
 };
 use arrow::{

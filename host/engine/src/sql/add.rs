@@ -265,7 +265,7 @@ impl Adding<'_> {
             )));
         }
         let filter = lowered.filter.map(ansi).transpose().invalid(doing)?;
-        Aggregation::new(text(expr), lowered.aggregate, filter)
+        Aggregation::new(text(expr), lowered.aggregate, filter, schema.as_arrow())
     }
 
     /// The name of the next stateful part. It names a directory of the checkpoint.

@@ -4,6 +4,7 @@
 mod aggregates;
 mod calls;
 mod grouping;
+mod ignored;
 mod windows;
 
 use super::Catalog;
@@ -25,6 +26,7 @@ pub(super) fn name(of: &ObjectName) -> String {
 }
 
 pub(super) fn rewrite(query: &mut Query, catalog: &Catalog) -> Result<()> {
+    ignored::refuse(query)?;
     let mut spelling = Spelling::default();
     for (table, schema) in catalog.tables() {
         spelling.add(table);

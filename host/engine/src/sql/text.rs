@@ -1,10 +1,10 @@
 //! The text of a query, and its tables.
 
-use super::{Catalog, Planned, add::same_names, error::invalid, optimize::optimize, rewrite};
+use super::{Catalog, Planned, add::same_names, error::invalid, optimize::optimize, rewrite, types};
 use crate::{Error, Kind, Result};
 use datafusion_common::config::ConfigOptions;
 use datafusion_expr::sqlparser::{
-    ast::{Query, Statement, visit_relations},
+    ast::{Expr, Query, Statement, Visit, Visitor, visit_relations},
     parser::{Parser, ParserError},
     tokenizer::Token,
 };
@@ -43,10 +43,12 @@ pub struct Sql {
 impl Sql {
     /// Reads one `SELECT`.
     pub fn parse(text: &str) -> Result<Sql, SqlError> {
+        types::refuse_deep(text)?;
         let parsed = Parser::new(&super::dialect::Spark).try_with_sql(text).and_then(|mut parser| {
             let query = parser.parse_query()?;
+            while parser.consume_token(&Token::SemiColon) {}
             match parser.peek_token().token {
-                Token::EOF | Token::SemiColon => Ok(query),
+                Token::EOF => Ok(query),
                 _ => parser.expected_ref("the end of the query", parser.peek_token_ref()),
             }
         });
@@ -58,6 +60,12 @@ impl Sql {
             let (what, at) = placed(&what);
             SqlError { at, error: Error::new(Kind::Invalid, format!("SQL: {what}")) }
         })?;
+        if query.visit(&mut Depth(0)).is_break() {
+            return Err(Error::invalid(format!(
+                "SQL: an expression is nested more than {MOST_DEPTH} levels deep, where each of `a + b + c` is one; put parts of it into steps of their own, or use IN (…) for many ORs"
+            ))
+            .into());
+        }
         Ok(Sql { query, whole: false })
     }
 
@@ -105,6 +113,26 @@ impl Sql {
     }
 }
 
+/// Levels of an expression. Planning calls itself once for each, and takes the longer the more there are.
+const MOST_DEPTH: usize = 400;
+
+/// How deep in an expression a visit is.
+struct Depth(usize);
+
+impl Visitor for Depth {
+    type Break = ();
+
+    fn pre_visit_expr(&mut self, _: &Expr) -> ControlFlow<()> {
+        self.0 += 1;
+        if self.0 > MOST_DEPTH { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    fn post_visit_expr(&mut self, _: &Expr) -> ControlFlow<()> {
+        self.0 -= 1;
+        ControlFlow::Continue(())
+    }
+}
+
 /// A parser's message without the place at its end, and that place.
 fn placed(message: &str) -> (&str, Option<(usize, usize)>) {
     let split = message.rsplit_once(" at Line: ");
@@ -122,4 +150,30 @@ pub(super) fn options(time_zone: &str) -> ConfigOptions {
     options.execution.enable_ansi_mode = true;
     options.optimizer.filter_null_join_keys = false;
     options
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(text: &str) -> String {
+        Sql::parse(text).unwrap_err().error.report()
+    }
+
+    #[test]
+    fn what_is_nested_too_deeply_is_refused_before_anything_goes_down_into_it() {
+        let sum = format!("SELECT {}1 AS x FROM t", "1 + ".repeat(3_000));
+        assert!(refused(&sum).contains("nested more than 400 levels"), "{}", refused(&sum));
+        let casts = format!("SELECT 1{} AS x FROM t", "::int".repeat(3_000));
+        assert!(refused(&casts).contains("nested more than 400 levels"));
+        let types = format!("SELECT CAST(NULL AS {}int{}) FROM t", "array<".repeat(3_000), ">".repeat(3_000));
+        assert!(refused(&types).contains("nested more than 100 levels"));
+        assert!(Sql::parse(&format!("SELECT {}1 AS x FROM t", "1 + ".repeat(300))).is_ok());
+    }
+
+    #[test]
+    fn there_is_one_query_and_nothing_behind_it() {
+        assert!(Sql::parse("SELECT k FROM t;").is_ok());
+        assert!(refused("SELECT k FROM t; SELECT v FROM t").contains("the end of the query"));
+    }
 }

@@ -39,8 +39,34 @@ impl TypePlanner for SparkTypes {
     }
 }
 
+/// Levels of types inside types.
+const MOST_DEPTH: usize = 100;
+
+/// Refuses a text in which types are nested so deeply that reading it could not end well.
+pub(super) fn refuse_deep(text: &str) -> crate::Result<()> {
+    let mut depth = 0usize;
+    let mut from = 0;
+    for (at, bracket) in text.match_indices(['<', '>']) {
+        let before = text.get(from..at).unwrap_or_default().trim_end().to_ascii_uppercase();
+        let opens = ["ARRAY", "MAP", "STRUCT"].iter().any(|name| before.ends_with(name));
+        depth = match bracket {
+            "<" if opens => depth + 1,
+            ">" => depth.saturating_sub(1),
+            _ => depth,
+        };
+        if depth > MOST_DEPTH {
+            return Err(crate::Error::invalid(format!(
+                "SQL: a type is nested more than {MOST_DEPTH} levels deep"
+            )));
+        }
+        from = at + 1;
+    }
+    Ok(())
+}
+
 /// The type that a text names: columns, `a INT, b ARRAY<STRING>`, which are a struct, or a type.
 pub(super) fn parse(text: &str) -> Result<DataType> {
+    refuse_deep(text).map_err(|e| datafusion_common::plan_datafusion_err!("{}", e.report()))?;
     let name = text.trim().to_ascii_uppercase();
     let is_type = ["STRUCT<", "ARRAY<", "MAP<"].iter().any(|front| name.replace(' ', "").starts_with(front));
     let text = if is_type { text.to_owned() } else { format!("STRUCT<{text}>") };

@@ -7,7 +7,7 @@ use crate::{
 use arrow::{
     array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, new_null_array},
     compute::concat,
-    datatypes::{DataType, Field, FieldRef},
+    datatypes::{DataType, Field, FieldRef, Schema},
 };
 use datafusion_expr::{EmitTo, GroupsAccumulator};
 use datafusion_functions_aggregate_common::aggregate::groups_accumulator::GroupsAccumulatorAdapter;
@@ -26,6 +26,8 @@ pub(crate) struct Aggregation {
     text: String,
     function: Arc<AggregateFunctionExpr>,
     arguments: Vec<Arc<dyn PhysicalExpr>>,
+    /// The types of the arguments.
+    inputs: Vec<DataType>,
     filter: Option<Arc<dyn PhysicalExpr>>,
     /// The types of its state.
     state: Vec<DataType>,
@@ -44,11 +46,15 @@ impl Aggregation {
         text: String,
         function: Arc<AggregateFunctionExpr>,
         filter: Option<Arc<dyn PhysicalExpr>>,
+        rows: &Schema,
     ) -> Result<Self> {
         let doing = || format!("SQL: {text} over a stream");
         let state = function.state_fields().doing(Kind::Invalid, doing)?;
         let state = state.iter().map(|field| field.data_type().clone()).collect();
-        Ok(Aggregation { text, arguments: function.expressions(), function, filter, state })
+        let arguments = function.expressions();
+        let inputs = arguments.iter().map(|of| of.data_type(rows)).collect::<datafusion_common::Result<_>>();
+        let inputs = inputs.doing(Kind::Invalid, doing)?;
+        Ok(Aggregation { text, arguments, inputs, function, filter, state })
     }
 
     fn accumulator(&self) -> Result<Box<dyn GroupsAccumulator>> {
@@ -160,9 +166,12 @@ impl Accumulators {
     pub(crate) fn nothing(&self) -> Result<Vec<ArrayRef>> {
         let mut states = Vec::new();
         for of in self.of.0.iter() {
-            let none = of.done(of.function.create_accumulator().and_then(|mut none| none.state()))?;
-            for (state, of_type) in none.iter().zip(&of.state) {
-                states.push(as_type(of.done(state.to_array_of_size(1))?, of_type)?);
+            // A row that is left out: what a group of such rows has is not what an accumulator has that was told of no group.
+            let row: Vec<ArrayRef> = of.inputs.iter().map(|of| new_null_array(of, 1)).collect();
+            let mut none = of.accumulator()?;
+            of.done(none.update_batch(&row, &[0], Some(&BooleanArray::from(vec![false])), 1))?;
+            for (state, of_type) in of.done(none.state(EmitTo::All))?.into_iter().zip(&of.state) {
+                states.push(as_type(state, of_type)?);
             }
         }
         match states.is_empty() {

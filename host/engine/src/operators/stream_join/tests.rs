@@ -433,7 +433,7 @@ fn a_join_that_cannot_be_kept_is_refused_with_what_would_work() {
     use OutputMode::{Append, Complete, Update};
     let inner = join("INNER", WITHIN_5);
     for (sql, mode, watermarks, says) in [
-        (join("LEFT", WITHIN_5), Append, false, "it has no watermark: set `watermark`"),
+        (join("LEFT", WITHIN_5), Append, false, "set `watermark` on both sources"),
         (join("LEFT", "ON lk = rk"), Append, true, "no condition bounds its time"),
         (
             join("FULL", "ON lk = rk AND rt <= lt + INTERVAL 5 MINUTES"),

@@ -231,16 +231,16 @@ fn bounded(kind: JoinType, left: &Side, right: &Side) -> Result<()> {
         (matches!(kind, JoinType::Left | JoinType::Full), "left", left),
         (matches!(kind, JoinType::Right | JoinType::Full), "right", right),
     ];
-    let Some((_, which, side)) = outer.into_iter().find(|(outer, _, side)| *outer && side.due.is_none())
-    else {
+    let Some((_, which, _)) = outer.into_iter().find(|(outer, _, side)| *outer && side.due.is_none()) else {
         return Ok(());
     };
-    let what = match (side.time, left.time, right.time) {
-        (None, _, _) => "it has no watermark: set `watermark` on its source or on a step before",
-        (_, Some(_), Some(_)) => {
+    let what = match (left.time, right.time) {
+        (Some(_), Some(_)) => {
             "no condition bounds its time from below by the other side's, as in ON … AND b.time BETWEEN a.time AND a.time + INTERVAL '1 hour'"
         }
-        _ => "the other side has no watermark: set `watermark` on its source or on a step before",
+        _ => {
+            "no condition is about the event time of both sides: set `watermark` on both sources, or on steps before, and bound one's time by the other's, as in ON … AND b.time BETWEEN a.time AND a.time + INTERVAL '1 hour'"
+        }
     };
     Err(Error::invalid(format!(
         "SQL: {} JOIN of two streams: a row of the {which} side comes out with NULLs once nothing can match it any more, and that is never known here: {what}; or join on event time, such as a window",

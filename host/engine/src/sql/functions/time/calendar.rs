@@ -12,7 +12,7 @@ use arrow::{
 use datafusion_common::{Result, config::ConfigOptions, exec_datafusion_err, exec_err};
 use datafusion_expr::ScalarUDF;
 use jiff::{
-    ToSpan,
+    Span, ToSpan,
     civil::{Date, DateTime, Time, Weekday},
 };
 use std::sync::Arc;
@@ -27,7 +27,9 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
             moved(columns, |day, n| day.checked_sub(n))
         }),
         function("add_months(date, months)", date_and_int, date, |columns, _| {
-            moved(columns, |day, n| Some(zone::days(zone::date(day)?.checked_add(n.months()).ok()?)))
+            moved(columns, |day, n| {
+                Some(zone::days(zone::date(day)?.checked_add(Span::new().try_months(n).ok()?).ok()?))
+            })
         }),
         function(
             "datediff(end, start)",

@@ -308,7 +308,10 @@ impl Read {
         let year = i16::try_from(self.year.unwrap_or(1970)).ok()?;
         let date = match self.day_of_year {
             Some(day) => {
-                let date = Date::new(year, 1, 1).ok()?.checked_add(jiff::Span::new().days(day - 1)).ok()?;
+                let date = Date::new(year, 1, 1)
+                    .ok()?
+                    .checked_add(jiff::Span::new().try_days(day - 1).ok()?)
+                    .ok()?;
                 (date.year() == year).then_some(date)?
             }
             None => {
