@@ -101,6 +101,11 @@ impl Pending {
         self.unsettled.values().map(|(file, since)| self.unsettled_for(file, *since, clock)).min()
     }
 
+    /// How long until the last file is settled; none if all are.
+    pub(crate) fn until_all_settled(&self, clock: &dyn Clock) -> Option<Duration> {
+        self.unsettled.values().map(|(file, since)| self.unsettled_for(file, *since, clock)).max()
+    }
+
     /// Looks at the unsettled files.
     pub(crate) fn look_again(&mut self, location: &Location, clock: &dyn Clock) -> Result<()> {
         let due = self.until_settled(clock).is_some_and(|d| d.is_zero());

@@ -130,7 +130,7 @@ impl FileSource {
         }
         self.list().await?;
         for _ in 0..LOOKS {
-            let Some(wait) = self.state().pending.until_settled(&*self.clock) else { return Ok(()) };
+            let Some(wait) = self.state().pending.until_all_settled(&*self.clock) else { return Ok(()) };
             self.clock.sleep(wait).await;
             self.state().pending.look_again(&self.location, &*self.clock)?;
         }

@@ -1,4 +1,4 @@
-use super::{functions, text::options, types::SparkTypes};
+use super::{functions, rewrite::known::is_sparks, text::options, types::SparkTypes};
 use crate::plan::NamedTable;
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion_common::{Result, TableReference, config::ConfigOptions, plan_err};
@@ -144,9 +144,9 @@ impl ContextProvider for Catalog {
     }
 }
 
-/// In an order that is always the same, as the first of the names that are most like a misspelt one is proposed.
+/// Those that Spark has, in an order that is always the same, as the first of the names that are most like a misspelt one is proposed.
 fn sorted<'a>(names: impl Iterator<Item = &'a String>) -> Vec<String> {
-    let mut names: Vec<String> = names.cloned().collect();
+    let mut names: Vec<String> = names.filter(|name| is_sparks(name)).cloned().collect();
     names.sort();
     names
 }

@@ -1,5 +1,5 @@
 use datafusion_expr::sqlparser::{
-    ast::{BinaryOperator, CastKind, DataType, ExactNumberInfo, Expr, Value},
+    ast::{BinaryOperator, CastKind, DataType, ExactNumberInfo, Expr, Interval, Value},
     dialect::{Dialect, SparkSqlDialect},
     keywords::Keyword,
     parser::{Parser, ParserError},
@@ -67,8 +67,11 @@ impl Dialect for Spark {
     fn ignores_wildcard_escapes(&self) -> bool {
         true
     }
-    /// A number with a letter that says its type: `1.5D`, `10S`.
+    /// A number with a letter that says its type: `1.5D`, `10S`; `INTERVAL 1 HOUR 30 MINUTES`.
     fn parse_prefix(&self, parser: &mut Parser<'_>) -> Option<Result<Expr, ParserError>> {
+        if let Some(interval) = several_units(parser) {
+            return Some(Ok(interval));
+        }
         // Between the two there is no blank.
         let mut tokens = (0..).map(|n| parser.peek_nth_token_no_skip(n).token);
         let number = tokens.find(|token| !matches!(token, Token::Whitespace(_)))?;
@@ -104,6 +107,45 @@ impl Dialect for Spark {
         parser.parse_keyword(Keyword::DIV).then(|| parser.parse_subexpr(precedence).map(quotient))
     }
 }
+
+/// An interval of two units or more, each behind its number.
+fn several_units(parser: &mut Parser<'_>) -> Option<Expr> {
+    let Token::Word(word) = &parser.peek_token_ref().token else { return None };
+    if word.keyword != Keyword::INTERVAL {
+        return None;
+    }
+    let span = parser.peek_token_ref().span;
+    let mut parts = Vec::new();
+    let mut at = 1;
+    loop {
+        let negative = parser.peek_nth_token(at).token == Token::Minus;
+        let number = at + usize::from(negative);
+        let (of, unit) = (parser.peek_nth_token(number).token, parser.peek_nth_token(number + 1).token);
+        let (Token::Number(of, false) | Token::SingleQuotedString(of), Token::Word(unit)) = (of, unit) else {
+            break;
+        };
+        if !UNITS.contains(&unit.value.to_ascii_lowercase().trim_end_matches('s')) {
+            break;
+        }
+        parts.push(format!("{}{of} {}", if negative { "-" } else { "" }, unit.value));
+        at = number + 2;
+    }
+    if parts.len() < 2 {
+        return None;
+    }
+    (0..at).for_each(|_| parser.advance_token());
+    let value = Value::SingleQuotedString(parts.join(" ")).with_span(span);
+    Some(Expr::Interval(Interval {
+        value: Box::new(Expr::Value(value)),
+        leading_field: None,
+        leading_precision: None,
+        last_field: None,
+        fractional_seconds_precision: None,
+    }))
+}
+
+const UNITS: [&str; 9] =
+    ["year", "month", "week", "day", "hour", "minute", "second", "millisecond", "microsecond"];
 
 /// The decimal type that has just these digits.
 fn exact(digits: &str) -> DataType {

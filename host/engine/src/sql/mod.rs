@@ -6,12 +6,12 @@
 mod add;
 mod ask;
 mod catalog;
+mod common;
 mod dialect;
 mod error;
 mod event_time;
 mod expression;
 mod functions;
-mod mixed;
 mod optimize;
 mod rewrite;
 mod spark_plan;

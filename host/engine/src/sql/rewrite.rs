@@ -5,10 +5,15 @@ mod aggregates;
 mod calls;
 mod grouping;
 mod ignored;
+pub(super) mod known;
+mod lateral;
+mod literals;
+mod stars;
 mod windows;
 
 use super::Catalog;
 use crate::{Error, Result};
+use arrow::datatypes::SchemaRef;
 use datafusion_expr::sqlparser::ast::{
     self, DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, ObjectNamePart,
     Query, SelectItem, SetExpr, Value, VisitMut, VisitorMut,
@@ -27,16 +32,21 @@ pub(super) fn name(of: &ObjectName) -> String {
 
 pub(super) fn rewrite(query: &mut Query, catalog: &Catalog) -> Result<()> {
     ignored::refuse(query)?;
+    known::functions(query, catalog)?;
+    lateral::views(query)?;
     let mut spelling = Spelling::default();
     for (table, schema) in catalog.tables() {
         spelling.add(table);
         schema.fields().iter().for_each(|field| spelling.add(field.name()));
     }
-    let mut collect = Aliases(&mut spelling);
-    let _ = query.visit(&mut collect);
+    let relations = catalog.tables().keys().map(|table| table.to_lowercase()).collect();
+    let mut aliases = Aliases { spelling, relations };
+    let _ = query.visit(&mut aliases);
+    let Aliases { spelling, relations } = aliases;
     let columns = catalog.tables().values().flat_map(|schema| schema.fields());
     let columns = columns.map(|field| field.name().to_lowercase()).collect();
-    match query.visit(&mut Rewrite { spelling, columns }) {
+    let schemas = catalog.tables().values().cloned().collect();
+    match query.visit(&mut Rewrite { spelling, columns, relations, schemas }) {
         Break(error) => Err(error),
         Continue(()) => Ok(()),
     }
@@ -59,19 +69,30 @@ impl Spelling {
 }
 
 /// Collects the names that the query itself gives.
-struct Aliases<'a>(&'a mut Spelling);
+struct Aliases {
+    spelling: Spelling,
+    /// The names of tables and of queries that stand for one, in lower case.
+    relations: HashSet<String>,
+}
 
-impl VisitorMut for Aliases<'_> {
+impl Aliases {
+    fn relation(&mut self, alias: &Ident) {
+        self.spelling.add(&alias.value);
+        self.relations.insert(alias.value.to_lowercase());
+    }
+}
+
+impl VisitorMut for Aliases {
     type Break = ();
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
         for table in query.with.iter().flat_map(|with| &with.cte_tables) {
-            self.0.add(&table.alias.name.value);
+            self.relation(&table.alias.name);
         }
         selects(&mut query.body, &mut |select| {
             for item in &select.projection {
                 if let SelectItem::ExprWithAlias { alias, .. } = item {
-                    self.0.add(&alias.value);
+                    self.spelling.add(&alias.value);
                 }
             }
         });
@@ -82,7 +103,7 @@ impl VisitorMut for Aliases<'_> {
         if let ast::TableFactor::Table { alias: Some(alias), .. }
         | ast::TableFactor::Derived { alias: Some(alias), .. } = table
         {
-            self.0.add(&alias.name.value);
+            self.relation(&alias.name);
         }
         Continue(())
     }
@@ -92,6 +113,10 @@ struct Rewrite {
     spelling: Spelling,
     /// The names of all tables' columns in lower case.
     columns: HashSet<String>,
+    /// The names of all tables, and of queries that stand for one, in lower case.
+    relations: HashSet<String>,
+    /// The columns of every table.
+    schemas: Vec<SchemaRef>,
 }
 
 impl Rewrite {
@@ -101,9 +126,13 @@ impl Rewrite {
         let named = match &*expr {
             Expr::Identifier(_) => true,
             // Of a column of a table; a part of a struct has no name here.
-            Expr::CompoundIdentifier(idents) => {
-                idents.first().is_none_or(|first| !self.columns.contains(&first.value.to_lowercase()))
-            }
+            Expr::CompoundIdentifier(idents) => match &idents[..] {
+                [table, _] => {
+                    let table = table.value.to_lowercase();
+                    self.relations.contains(&table) && !self.columns.contains(&table)
+                }
+                _ => false,
+            },
             _ => false,
         };
         if !named {
@@ -138,6 +167,7 @@ impl VisitorMut for Rewrite {
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
         selects(&mut query.body, &mut |select| {
+            stars::written_out(select, &self.schemas, &self.relations);
             select.projection.iter_mut().for_each(|item| self.named(item));
             select.from.iter_mut().flat_map(|from| &mut from.joins).for_each(|join| self.using(join));
             windows::named(select, |name| self.columns.contains(name));
@@ -179,6 +209,9 @@ impl VisitorMut for Rewrite {
             | Expr::Substring { .. }
             | Expr::Struct { .. } => calls::as_call(expr),
             Expr::CompoundFieldAccess { access_chain, .. } => access_chain.iter_mut().for_each(by_name),
+            Expr::Like { .. } | Expr::ILike { .. } => {
+                return literals::escaped(expr).map_or_else(Break, Continue);
+            }
             Expr::UnaryOp { op: op @ ast::UnaryOperator::BangNot, .. } => *op = ast::UnaryOperator::Not,
             Expr::UnaryOp { op: ast::UnaryOperator::BitwiseNot, .. } => calls::as_call(expr),
             Expr::UnaryOp { op: ast::UnaryOperator::Minus, expr: of } => {
@@ -207,6 +240,9 @@ impl VisitorMut for Rewrite {
             }
             // An interval's number is part of the literal.
             Expr::Interval(interval) => {
+                if let Err(error) = literals::of_units(interval) {
+                    return Break(error);
+                }
                 if let Expr::Cast { expr: inner, .. } = &mut *interval.value {
                     interval.value = inner.clone();
                 }
@@ -304,6 +340,11 @@ fn spark_name(expr: &Expr) -> String {
         Expr::CompoundIdentifier(idents) => {
             idents.last().map(|ident| ident.value.clone()).unwrap_or_default()
         }
+        // What is last of `a[0].b` names it.
+        Expr::CompoundFieldAccess { access_chain, .. } => match access_chain.last() {
+            Some(ast::AccessExpr::Dot(Expr::Identifier(field))) => field.value.clone(),
+            _ => expr.to_string(),
+        },
         other => other.to_string(),
     }
 }

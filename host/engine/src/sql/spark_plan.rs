@@ -3,8 +3,8 @@
 
 use super::{
     Catalog,
+    common::{self, plain_type},
     functions::{checked, plus_interval, spark_cast},
-    mixed,
     types::name_of,
 };
 use arrow::datatypes::{DataType, Field};
@@ -17,10 +17,9 @@ use datafusion_expr::{
 };
 use std::sync::Arc;
 
-/// The plan with what has to be so before DataFusion gives the sides of an operator one type: beside a double a decimal is a
-/// double, as a number that is written down, `1.5`, is a decimal.
+/// The plan with what has to be so before DataFusion gives values beside each other one type: they have Spark's.
 pub(super) fn before_types(plan: LogicalPlan) -> Result<LogicalPlan> {
-    rewritten(plan, &|expr, schema| Ok(mixed::doubles(expr, schema)), &Ok)
+    rewritten(plan, &common::alike, &common::union)
 }
 
 /// The plan with Spark's meaning.
@@ -104,19 +103,6 @@ fn plain(call: &Expr, schema: &DFSchema) -> Option<Expr> {
     let of = call.get_type(schema).ok()?;
     let plain = plain_type(&of);
     (plain != of).then(|| datafusion_expr::cast(call.clone(), plain))
-}
-
-fn plain_type(of: &DataType) -> DataType {
-    match of {
-        DataType::Utf8View | DataType::LargeUtf8 => DataType::Utf8,
-        DataType::BinaryView | DataType::LargeBinary => DataType::Binary,
-        DataType::UInt64 | DataType::UInt32 => DataType::Int64,
-        DataType::List(item) | DataType::LargeList(item) => match plain_type(item.data_type()) {
-            plain if matches!(of, DataType::List(_)) && plain == *item.data_type() => of.clone(),
-            plain => DataType::List(Arc::new(Field::clone(item).with_data_type(plain))),
-        },
-        of => of.clone(),
-    }
 }
 
 fn as_cast(of: &Expr, field: &Field, lenient: bool, schema: &DFSchema) -> Result<Option<Expr>> {

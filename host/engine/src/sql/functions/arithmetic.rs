@@ -1,6 +1,6 @@
 //! `/`, `div` and `%` as Spark has them: a quotient of whole numbers is a double, and a division by zero is an error.
 
-use super::time;
+use super::{alike::ARRAY, later, time};
 use arrow::{
     array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array},
     compute::kernels::{cmp, numeric},
@@ -52,7 +52,7 @@ impl ExprPlanner for SparkOperators {
             BinaryOperator::PGBitwiseShiftRight => {
                 Ok(shift(datafusion_spark::function::bitwise::shiftright(), expr))
             }
-            BinaryOperator::Plus | BinaryOperator::Minus => days_later(expr, schema),
+            BinaryOperator::Plus | BinaryOperator::Minus => later::planned(expr, schema),
             _ => Ok(PlannerResult::Original(expr)),
         }
     }
@@ -80,6 +80,17 @@ impl ExprPlanner for SparkOperators {
         Ok(PlannerResult::Planned(expr))
     }
 
+    fn plan_make_map(&self, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
+        let (pairs, rest) = args.as_chunks::<2>();
+        if !rest.is_empty() {
+            return plan_err!("map(key, value, …): the last key has no value");
+        }
+        let keys = pairs.iter().map(|[key, _]| key.clone()).collect();
+        let values = pairs.iter().map(|[_, value]| value.clone()).collect();
+        let map = datafusion_functions_nested::map::map_udf();
+        Ok(PlannerResult::Planned(map.call(vec![ARRAY.call(keys), ARRAY.call(values)])))
+    }
+
     fn plan_extract(&self, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
         let [part, of] = take_function_args("extract", args)?;
         match part.as_literal().and_then(|part| part.try_as_str().flatten()) {
@@ -91,32 +102,6 @@ impl ExprPlanner for SparkOperators {
 
 fn shift(function: Arc<ScalarUDF>, expr: RawBinaryExpr) -> PlannerResult<RawBinaryExpr> {
     PlannerResult::Planned(function.call(vec![expr.left, expr.right]))
-}
-
-/// `date + days` and `date - days`.
-fn days_later(
-    expr: RawBinaryExpr,
-    schema: &datafusion_common::DFSchema,
-) -> Result<PlannerResult<RawBinaryExpr>> {
-    use datafusion_expr::{ExprSchemable, sqlparser::ast::BinaryOperator};
-    let (left, right) = (expr.left.get_type(schema)?, expr.right.get_type(schema)?);
-    let call = |name: &str, date, days| {
-        let function = super::scalars().remove(name);
-        function.map(|function| PlannerResult::Planned(function.call(vec![date, days])))
-    };
-    let planned = match (&left, &right, &expr.op) {
-        (DataType::Date32, days, BinaryOperator::Plus) if days.is_integer() => {
-            call("date_add", expr.left.clone(), expr.right.clone())
-        }
-        (DataType::Date32, days, _) if days.is_integer() => {
-            call("date_sub", expr.left.clone(), expr.right.clone())
-        }
-        (days, DataType::Date32, BinaryOperator::Plus) if days.is_integer() => {
-            call("date_add", expr.right.clone(), expr.left.clone())
-        }
-        _ => None,
-    };
-    Ok(planned.unwrap_or(PlannerResult::Original(expr)))
 }
 
 pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
@@ -187,7 +172,7 @@ fn quotients(left: &Float64Array, right: &Float64Array) -> Result<Float64Array> 
 }
 
 /// The decimal type that holds a whole number, or a decimal itself.
-pub(super) fn as_decimal(of: &DataType) -> DataType {
+pub(in crate::sql) fn as_decimal(of: &DataType) -> DataType {
     match of {
         DataType::Int8 | DataType::UInt8 => DataType::Decimal128(3, 0),
         DataType::Int16 | DataType::UInt16 => DataType::Decimal128(5, 0),

@@ -2,12 +2,14 @@
 
 mod access;
 mod aggregates;
+mod alike;
 mod arithmetic;
 mod cast;
 mod checked;
 mod floats;
 mod function;
 mod json;
+mod later;
 mod lists;
 mod murmur;
 mod now;
@@ -20,7 +22,7 @@ mod time;
 mod window;
 mod zone;
 
-pub(super) use self::aggregates::functions as aggregates;
+pub(super) use self::{aggregates::functions as aggregates, arithmetic::as_decimal};
 pub(crate) use self::{
     cast::spark_cast,
     checked::checked,
@@ -56,6 +58,7 @@ pub(super) fn scalars() -> HashMap<String, Arc<ScalarUDF>> {
 fn ours() -> Vec<Arc<ScalarUDF>> {
     let mut ours = window::functions();
     ours.extend(arithmetic::functions());
+    ours.extend(alike::functions());
     ours.extend(now::functions());
     ours.extend(text::functions());
     ours.extend(strings::functions());
@@ -73,6 +76,8 @@ fn ours() -> Vec<Arc<ScalarUDF>> {
 
 /// Spark's name, and that of DataFusion's function that does the same.
 const RENAMED: &[(&str, &str)] = &[
+    ("nvl", "coalesce"),
+    ("ifnull", "coalesce"),
     ("ucase", "upper"),
     ("lcase", "lower"),
     ("date_diff", "datediff"),

@@ -1,6 +1,7 @@
 //! What is done to the two sides of an operator when they are of different types, where Spark's rule is not DataFusion's.
 
 use super::arithmetic::DIVIDE;
+use crate::sql::common::common_type;
 use arrow::datatypes::DataType;
 use datafusion_common::{DFSchema, Result, ScalarValue, plan_err};
 use datafusion_expr::{
@@ -27,11 +28,11 @@ pub(super) fn alike(expr: RawBinaryExpr, schema: &DFSchema) -> Result<RawBinaryE
         (text, of) if op == BinaryOperator::StringConcat => (as_text(l, text), as_text(r, of)),
         (text, of) if text.is_string() && !of.is_string() && compared => (as_other(l, of, arithmetic), r),
         (of, text) if text.is_string() && !of.is_string() && compared => (l, as_other(r, of, arithmetic)),
-        (DataType::Date32, time @ DataType::Timestamp(..)) if is_comparison(&op) => {
-            (cast(l, time.clone()), r)
-        }
-        (time @ DataType::Timestamp(..), DataType::Date32) if is_comparison(&op) => {
-            (l, cast(r, time.clone()))
+        (DataType::Date32 | DataType::Timestamp(..), DataType::Date32 | DataType::Timestamp(..))
+            if left != right && (is_comparison(&op) || op == BinaryOperator::Minus) =>
+        {
+            let time = common_type([&left, &right]).unwrap_or_else(|| left.clone());
+            (as_time(l, &left, &time), as_time(r, &right, &time))
         }
         _ => (l, r),
     };
@@ -58,6 +59,10 @@ fn as_other(text: Expr, of: &DataType, arithmetic: bool) -> Expr {
         }
         _ => text,
     }
+}
+
+fn as_time(side: Expr, of: &DataType, time: &DataType) -> Expr {
+    if of == time { side } else { cast(side, time.clone()) }
 }
 
 /// What `||` joins is texts, or arrays.

@@ -64,7 +64,7 @@ fn split(texts: &StringArray, patterns: &StringArray, limits: Option<Int32Array>
             compiled = Some((pattern, super::regexes::compiled(pattern)?));
         }
         if let Some((_, regex)) = &compiled {
-            between(text, regex, limit, |part| parts.values().append_value(part));
+            between(text, regex, limit, pattern.is_empty(), |part| parts.values().append_value(part));
         }
         parts.append(true);
     }
@@ -72,12 +72,12 @@ fn split(texts: &StringArray, patterns: &StringArray, limits: Option<Int32Array>
 }
 
 /// The parts of a text between matches, at most `limit` of them if that is above 0. As in Java, a match of nothing at the
-/// very beginning makes no part.
-fn between(text: &str, regex: &Regex, limit: i32, mut each: impl FnMut(&str)) {
+/// very beginning makes no part; at the very end it does, unless the pattern is `letters`: nothing, so that each is a part.
+fn between(text: &str, regex: &Regex, limit: i32, letters: bool, mut each: impl FnMut(&str)) {
     let mut from = 0;
     let mut left = usize::try_from(limit).unwrap_or(0).checked_sub(1).unwrap_or(usize::MAX);
     for found in regex.find_iter(text) {
-        let empty = found.is_empty() && (found.start() == 0 || found.start() == text.len());
+        let empty = found.is_empty() && (found.start() == 0 || letters && found.start() == text.len());
         if left == 0 || empty {
             continue;
         }
@@ -94,7 +94,9 @@ mod tests {
 
     fn parts(text: &str, pattern: &str, limit: i32) -> Vec<String> {
         let mut parts = Vec::new();
-        between(text, &Regex::new(pattern).unwrap(), limit, |part| parts.push(part.to_owned()));
+        between(text, &Regex::new(pattern).unwrap(), limit, pattern.is_empty(), |part| {
+            parts.push(part.to_owned())
+        });
         parts
     }
 

@@ -98,7 +98,7 @@ fn of_group(known: &str, args: &[Expr]) -> Option<Expr> {
             }
             call
         }
-        ("listagg", [of]) => function("string_agg", vec![of.clone(), text("")]),
+        ("listagg" | "string_agg", [of]) => function("string_agg", vec![of.clone(), text("")]),
         ("count_if", [condition]) => function("count", vec![case(vec![(condition.clone(), truth())], None)]),
         _ => return None,
     })
@@ -111,6 +111,12 @@ fn of_row(known: &str, args: &[Expr]) -> Option<Expr> {
         ("to_timestamp_ntz", [of]) => cast(of, DataType::TimestampNtz(None)),
         ("isnull", [of]) => Expr::IsNull(Box::new(of.clone())),
         ("isnotnull", [of]) => Expr::IsNotNull(Box::new(of.clone())),
+        // As in Spark, what is given back is of the type of the first.
+        ("nullif", [of, other]) => {
+            let same = binary(of, BinaryOperator::Eq, other);
+            case(vec![(same, Expr::Value(Value::Null.into()))], Some(of.clone()))
+        }
+        ("equal_null", [left, right]) => binary(left, BinaryOperator::Spaceship, right),
         ("nullifzero", [of]) => function("nullif", vec![of.clone(), number("0")]),
         ("zeroifnull", [of]) => function("coalesce", vec![of.clone(), number("0")]),
         ("positive", [of]) => of.clone(),

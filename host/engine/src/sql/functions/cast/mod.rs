@@ -60,7 +60,7 @@ fn is_ours(from: &DataType, to: &DataType) -> bool {
         (Utf8 | Utf8View | LargeUtf8, Boolean | Date32 | Timestamp(..) | Decimal128(..)) => true,
         (Utf8 | Utf8View | LargeUtf8, to) => to.is_numeric(),
         (Float32 | Float64, Utf8 | Decimal128(..) | Timestamp(..)) => true,
-        (Timestamp(..), Timestamp(..)) => false,
+        (Timestamp(_, from), Timestamp(_, to)) => from.is_some() != to.is_some(),
         (Timestamp(..), Utf8 | Date32 | Decimal128(..)) | (Date32, Timestamp(..)) => true,
         (Timestamp(..), to) => to.is_numeric(),
         (from, Timestamp(..)) => from.is_numeric(),

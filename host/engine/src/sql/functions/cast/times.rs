@@ -61,6 +61,17 @@ fn of_times(values: &ArrayRef, zone: &TimeZone, to: &DataType, how: &How) -> Res
         DataType::Date32 => made::<TimestampMicrosecondType, Date32Type>(values, to, how, |micros| {
             Some(zone::days(zone::local(micros, zone)?.date()))
         }),
+        // What a clock shows, and the instant at which it shows that.
+        DataType::Timestamp(_, None) => {
+            made::<TimestampMicrosecondType, TimestampMicrosecondType>(values, to, how, |micros| {
+                Some(zone::of_clock(zone::local(micros, zone)?))
+            })
+        }
+        DataType::Timestamp(_, Some(_)) => {
+            made::<TimestampMicrosecondType, TimestampMicrosecondType>(values, to, how, |micros| {
+                Some(zone::instant(zone::local(micros, zone)?, &how.zone))
+            })
+        }
         DataType::Decimal128(_, scale) => {
             let one = 10_i128.checked_pow(u32::from(scale.unsigned_abs())).unwrap_or(1);
             let seconds = |micros: i64| i128::from(micros).checked_mul(one).map(|n| n / i128::from(SECOND));

@@ -42,6 +42,8 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
         function("unix_timestamp(time[, pattern])", texts, number, seconds),
         function("to_unix_timestamp(time[, pattern])", texts, number, seconds),
         function("date_format(time, pattern)", with_pattern, text, shown),
+        function("to_char(time, pattern)", of_time_alone, text, shown),
+        function("to_varchar(time, pattern)", of_time_alone, text, shown),
         function("from_unixtime(seconds[, pattern])", seconds_and_pattern, text, |columns, options| {
             let times = cast(first(columns)?, &timestamp(), &How::new(options, false)?)?;
             let pattern: ArrayRef = match columns.get(1) {
@@ -74,6 +76,14 @@ fn texts(of: &[DataType]) -> Option<Vec<DataType>> {
 fn with_pattern(of: &[DataType]) -> Option<Vec<DataType>> {
     let [time, pattern] = of else { return None };
     Some(vec![as_time(time)?, as_text(pattern)?])
+}
+
+/// Of numbers, whose patterns are others, there is none.
+fn of_time_alone(of: &[DataType]) -> Option<Vec<DataType>> {
+    match of {
+        [DataType::Timestamp(..) | DataType::Date32, _] => with_pattern(of),
+        _ => None,
+    }
 }
 
 fn seconds_and_pattern(of: &[DataType]) -> Option<Vec<DataType>> {
