@@ -18,7 +18,7 @@ pub(crate) fn streamhost() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
         let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "--package", "streamhost"]).current_dir(root());
+        build.args(["build", "--quiet", "--package", "streamhost", "--features", "full"]).current_dir(root());
         assert!(build.status().unwrap().success(), "cannot build streamhost");
         // This test is in <target>/<profile>/deps.
         let profile = std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().to_owned();

@@ -76,7 +76,7 @@ fn clippy(workspace: &Path, args: &[&str]) -> Command {
 fn bench(args: &[String]) -> Done {
     wasm_target()?;
     let programs = ["--package", "streamhost", "--bin", "streamhost", "--package", "tests", "--bin", "bench"];
-    let mut build = cargo(&root(), &["build", "--release", "--quiet"]);
+    let mut build = cargo(&root(), &["build", "--release", "--quiet", "--features", "streamhost/full"]);
     build.args(programs);
     run(build)?;
     let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);

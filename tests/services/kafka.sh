@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# Apache Kafka, one node, while standard input is open.
+#
+#   kafka.sh                        serves on the ports below
+#   kafka.sh tool CLASS ARGS...     runs one of Kafka's own tools, such as org.apache.kafka.tools.TopicCommand
+#
+# With KAFKA_PORT=P, by default 9092, it listens on
+#   P    plaintext                  P+1  its controller
+#   P+2  plaintext, and tells clients to come to P+3: a proxy goes between the two
+#   P+4  TLS                        P+5  TLS and SASL        P+6  SASL
+# SASL knows PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512, and the user alice with the password alice-secret. Topics are made when
+# somebody writes to them. The certificate to trust is ca.pem in the folder of the data.
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+port="${KAFKA_PORT:-9092}"
+
+fetch_jars() {
+  need mvn "apt-get install maven"
+  mvn -q -B -f "$here/kafka/pom.xml" org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies \
+    -DincludeScope=runtime -DoutputDirectory="$1"
+}
+
+
+need java "apt-get install openjdk-17-jre-headless"
+jars="$(once kafka-4.3.1 fetch_jars)"
+
+if [ "${1:-}" = tool ]; then
+  shift
+  exec java -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dorg.slf4j.simpleLogger.defaultLogLevel=error -cp "$jars/*" "$@"
+fi
+
+# A certificate authority, and a certificate of the server that it has signed; the server's key and certificate in one file.
+certificates() {
+  need openssl "apt-get install openssl"
+  openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj "/CN=streamhost tests" -keyout "$data/ca.key" -out "$data/ca.pem"
+  openssl req -newkey rsa:2048 -nodes -subj "/CN=localhost" -keyout "$data/server.key" -out "$data/server.csr"
+  openssl x509 -req -in "$data/server.csr" -CA "$data/ca.pem" -CAkey "$data/ca.key" -CAcreateserial -days 30 \
+    -extfile <(echo "subjectAltName=DNS:localhost,IP:127.0.0.1") -out "$data/server.crt"
+  cat "$data/server.key" "$data/server.crt" >"$data/server.pem"
+}
+
+settings() {
+  local a=127.0.0.1 mechanism
+  cat <<PROPERTIES
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@$a:$((port + 1))
+listeners=PLAINTEXT://$a:$port,CONTROLLER://$a:$((port + 1)),PROXIED://$a:$((port + 2)),TLS://$a:$((port + 4)),TLSSASL://$a:$((port + 5)),SASL://$a:$((port + 6))
+advertised.listeners=PLAINTEXT://$a:$port,PROXIED://$a:$((port + 3)),TLS://$a:$((port + 4)),TLSSASL://$a:$((port + 5)),SASL://$a:$((port + 6))
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT,TLS:SSL,TLSSASL:SASL_SSL,SASL:SASL_PLAINTEXT
+controller.listener.names=CONTROLLER
+inter.broker.listener.name=PLAINTEXT
+log.dirs=$data/log-dirs
+log.retention.ms=-1
+log.retention.check.interval.ms=${KAFKA_RETENTION_CHECK_MS:-300000}
+log.initial.task.delay.ms=100
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=4
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
+auto.create.topics.enable=true
+ssl.keystore.type=PEM
+ssl.keystore.location=$data/server.pem
+sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
+PROPERTIES
+  for mechanism in tlssasl sasl; do
+    echo "listener.name.$mechanism.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_alice=\"alice-secret\";"
+    echo "listener.name.$mechanism.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;"
+    echo "listener.name.$mechanism.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;"
+  done
+}
+
+choose_data
+if [ ! -d "$data/log-dirs" ]; then
+  certificates 2>>"$data/log"
+  settings >"$data/server.properties"
+  java -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp "$jars/*" kafka.tools.StorageTool format \
+    --cluster-id c3RyZWFtaG9zdC10ZXN0cw --config "$data/server.properties" \
+    --add-scram "SCRAM-SHA-256=[name=alice,password=alice-secret]" \
+    --add-scram "SCRAM-SHA-512=[name=alice,password=alice-secret]" >>"$data/log" 2>&1 || gave_up "formatting the data failed"
+else
+  settings >"$data/server.properties"
+fi
+
+: >"$data/log"
+started() { grep -q "Kafka Server started" "$data/log" && listens "$port"; }
+serve started java -Xmx512m -XX:+UseSerialGC -Dorg.slf4j.simpleLogger.defaultLogLevel=warn \
+  -Dorg.slf4j.simpleLogger.log.kafka.server.KafkaRaftServer=info -cp "$jars/*" kafka.Kafka "$data/server.properties"
