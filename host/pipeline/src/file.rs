@@ -26,6 +26,8 @@ pub struct PipelineFile {
     /// Who reads from whom.
     pub graph: Graph,
     text: String,
+    /// Whether it reads again what it may write: the rows that a replay cannot process either.
+    pub(crate) replays: bool,
 }
 
 /// Looks an environment variable up.
@@ -59,7 +61,13 @@ impl PipelineFile {
     fn checked(path: Option<PathBuf>, folder: PathBuf, settings: Pipeline, text: String) -> Result<Self> {
         let checked = Graph::resolve(&settings);
         let graph = checked.map_err(|problems| report(path.as_deref(), &text, &problems))?;
-        Ok(PipelineFile { path, folder, settings, graph, text })
+        Ok(PipelineFile { path, folder, settings, graph, text, replays: false })
+    }
+
+    /// Another pipeline made of this one, that reads what it has put aside.
+    pub(crate) fn replaying(&self, settings: Pipeline) -> Result<Self> {
+        let graph = Graph::resolve(&settings).map_err(|problems| report(None, "", &problems))?;
+        Ok(PipelineFile { settings, graph, replays: true, ..self.clone() })
     }
 
     /// The error, with file, line and column of `key` in front.
@@ -164,7 +172,7 @@ fn with_meant(message: String) -> String {
 }
 
 /// The word of `known` that differs from what is written by the fewest letters, by two at most; but not by every other one.
-fn meant<'k>(written: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+pub(crate) fn meant<'k>(written: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
     let most = (written.chars().count() / 2).min(2);
     let distances = known.map(|word| (strsim::osa_distance(written, word), word));
     distances
@@ -321,7 +329,7 @@ mod tests {
         );
         assert_eq!(
             e,
-            "1:10: source `a` has no connector; add one of [sources.a.files], [sources.a.socket], [sources.a.rate], [sources.a.stdin]\n\
+            "1:10: source `a` has no connector; add one of [sources.a.files], [sources.a.socket], [sources.a.rate], [sources.a.stdin], [sources.a.sql]\n\
              5:8: there is no source or step `nowhere` above step `s`; there are: a, b"
         );
     }

@@ -15,6 +15,8 @@ use std::{
 pub struct World {
     /// Runs plugins.
     pub runtime: Arc<Runtime>,
+    /// Looks an environment variable up, for secrets.
+    pub environment: Arc<dyn Fn(&str) -> Option<String> + Send + Sync>,
     /// The only clock.
     pub clock: Arc<dyn Clock>,
     /// Where consoles and pipes print, and what happens once nobody reads that any more.

@@ -1,0 +1,44 @@
+//! Places that need a name and a password.
+
+use crate::secret::Secret;
+use engine::Result;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// `[connections.<name>]`: a server, a database file or a store, for all sources, sinks and tables that name it. A value
+/// written as `secret:name` stands for the secret of that name in `[secrets]`.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(
+    rename_all = "kebab-case",
+    deny_unknown_fields,
+    expecting = "a table such as { url = \"postgresql://me@localhost/warehouse\", password = \"secret:warehouse\" }"
+)]
+pub struct ConnectionSettings {
+    /// Where it is: `postgresql://user@host:5432/database`, `mysql://user@host/database` (MariaDB too), or `sqlite:path.db`.
+    /// Settings of the connection stand behind it: `?sslmode=verify-full&sslrootcert=/etc/ca.pem`.
+    pub url: Secret,
+    /// The user's password, if it is not in the URL.
+    pub password: Option<Secret>,
+    /// Further settings of the client, by the names that it has for them.
+    #[serde(default)]
+    pub options: BTreeMap<String, Secret>,
+}
+
+impl ConnectionSettings {
+    /// A place without a password.
+    pub fn new(url: &str) -> Self {
+        ConnectionSettings { url: Secret::new(url), password: None, options: BTreeMap::new() }
+    }
+
+    /// The same, with what each value stands for.
+    pub fn resolved(&self, resolve: impl Fn(&Secret) -> Result<Secret>) -> Result<Self> {
+        let within = |key: &str, value: &Secret| resolve(value).map_err(|e| e.while_doing(key));
+        let option = |(key, value): (&String, &Secret)| Ok((key.clone(), within(key, value)?));
+        Ok(ConnectionSettings {
+            url: within("url", &self.url)?,
+            password: self.password.as_ref().map(|password| within("password", password)).transpose()?,
+            options: self.options.iter().map(option).collect::<Result<_>>()?,
+        })
+    }
+}
