@@ -12,6 +12,7 @@
 //! - What a replay needs to repeat epoch *n* is in `offsets/n`, written before the first row of *n* is read.
 //! - Memory is bounded by the batches in flight, never by the size of an epoch.
 
+mod audit;
 mod batch;
 pub mod checkpoint;
 mod clock;
@@ -38,6 +39,7 @@ mod table;
 mod trigger;
 mod wanted;
 
+pub use audit::{Audit, EpochOutcome};
 pub use batch::{Batch, Origin, Place, Position};
 pub use checkpoint::{CheckpointStore, Created};
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};

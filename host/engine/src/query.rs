@@ -1,7 +1,7 @@
 //! The query: what it is made of, and how it starts again.
 
 use crate::{
-    CheckpointStore, Clock, Epoch, Kind, QueryId, Result,
+    Audit, CheckpointStore, Clock, Epoch, Kind, QueryId, Result,
     checkpoint::{Checkpoint, Resume},
     plan::Planner,
     progress::Progress,
@@ -122,6 +122,8 @@ pub struct Query {
     pub clock: Arc<dyn Clock>,
     /// Who is told.
     pub observer: Arc<dyn Observer>,
+    /// Who keeps a record of its epochs elsewhere.
+    pub audit: Option<Arc<dyn Audit>>,
 }
 
 impl Query {

@@ -1,5 +1,6 @@
 //! One start of a query: the loop that plans, runs and commits epochs.
 
+mod audited;
 mod continuous;
 mod idle;
 mod report;
@@ -56,6 +57,8 @@ pub(crate) struct Run<'q> {
     /// When the epoch before the last one reported was triggered.
     reported: Option<Timestamp>,
     phases: Phases,
+    /// The newest epoch that this run has committed, and the rows it read.
+    committed: Option<(Epoch, u64)>,
     /// Event times of the last epoch.
     times: Option<Times>,
     backlog: BTreeMap<String, u64>,
@@ -104,6 +107,7 @@ impl<'q> Run<'q> {
             quiet: Quiet::default(),
             reported: None,
             phases: Phases::default(),
+            committed: None,
             times: None,
             backlog: BTreeMap::new(),
             bad_rows: BTreeMap::new(),
@@ -163,10 +167,14 @@ impl<'q> Run<'q> {
                 self.positions = record.positions;
                 self.in_force = record.watermarks;
                 self.recall(Some(last)).await?;
+                self.tell_of_last(last).await?;
                 Ok(last.next())
             }
             Resume::Replay { first, last } => {
                 self.recall(first.before()).await?;
+                if let Some(last) = first.before() {
+                    self.tell_of_last(last).await?;
+                }
                 for epoch in (first.0..=last.0).map(Epoch) {
                     if stop.is_requested() {
                         return Ok(epoch);
@@ -175,7 +183,7 @@ impl<'q> Run<'q> {
                     self.positions.clone_from(&record.positions);
                     self.warn_of_other_plugins(epoch, &record);
                     let late = self.too_late(stop, epoch);
-                    in_time(late, epoch, self.epoch(epoch, record, 1)).await?;
+                    self.audited(epoch, record, 1, late).await?;
                 }
                 Ok(last.next())
             }
@@ -234,7 +242,7 @@ impl<'q> Run<'q> {
             self.phases.wal_commit = self.millis_since(writing);
             self.triggered_now(record.time);
             let late = self.too_late(stop, epoch);
-            in_time(late, epoch, self.epoch(epoch, record, 0)).await?;
+            self.audited(epoch, record, 0, late).await?;
             epoch = epoch.next();
             if trigger == Trigger::Once {
                 return Ok(());
@@ -474,10 +482,11 @@ impl<'q> Run<'q> {
         Ok(rows)
     }
 
-    async fn write_commit(&self, epoch: Epoch, record: CommitRecord) -> Result<()> {
+    async fn write_commit(&mut self, epoch: Epoch, record: CommitRecord) -> Result<()> {
         if self.checkpoint.write_commit(epoch, &record).await? == Created::Lost {
             return Err(self.checkpoint.fenced(&format!("it committed epoch {epoch} first")));
         }
+        self.committed = Some((epoch, record.rows));
         self.advanced.store(true, Relaxed);
         Ok(())
     }

@@ -328,6 +328,7 @@ fn query(world: &World, start: Start) -> (Query, Arc<CrashAt>) {
         store: world.store.clone(),
         clock: Arc::new(ManualClock::new(Timestamp(1_000_000))),
         observer: observer.clone(),
+        audit: None,
     };
     (query, observer)
 }

@@ -1,4 +1,4 @@
-use crate::{Epoch, Partition, QueryId, Result};
+use crate::{Epoch, Error, Partition, QueryId, Result};
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -59,6 +59,12 @@ pub enum Begun {
 pub trait EpochWriter: Send + Sync {
     /// Takes rows of one partition, in order. Partitions are written at the same time, each by one caller.
     async fn write(&self, partition: Partition, rows: RecordBatch) -> Result<()>;
+
+    /// Runs a statement of the sink's own language once for each row of parameters, among what is written and with the same fate;
+    /// answers how many rows that changed. Only databases have such a language.
+    async fn execute(&self, _statement: &str, _parameters: RecordBatch) -> Result<u64> {
+        Err(Error::invalid("statements are for databases; give this output rows, or make it a `sql` output"))
+    }
 
     /// Publishes everything written, durably. If another host has stored this epoch meanwhile, what was written is discarded
     /// and the other's token returned.

@@ -2,7 +2,7 @@
 
 use super::{Run, any_source_ready, in_time};
 use crate::{
-    Created, Epoch, Result,
+    Created, Epoch, EpochOutcome, Result,
     checkpoint::{CommitRecord, OffsetRecord, Ranges},
     query::Stop,
 };
@@ -15,12 +15,14 @@ impl Run<'_> {
         let mut epoch = first;
         while !stop.is_requested() {
             let late = self.too_late(stop, epoch);
-            let (record, commit) = in_time(late, epoch, self.open_epoch(epoch, interval, stop)).await?;
+            let opened = in_time(late, epoch, self.open_epoch(epoch, interval, stop)).await;
+            let (record, commit) = self.ended(epoch, opened).await?;
             if let Some(commit) = commit {
                 if self.checkpoint.write_offsets(epoch, &record).await? == Created::Lost {
                     return Err(self.checkpoint.fenced(&format!("it closed epoch {epoch} first")));
                 }
                 self.write_commit(epoch, commit).await?;
+                self.ended(epoch, Ok(())).await?;
                 self.warn_of_bad_rows(Some(epoch));
                 epoch = epoch.next();
             }
@@ -65,6 +67,9 @@ impl Run<'_> {
                 break;
             }
             let record = OffsetRecord { tables: all.tables.clone(), ..self.record(ranges) };
+            if commit.is_none() {
+                self.tell(epoch, EpochOutcome::Started(record.time)).await?;
+            }
             let delivered = self.deliver(epoch, &record).await?;
             let rows = delivered.rows + commit.map_or(0, |before| before.rows);
             // The sinks wrote without a mark, so there is none to be kept.

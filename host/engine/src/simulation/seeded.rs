@@ -58,6 +58,7 @@ impl World {
             store: self.disk.clone(),
             clock: Arc::new(Impatient::default()),
             observer: self.fate.clone(),
+            audit: None,
         };
         query.run(&Stop::channel().1).await
     }
