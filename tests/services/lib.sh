@@ -16,6 +16,20 @@ need() {
   command -v "$1" >/dev/null || fail "$1 is not installed; install it, for example with: $2"
 }
 
+# packages COMMAND PACKAGE: sees to it that COMMAND is there, from the system's packages if this user may install them.
+packages() {
+  if command -v "$1" >/dev/null; then return; fi
+  if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
+    mkdir -p "$cache"
+    (
+      flock 9
+      apt-get update -qq
+      DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$2"
+    ) 9>"$cache/apt.lock" >&2 || true
+  fi
+  [ "$1" = postgres ] || need "$1" "apt-get install $2"
+}
+
 # once NAME FUNCTION: prints the folder $cache/NAME, filled by `FUNCTION folder` unless that was done before. Two runs at a time
 # do it once, and what was interrupted is begun anew.
 once() {

@@ -3,6 +3,7 @@
 //! A server that all tests share is started by the first that asks for it and ends with the test process: the script that runs it
 //! watches its standard input. A test that stops and starts its server has one of its own.
 
+pub mod databases;
 pub mod http;
 pub mod kafka;
 pub mod registry;
@@ -42,6 +43,11 @@ impl Service {
     /// Ends the server, and returns once it has ended.
     pub fn stop(mut self) {
         self.end();
+    }
+
+    /// Returns once the server has ended by itself.
+    pub fn wait(mut self) {
+        self.child.wait().unwrap();
     }
 
     fn end(&mut self) {
