@@ -94,8 +94,13 @@ fn plain(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Starts the query so that it holds at a step, and kills it there.
-fn kill_at(folder: &Path, hold: &str) -> bool {
-    let mut child = command(folder, ["run", "pipeline.toml"]);
+pub(crate) fn kill_at(folder: &Path, hold: &str) -> bool {
+    kill_command_at(folder, &["run", "pipeline.toml"], hold)
+}
+
+/// The same of another command that runs a query.
+pub(crate) fn kill_command_at(folder: &Path, arguments: &[&str], hold: &str) -> bool {
+    let mut child = command(folder, arguments);
     child.env("STREAMHOST_HOLD_AT", hold).stderr(Stdio::piped());
     let mut child = Running(child.spawn().unwrap());
     let stderr = BufReader::new(child.0.stderr.take().unwrap());

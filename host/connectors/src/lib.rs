@@ -4,6 +4,7 @@
 //! common to all sources or sinks, and the injected clock into an [`engine::Source`] or [`engine::Sink`].
 
 pub mod choice;
+pub mod connection;
 pub mod console;
 mod feed;
 pub mod files;
@@ -14,8 +15,10 @@ mod line_input;
 pub mod memory;
 pub mod noop;
 pub mod rate;
+pub mod secret;
 pub mod socket;
 pub mod source;
+pub mod sql;
 pub mod stdin;
 pub mod stdout;
 pub mod units;

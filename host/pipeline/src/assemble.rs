@@ -92,7 +92,7 @@ impl Planner {
         injected: &[(usize, usize)],
         readers: &[Reader],
     ) -> Result<Assembled> {
-        let mut assembly = Assembly::new(self, schemas, injected)?;
+        let mut assembly = Assembly::new(self, schemas, injected).await?;
         for index in 0..self.file().graph.steps.len() {
             let prepared = assembly.prepare(index).await?;
             assembly.steps.push(prepared);
@@ -118,7 +118,7 @@ impl Planner {
 impl Planner {
     /// The columns that each step reads; of SQL, those of its first table.
     pub(crate) async fn inputs(&self, schemas: &[SchemaRef]) -> Result<Vec<SchemaRef>> {
-        let mut assembly = Assembly::new(self, schemas, &[])?;
+        let mut assembly = Assembly::new(self, schemas, &[]).await?;
         let mut inputs = Vec::new();
         for index in 0..self.file().graph.steps.len() {
             let upstreams = assembly.upstreams(index)?;
@@ -157,7 +157,7 @@ struct Assembly<'a> {
 }
 
 impl<'a> Assembly<'a> {
-    fn new(planner: &'a Planner, schemas: &[SchemaRef], injected: &[(usize, usize)]) -> Result<Self> {
+    async fn new(planner: &'a Planner, schemas: &[SchemaRef], injected: &[(usize, usize)]) -> Result<Self> {
         let settings = &planner.file().settings;
         let mut flow = Dataflow { policy: settings.watermark_policy.into(), ..Dataflow::default() };
         let mut sources = Vec::with_capacity(schemas.len());
@@ -179,8 +179,10 @@ impl<'a> Assembly<'a> {
                 push(&mut flow, format!("{name}.watermark"), Input::Source(index), Work::Stateless(step));
             sources.push((schema, Input::Step { step, port: 0 }));
         }
-        let tables = settings.tables.iter().map(|(name, table)| planner.table(name, table));
-        let tables = tables.collect::<Result<_>>()?;
+        let mut tables = Vec::with_capacity(settings.tables.len());
+        for (name, table) in &settings.tables {
+            tables.push(planner.table(name, table).await?);
+        }
         let injected = injected.iter().copied().collect();
         Ok(Assembly { planner, sources, tables, injected, steps: Vec::new(), outputs: Vec::new(), flow })
     }
@@ -437,6 +439,6 @@ fn port<'p>(step: &str, ports: &'p [Port], output: Option<&str>) -> Result<&'p P
     })
 }
 
-fn missing() -> Error {
+pub(crate) fn missing() -> Error {
     Error::internal("the pipeline's graph names a part that was not made")
 }

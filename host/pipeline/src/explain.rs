@@ -10,7 +10,7 @@ use crate::{
     world::World,
 };
 use arrow::datatypes::SchemaRef;
-use connectors::{formats::ddl, source::Limit};
+use connectors::{formats::ddl, source::Limit, sql::SqlTableSettings};
 use engine::{
     Guarantee, History, OutputMode, Port, Result, Trigger, Wanted,
     plan::{Dataflow, Input, NamedSource, Planner as _},
@@ -52,7 +52,7 @@ fn text(file: &PipelineFile, sources: &[NamedSource], schemas: &[SchemaRef], pla
     for table in &flow.tables {
         let details = [
             format!("columns: {}", ddl::print(&table.schema())),
-            "held in memory whole; read again in the first epoch after it has changed".into(),
+            format!("held in memory whole; {}", reading(pipeline.tables.get(&table.name))),
         ];
         line(&mut out, "table", &table.name, &details);
     }
@@ -90,6 +90,20 @@ fn text(file: &PipelineFile, sources: &[NamedSource], schemas: &[SchemaRef], pla
         );
     }
     out
+}
+
+/// When the rows of a table are read.
+fn reading(table: Option<&settings::Table>) -> String {
+    match table.and_then(|table| table.sql.as_ref()) {
+        None => "read again in the first epoch after it has changed".into(),
+        Some(SqlTableSettings { refresh: None, .. }) => "read once, when the query starts".into(),
+        Some(SqlTableSettings { refresh: Some(age), .. }) => {
+            format!(
+                "read again in the first epoch after its rows are {:?} old; a replay joins with those of its own start",
+                age.0
+            )
+        }
+    }
 }
 
 fn head(file: &PipelineFile) -> String {

@@ -183,6 +183,7 @@ fn settings(pipeline: &Pipeline) -> Vec<Problem> {
         ));
     }
     problems.extend(tables(pipeline));
+    problems.extend(crate::secrets::problems(pipeline));
     problems.extend(names(pipeline));
     problems.extend(
         pipeline
@@ -199,23 +200,20 @@ fn settings(pipeline: &Pipeline) -> Vec<Problem> {
 fn tables(pipeline: &Pipeline) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (name, table) in &pipeline.tables {
-        let mut problem = |keys: &[&str], what: String| problems.push(Problem::at(keys, what));
         if pipeline.sources.contains_key(name) || pipeline.steps.contains_key(name) {
-            problem(
+            problems.push(Problem::at(
                 &["tables", name],
                 format!("`{name}` is a source or a step already; choose another name"),
-            );
+            ));
         }
+        let connectors = [("files", table.files.is_some()), ("sql", table.sql.is_some())];
+        problems.extend(one_connector("table", name, &connectors));
         match &table.files {
-            None => problem(
-                &["tables", name],
-                format!("table `{name}` has no connector; add [tables.{name}.files]"),
-            ),
-            Some(files) if files.clean != Clean::Off => problem(
+            Some(files) if files.clean != Clean::Off => problems.push(Problem::at(
                 &["tables", name, "files", "clean"],
-                "a table's files are read again: they stay where they are; leave `clean` out".into(),
-            ),
-            Some(_) => {}
+                "a table's files are read again: they stay where they are; leave `clean` out",
+            )),
+            _ => {}
         }
     }
     problems
@@ -312,6 +310,8 @@ fn names(pipeline: &Pipeline) -> Vec<Problem> {
     let all = pipeline.sources.keys().map(|n| ("sources", n));
     let all = all
         .chain(pipeline.tables.keys().map(|n| ("tables", n)))
+        .chain(pipeline.connections.keys().map(|n| ("connections", n)))
+        .chain(pipeline.secrets.keys().map(|n| ("secrets", n)))
         .chain(pipeline.steps.keys().map(|n| ("steps", n)))
         .chain(pipeline.sinks.keys().map(|n| ("sinks", n)));
     all.filter(|(_, name)| !is_name(name))
@@ -327,22 +327,24 @@ fn is_name(name: &str) -> bool {
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
-fn of_source(source: &Source) -> [(&'static str, bool); 4] {
+fn of_source(source: &Source) -> [(&'static str, bool); 5] {
     [
         ("files", source.files.is_some()),
         ("socket", source.socket.is_some()),
         ("rate", source.rate.is_some()),
         ("stdin", source.stdin.is_some()),
+        ("sql", source.sql.is_some()),
     ]
 }
 
-fn of_sink(sink: &Sink) -> [(&'static str, bool); 5] {
+fn of_sink(sink: &Sink) -> [(&'static str, bool); 6] {
     [
         ("files", sink.files.is_some()),
         ("console", sink.console.is_some()),
         ("memory", sink.memory.is_some()),
         ("stdout", sink.stdout.is_some()),
         ("noop", sink.noop.is_some()),
+        ("sql", sink.sql.is_some()),
     ]
 }
 
@@ -496,7 +498,7 @@ mod tests {
             resolve(&format!("{SOURCE}{wrong}")).unwrap_err(),
             [
                 "tables.in: `in` is a source or a step already; choose another name",
-                "tables.in: table `in` has no connector; add [tables.in.files]",
+                "tables.in: table `in` has no connector; add one of [tables.in.files], [tables.in.sql]",
                 "tables.gone.files.clean: a table's files are read again: they stay where they are; leave `clean` out",
             ]
         );

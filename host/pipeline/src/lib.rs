@@ -4,6 +4,7 @@
 //! what would run; [`testing`] runs its tests.
 
 mod assemble;
+pub mod dead_letters;
 mod directories;
 pub mod explain;
 mod file;
@@ -12,6 +13,7 @@ mod graph;
 mod place;
 mod planner;
 mod query;
+mod secrets;
 pub mod settings;
 mod table;
 pub mod testing;

@@ -4,6 +4,7 @@ use crate::{
     assemble::{Assembled, Reader},
     directories,
     file::PipelineFile,
+    secrets::Secrets,
     settings::{self, OnError, Pipeline, Sink, Source, Step, Table},
     table::FileTable,
     world::{Unread, World},
@@ -22,12 +23,13 @@ use connectors::{
     rate::RateSource,
     socket::SocketSource,
     source::{SchemaOption, SourceOptions},
+    sql::{self, SqlSinkOptions, SqlSinkSettings},
     stdin::StdinSource,
     stdout::StdoutSink,
     units::{ByteSize, Interval},
 };
 use engine::{
-    Error, Result,
+    Error, OutputMode, Result,
     plan::{Dataflow, NamedSink, NamedSource, NamedTable},
     sql::SqlError,
 };
@@ -68,6 +70,12 @@ impl Planner {
         &self.time_zone
     }
 
+    /// What `secret:name` and the names of connections stand for.
+    fn secrets(&self) -> Secrets<'_> {
+        let environment = &*self.world.environment;
+        Secrets { pipeline: &self.file.settings, folder: &self.file.folder, environment }
+    }
+
     /// What all sources have in common, for this one.
     pub(crate) fn options(&self, source: &Source) -> SourceOptions {
         SourceOptions {
@@ -93,6 +101,9 @@ impl Planner {
         if let Some(stdin) = &source.stdin {
             return Ok(Arc::new(StdinSource::new(name, stdin.clone(), options, clock)?));
         }
+        if let Some(sql) = &source.sql {
+            return sql::source(sql.clone(), &self.secrets().connection(&sql.connection)?, options, clock);
+        }
         let rate = source.rate.clone().unwrap_or_default();
         Ok(Arc::new(RateSource::new(rate, options, clock)?))
     }
@@ -104,14 +115,32 @@ impl Planner {
     }
 
     /// The table of this name.
-    pub(crate) fn table(&self, name: &str, table: &Table) -> Result<Arc<NamedTable>> {
+    pub(crate) async fn table(&self, name: &str, table: &Table) -> Result<Arc<NamedTable>> {
         if let Some(given) = self.given.get(name) {
             return Ok(Arc::new(NamedTable::new(name, given.clone())));
         }
+        let made = self.rows_of(name, table).await;
+        Ok(Arc::new(NamedTable::new(name, made.map_err(|e| self.of("table", name, e))?)))
+    }
+
+    async fn rows_of(&self, name: &str, table: &Table) -> Result<Arc<dyn engine::Table>> {
+        let (options, clock) = (self.table_options(table), self.world.clock.clone());
+        if let Some(sql) = &table.sql {
+            let connection = self.secrets().connection(&sql.connection)?;
+            return sql::table(sql, &connection, options, clock).await;
+        }
         let files = table.files.as_ref().map(|files| self.file.resolved(files));
         let files = files.ok_or_else(|| Error::internal("a table without files"))?;
-        let table = FileTable::new(name, files, self.table_options(table), self.world.clock.clone());
-        Ok(Arc::new(NamedTable::new(name, Arc::new(table.map_err(|e| self.of("table", name, e))?))))
+        Ok(Arc::new(FileTable::new(name, files, options, clock)?))
+    }
+
+    /// Who keeps a record of the epochs, if anybody does.
+    pub(crate) fn audit(&self) -> Result<Option<Arc<dyn engine::Audit>>> {
+        let Some(audit) = &self.file.settings.audit else { return Ok(None) };
+        let made = self.secrets().connection(&audit.connection).and_then(|connection| {
+            sql::audit(audit, &connection, self.file.name(), &self.time_zone, self.world.clock.clone())
+        });
+        made.map(Some).map_err(|e| self.file.locate(&["audit"], e))
     }
 
     fn sink(&self, name: &str, sink: &Sink) -> Result<(Arc<dyn engine::Sink>, String)> {
@@ -141,11 +170,26 @@ impl Planner {
             let table = self.world.live.table(name);
             return Ok((Arc::new(MemorySink::new(memory.clone(), sink.mode, table)?), "MemorySink".into()));
         }
+        if let Some(sql) = &sink.sql {
+            return self.sql_sink(sql, sink.mode);
+        }
         Ok((Arc::new(NoopSink), "NoopSink".into()))
+    }
+
+    fn sql_sink(&self, sql: &SqlSinkSettings, mode: OutputMode) -> Result<(Arc<dyn engine::Sink>, String)> {
+        let options =
+            SqlSinkOptions { mode, time_zone: self.time_zone.clone(), at_step: self.world.at_step.clone() };
+        let connection = self.secrets().connection(&sql.connection)?;
+        let table = sql.table.clone().or_else(|| Some(format!("by {}", sql.table_from_column.as_ref()?)));
+        let description = format!("SqlSink[{} of {}]", table.unwrap_or_default(), sql.connection_name());
+        Ok((sql::sink(sql.clone(), &connection, options)?, description))
     }
 
     /// A source or table that reads what the pipeline writes would feed it for ever.
     fn refuse_feedback(&self, path: &Path, sink: &FileSink) -> Result<()> {
+        if self.file.replays {
+            return Ok(()); // It ends with what was there when it started.
+        }
         let Pipeline { sources, tables, .. } = &self.file.settings;
         let sources = sources.iter().filter_map(|(name, of)| Some(("source", name, of.files.as_ref()?)));
         let tables = tables.iter().filter_map(|(name, of)| Some(("table", name, of.files.as_ref()?)));

@@ -19,9 +19,11 @@ pub fn query(file: &Arc<PipelineFile>, world: &World, observer: Arc<dyn Observer
             Arc::new(MemoryStore::default())
         }
     };
+    let planner = Planner::new(file.clone(), world.clone())?;
     Ok(Query {
         settings: query_settings(file.name(), &file.settings),
-        planner: Arc::new(Planner::new(file.clone(), world.clone())?),
+        audit: planner.audit()?,
+        planner: Arc::new(planner),
         store,
         clock: world.clock.clone(),
         observer,
@@ -36,7 +38,9 @@ pub(crate) fn parallelism(pipeline: &Pipeline) -> u32 {
 
 /// Without a checkpoint every start reads from the beginning, which is no harm where nothing lasts.
 fn warn_of_what_comes_twice(pipeline: &Pipeline) {
-    if let Some((name, _)) = pipeline.sinks.iter().find(|(_, sink)| sink.files.is_some()) {
+    if let Some((name, _)) =
+        pipeline.sinks.iter().find(|(_, sink)| sink.files.is_some() || sink.sql.is_some())
+    {
         tracing::warn!(sink = name, "there is no `checkpoint`: another run stores all rows once more");
     }
 }

@@ -1,7 +1,9 @@
 //! The pipeline file as it is written: what may stand in it and what it means if it does not.
 
+use crate::secrets::SecretPlace;
 use connectors::{
     choice::{self, Choice},
+    connection::ConnectionSettings,
     console::ConsoleSettings,
     files::{FilesSettings, sink::FileSinkSettings},
     memory::MemorySettings,
@@ -9,6 +11,7 @@ use connectors::{
     rate::RateSettings,
     socket::SocketSettings,
     source::{Limit, OnBadData, SchemaOption},
+    sql::{AuditSettings, SqlSinkSettings, SqlSourceSettings, SqlTableSettings},
     stdin::StdinSettings,
     stdout::StdoutSettings,
     units::{ByteSize, Interval},
@@ -53,6 +56,8 @@ pub struct Pipeline {
     /// How the watermarks of several sources and steps become one.
     #[serde(default)]
     pub watermark_policy: WatermarkPolicy,
+    /// A table of a database that says of each epoch what became of it. While it cannot be written the query waits, as for a sink.
+    pub audit: Option<AuditSettings>,
     /// Where rows come from, by name.
     #[serde(default)]
     pub sources: IndexMap<String, Source>,
@@ -65,6 +70,13 @@ pub struct Pipeline {
     /// Where they go, by name.
     #[serde(default)]
     pub sinks: IndexMap<String, Sink>,
+    /// Places that need a name and a password, by name.
+    #[serde(default)]
+    pub connections: IndexMap<String, ConnectionSettings>,
+    /// Where passwords and keys are kept, by name. `secret:name`, as the value of a password, a key or a client's setting, stands
+    /// for the secret of that name. No log, error or record shows it.
+    #[serde(default)]
+    pub secrets: IndexMap<String, SecretPlace>,
     /// Rows in, rows out: run by `streamhost test`. More of them may be in a file beside this one, `pipeline.tests.toml` for
     /// `pipeline.toml`.
     #[serde(default)]
@@ -126,9 +138,11 @@ pub struct Source {
     pub rate: Option<RateSettings>,
     /// Lines from standard input.
     pub stdin: Option<StdinSettings>,
+    /// Rows of a database as they are added.
+    pub sql: Option<SqlSourceSettings>,
 }
 
-/// A table: files that are read whole, and again when they have changed. Each row of a stream is joined with the rows
+/// A table: files that are read whole, and again when they have changed; or a table of a database. Each row of a stream is joined with the rows
 /// that the table has when the row's epoch is planned. All of them are held in memory.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(
@@ -144,6 +158,8 @@ pub struct Table {
     pub on_bad_data: OnBadData,
     /// A directory of files, or one file.
     pub files: Option<FilesSettings>,
+    /// A table of a database, or what a query answers.
+    pub sql: Option<SqlTableSettings>,
 }
 
 /// How several watermarks become one.
@@ -220,6 +236,24 @@ pub struct Step {
     /// Other limits than the defaults.
     #[serde(default)]
     pub limits: Limits,
+}
+
+impl Step {
+    /// A query, and nothing else.
+    pub(crate) fn of_sql(sql: String) -> Self {
+        Step {
+            from: None,
+            sql: Some(sql),
+            plugin: None,
+            drop_duplicates: None,
+            watermark: None,
+            config: toml::Table::new(),
+            on_error: OnError::Fail,
+            max_error_rate: None,
+            retry: no_retry(),
+            limits: Limits::default(),
+        }
+    }
 }
 
 /// Which rows are duplicates, and for how long.
@@ -334,6 +368,8 @@ pub struct Sink {
     pub stdout: Option<StdoutSettings>,
     /// Nothing: for measuring.
     pub noop: Option<NoopSettings>,
+    /// A table of a database.
+    pub sql: Option<SqlSinkSettings>,
 }
 
 /// One test of a pipeline: input rows by source or step, expected rows by step or side output.

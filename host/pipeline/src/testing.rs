@@ -149,6 +149,7 @@ async fn one(file: &Arc<PipelineFile>, test: &Test, world: &World) -> Result<Vec
         planner: Arc::new(scene),
         store: Arc::new(MemoryStore::default()),
         clock: world.clock.clone() as Arc<dyn Clock>,
+        audit: None,
         observer: Arc::new(Silent),
     };
     query.run(&Stop::channel().1).await?;

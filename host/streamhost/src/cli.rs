@@ -131,6 +131,12 @@ Examples:
         after_long_help = "Examples:\n  streamhost state show ckpt\n  streamhost state query ckpt \"SELECT * FROM operator_0\""
     )]
     State(State),
+    /// Put dead letters through again, once what was wrong is mended
+    #[command(
+        subcommand,
+        after_long_help = "Example:\n  streamhost dlq replay pipeline.toml --sink rejected"
+    )]
+    Dlq(Dlq),
     /// Print the JSON Schema of the pipeline file, for editors
     #[command(after_long_help = "Example:\n  streamhost schema > pipeline.schema.json")]
     Schema,
@@ -380,6 +386,35 @@ pub(crate) struct MigrateArgs {
     /// A step that is new, and begins without state.
     #[arg(long, value_name = "STEP")]
     pub(crate) empty: Vec<String>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Dlq {
+    /// Read the dead letters that a sink has stored, and go on with the step that could not process them
+    ///
+    /// Each letter is read once: another replay goes on where this one ends. What passes goes to the sinks behind the step; what
+    /// does not is stored as a dead letter again. The letters themselves stay where they are.
+    #[command(after_long_help = "\
+Examples:
+  streamhost dlq replay pipeline.toml --sink rejected
+  streamhost dlq replay pipeline.toml --sink rejected --column id      # of a table: its column that rises")]
+    Replay(DlqReplay),
+}
+
+/// `streamhost dlq replay`.
+#[derive(Args)]
+pub(crate) struct DlqReplay {
+    /// The pipeline file, with what was wrong mended.
+    pub(crate) pipeline: PathBuf,
+    /// The sink that has the letters, one that reads `<step>.dead-letter`.
+    #[arg(long)]
+    pub(crate) sink: String,
+    /// For letters in a table: a column of it that rises, such as an identity column.
+    #[arg(long)]
+    pub(crate) column: Option<String>,
+    /// Directory of what the replay remembers. Default: beside the pipeline's own.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) checkpoint: Option<PathBuf>,
 }
 
 #[derive(Subcommand)]

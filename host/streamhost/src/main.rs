@@ -4,6 +4,7 @@ mod answer;
 mod bench;
 mod checkpoint;
 mod cli;
+mod dlq;
 mod flags;
 mod generate;
 mod inspect;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         Command::Generate(cli::Generate::Events(args)) => generate::events_command(&args),
         Command::Checkpoint(command) => checkpoint::checkpoint(command),
         Command::State(command) => state::state(&command),
+        Command::Dlq(cli::Dlq::Replay(args)) => dlq::replay(&args),
         Command::Schema => run::schema(),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::shown(), "streamhost", &mut std::io::stdout());

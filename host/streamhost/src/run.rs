@@ -132,7 +132,7 @@ fn config_owners(matches: &ArgMatches) -> Vec<usize> {
     configs.map(|at| plugins.iter().filter(|plugin| **plugin < at).count()).collect()
 }
 
-fn read(path: &Path) -> Result<PipelineFile> {
+pub(crate) fn read(path: &Path) -> Result<PipelineFile> {
     let path: PathBuf = if path.is_dir() { path.join("pipeline.toml") } else { path.to_owned() };
     PipelineFile::read(&path, &process::environment)
 }

@@ -81,7 +81,7 @@ impl RowRules {
 pub(crate) struct Tally(Arc<Mutex<BadRows>>);
 
 impl Tally {
-    fn add(&self, bad: BadRows) {
+    pub(crate) fn add(&self, bad: BadRows) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).add(bad);
     }
 

@@ -71,6 +71,7 @@ impl Fed {
             store,
             clock: Arc::new(SystemClock::new()),
             observer: said.clone(),
+            audit: None,
         };
         query.run(&Stop::channel().1).await?;
         Ok(said.take())

@@ -2,13 +2,15 @@
 //! program cost.
 //!
 //! ```text
-//! cargo xtask bench [--full | --calls]
+//! cargo xtask bench [--full | --calls | --databases]
 //! ```
 //!
-//! The last row is ten times the data, or with `--full` a hundred times; `--calls` stops before whole runs. What is compared runs alternately, in this
+//! The last row is ten times the data, or with `--full` a hundred times; `--calls` stops before whole runs, and `--databases` is about
+//! these alone. What is compared runs alternately, in this
 //! process or back to back, and medians are compared. Times of one machine say little about another's; ratios do.
 
 mod boundary;
+mod databases;
 mod events;
 mod fed;
 mod jobs;
@@ -30,8 +32,9 @@ async fn main() -> ExitCode {
         [] => bench(Some(10)).await,
         ["--full"] => bench(Some(100)).await,
         ["--calls"] => bench(None).await,
+        ["--databases"] => databases(),
         [native::COMMAND, input, output] => native::run(Path::new(input), Path::new(output)),
-        _ => Err(Error::invalid("usage: bench [--full | --calls]")),
+        _ => Err(Error::invalid("usage: bench [--full | --calls | --databases]")),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -55,4 +58,12 @@ async fn bench(scale: Option<u32>) -> Result<()> {
         Some(scale) => jobs::rows(&workshop, scale).await,
         None => Ok(()),
     }
+}
+
+fn databases() -> Result<()> {
+    let workshop = Workshop::open()?;
+    let input = workshop.path("input");
+    events::write(&input)?;
+    table::head();
+    databases::rows(&workshop, &input)
 }

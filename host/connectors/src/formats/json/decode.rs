@@ -57,6 +57,19 @@ impl JsonRow {
     }
 }
 
+/// Appends one value, which is all of the text; nothing if it does not fit, which the error says.
+#[cfg(feature = "sql")]
+pub(crate) fn single(text: &[u8], column: &mut Column, zone: &TimeZone) -> Result<(), &'static str> {
+    let (mut reader, mut scratch) = (Reader::new(text), Vec::new());
+    reader.space();
+    let decoded = (Decoder { reader: &mut reader, zone, text: &mut scratch }).value(column);
+    decoded
+        .map_err(|stop| match stop {
+            Stop::Syntax(what) | Stop::Mismatch(what) => what,
+        })
+        .inspect_err(|_| column.rewind())
+}
+
 /// A value of the row. One that does not fit is rescued, or leaves NULL and a fault.
 #[inline]
 fn member(

@@ -1,0 +1,109 @@
+//! Dead letters put through again.
+
+use crate::{
+    binary::{fails, ok, plugin, write},
+    kill::kill_command_at,
+};
+use std::path::Path;
+
+fn pipeline(folder: &Path, schema: &str, letters: &str) {
+    let extract = plugin("json-extract");
+    write(
+        folder.join("pipeline.toml"),
+        format!(
+            "trigger = \"available-now\"\ncheckpoint = \"checkpoint\"\n\
+             [sources.lines]\nmax-per-trigger = {{ files = 1 }}\n[sources.lines.files]\npath = \"in\"\nformat = \"text\"\n\
+             [steps.parsed]\nplugin = {extract:?}\nconfig = {{ schema = \"{schema}\" }}\non-error = \"dead-letter\"\n\
+             [steps.doubled]\nsql = \"SELECT n * 2 AS n FROM parsed\"\n\
+             [sinks.out]\nfrom = \"doubled\"\n[sinks.out.files]\npath = \"out\"\nformat = \"json\"\n\
+             [sinks.rejected]\nfrom = \"parsed.dead-letter\"\n{letters}"
+        ),
+    );
+}
+
+fn input(folder: &Path) {
+    write(folder.join("in/1.txt"), "{\"n\":1}\n{\"n\":1.5}\nnothing\n");
+    write(folder.join("in/2.txt"), "{\"n\":2}\n{\"n\":2.5}\n");
+}
+
+fn stored(folder: &Path) -> Vec<String> {
+    let mut rows = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|of| of == "json") {
+            rows.extend(std::fs::read_to_string(path).unwrap().lines().map(str::to_owned));
+        }
+    }
+    rows.sort();
+    rows
+}
+
+fn replay(folder: &Path, more: &[&str]) -> String {
+    ok(folder, [&["dlq", "replay", "pipeline.toml", "--sink", "rejected"], more].concat())
+}
+
+#[test]
+fn letters_pass_once_the_step_is_mended_and_what_does_not_is_a_letter_again() {
+    for format in ["json", "parquet", "csv"] {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        let letters = format!("[sinks.rejected.files]\npath = \"rejected\"\nformat = \"{format}\"\n");
+        input(folder);
+        pipeline(folder, "n INT", &letters);
+        ok(folder, ["run", "pipeline.toml"]);
+        assert_eq!(stored(&folder.join("out")), ["{\"n\":2}", "{\"n\":4}"]);
+        pipeline(folder, "n DOUBLE", &letters);
+        for step in ["ran", "manifest-written", "committed"] {
+            let replay = ["dlq", "replay", "pipeline.toml", "--sink", "rejected"];
+            assert!(kill_command_at(folder, &replay, &format!("0:{step}")), "{step}");
+            if step == "committed" {
+                break;
+            }
+        }
+        assert_eq!(replay(folder, &[]), "dead letters put through: 1; letters again: 1\n");
+        assert_eq!(stored(&folder.join("out")), ["{\"n\":2}", "{\"n\":3.0}", "{\"n\":4}", "{\"n\":5.0}"]);
+        assert_eq!(replay(folder, &[]), "dead letters put through: 1; letters again: 1\n");
+        assert_eq!(stored(&folder.join("out")).len(), 4);
+    }
+}
+
+#[test]
+fn letters_in_a_table_are_read_by_a_column_that_rises() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let database = tests::services::databases::sqlite(&folder.join("letters.db"));
+    database.run(
+        "CREATE TABLE letters (id INTEGER PRIMARY KEY, value TEXT, _plugin TEXT, _plugin_version TEXT, _plugin_digest TEXT, \
+         _epoch BIGINT, _position TEXT, _error TEXT)",
+    );
+    let letters = "[sinks.rejected.sql]\nconnection = \"sqlite:letters.db\"\ntable = \"letters\"\n";
+    input(folder);
+    pipeline(folder, "n INT", letters);
+    ok(folder, ["run", "pipeline.toml"]);
+    pipeline(folder, "n DOUBLE", letters);
+    let error = fails(2, folder, ["dlq", "replay", "pipeline.toml", "--sink", "rejected"]);
+    assert!(error.contains("name a column of it that rises with --column"), "{error}");
+    assert_eq!(replay(folder, &["--column", "id"]), "dead letters put through: 3; letters again: 1\n");
+    assert_eq!(stored(&folder.join("out")).len(), 4);
+    assert_eq!(database.rows("SELECT count(*) FROM letters"), ["4"]);
+    assert_eq!(replay(folder, &["--column", "id"]), "dead letters put through: 1; letters again: 1\n");
+}
+
+#[test]
+fn what_cannot_be_replayed_is_refused_with_the_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    input(folder);
+    pipeline(folder, "n INT", "[sinks.rejected.files]\npath = \"rejected\"\nformat = \"json\"\n");
+    let error = fails(2, folder, ["dlq", "replay", "pipeline.toml", "--sink", "out"]);
+    assert!(error.contains("no sink `out` reads the dead letters of a step; these do: rejected"), "{error}");
+    let text = std::fs::read_to_string(folder.join("pipeline.toml")).unwrap();
+    let counted = text
+        .replace("SELECT n * 2 AS n FROM parsed", "SELECT n FROM parsed GROUP BY n")
+        .replace("[sinks.out]", "[sinks.out]\nmode = \"update\"")
+        .replace("[sinks.out.files]\npath = \"out\"\nformat = \"json\"", "[sinks.out.noop]");
+    write(folder.join("pipeline.toml"), counted);
+    ok(folder, ["run", "pipeline.toml"]);
+    let error = fails(2, folder, ["dlq", "replay", "pipeline.toml", "--sink", "rejected"]);
+    assert!(error.contains("remembers rows, and a replay does not know what it remembers"), "{error}");
+}
