@@ -70,9 +70,13 @@ fn a_database_that_dies_in_a_transaction_is_waited_for_and_nothing_is_lost_or_do
     let mut child = Running(child.stderr(Stdio::piped()).spawn().unwrap());
     let mut said = BufReader::new(child.0.stderr.take().unwrap()).lines().map(Result::unwrap);
     assert!(said.any(|line| line.contains("\"batchId\":1")));
-    // A lock keeps the next epoch in its transaction.
-    database.run("CREATE FUNCTION wait() RETURNS trigger AS 'BEGIN PERFORM pg_sleep(600); RETURN NEW; END' LANGUAGE plpgsql; \
-                  CREATE TRIGGER waits BEFORE INSERT ON t FOR EACH STATEMENT EXECUTE FUNCTION wait()");
+    // The next epoch stays in its transaction for as long as the gate has a row, which it loses in a crash.
+    database.run(
+        "CREATE UNLOGGED TABLE gate AS SELECT 1 AS shut; \
+         CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS \
+         'BEGIN PERFORM pg_sleep(600) FROM gate; RETURN NEW; END'; \
+         CREATE TRIGGER waits BEFORE INSERT ON t FOR EACH STATEMENT EXECUTE FUNCTION wait()",
+    );
     input(folder, 2..3);
     let waiting = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'COPY%' AND wait_event = 'PgSleep'";
     while database.rows(waiting) != ["1"] {
@@ -84,7 +88,6 @@ fn a_database_that_dies_in_a_transaction_is_waited_for_and_nothing_is_lost_or_do
     );
     server.start();
     let database = server.database();
-    database.run("DROP TRIGGER waits ON t");
     assert!(said.any(|line| line.contains("\"batchId\":2")));
     check(&database, "t", 3);
 }

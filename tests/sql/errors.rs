@@ -116,7 +116,7 @@ fn a_misspelled_connection_is_found_before_the_start() {
     let error = fails(2, folder, ["check", "pipeline.toml"]);
     assert!(
         error.contains(
-            "pipeline.toml:12:8: sink `out`: there is no connection `warehuose`; did you mean `warehouse`?"
+            "pipeline.toml:14:8: sink `out`: there is no connection `warehuose`; did you mean `warehouse`?"
         ),
         "{error}"
     );
