@@ -17,7 +17,7 @@ use arrow::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use engine::{
-    BadRows, Batch, BatchStream, Clock, Error, History, Offset, Place as Origin, Planned, Range, Reach,
+    BadRows, Batch, BatchStream, Clock, Error, History, Kind, Offset, Place as Origin, Planned, Range, Reach,
     Result, Source, SourceFacts,
 };
 use futures::{SinkExt, StreamExt, TryStreamExt, channel::mpsc};
@@ -36,6 +36,8 @@ pub(super) struct SqlSource {
     clock: Arc<dyn Clock>,
     schema: OnceLock<SchemaRef>,
     state: Mutex<State>,
+    /// The connection that looks for more, while it does not.
+    idle: tokio::sync::Mutex<Option<Box<dyn Connection>>>,
     tally: Tally,
 }
 
@@ -73,6 +75,7 @@ impl SqlSource {
             clock,
             schema: OnceLock::new(),
             state: Mutex::default(),
+            idle: tokio::sync::Mutex::default(),
             tally: Tally::default(),
         })
     }
@@ -177,9 +180,30 @@ impl SqlSource {
         }))
     }
 
+    /// Plans on the connection that is kept for that. The server may have ended it since.
     async fn plan(&self, start: Option<&Offset>) -> Result<Option<Planned>> {
+        let mut idle = self.idle.lock().await;
+        if let Some(mut kept) = idle.take() {
+            match self.plan_on(&mut *kept, start).await {
+                Err(error) if error.kind() == Kind::Unavailable => {}
+                planned => {
+                    *idle = planned.is_ok().then_some(kept);
+                    return planned;
+                }
+            }
+        }
         let mut connection = self.place.connect().await?;
-        let Some(reach) = self.reach(&mut *connection).await? else { return Ok(None) };
+        let planned = self.plan_on(&mut *connection, start).await?;
+        *idle = Some(connection);
+        Ok(planned)
+    }
+
+    async fn plan_on(
+        &self,
+        connection: &mut dyn Connection,
+        start: Option<&Offset>,
+    ) -> Result<Option<Planned>> {
+        let Some(reach) = self.reach(connection).await? else { return Ok(None) };
         if start.is_some_and(|start| start.0 == reach) {
             return Ok(None);
         }
@@ -191,7 +215,7 @@ impl SqlSource {
                     "SELECT {column} FROM {from}{within} ORDER BY {column} LIMIT 1 OFFSET {}",
                     most.max(1) - 1
                 );
-                self.one(&mut *connection, &query).await?.unwrap_or_else(|| reach.clone())
+                self.one(connection, &query).await?.unwrap_or_else(|| reach.clone())
             }
             _ => reach.clone(),
         };
