@@ -179,6 +179,13 @@ impl Dataflow {
         })
     }
 
+    /// The digests of the plugins of steps, by the step's name, and of sinks, by `sinks.<name>`.
+    pub(crate) fn digests(&self) -> impl Iterator<Item = (String, String)> {
+        let steps = self.steps.iter().filter_map(|step| Some((step.name.clone(), step.facts().digest?)));
+        let sinks = self.sinks.iter().filter_map(|sink| Some((sink.key(), sink.sink.facts()?.digest?)));
+        steps.chain(sinks)
+    }
+
     /// The sources that rows of a step come from, some perhaps several times.
     pub fn sources_above(&self, step: usize) -> Vec<usize> {
         let inputs = self.steps.get(step).into_iter().flat_map(|named| &named.inputs);
@@ -204,6 +211,13 @@ pub struct NamedSink {
     pub mode: OutputMode,
     /// The sink.
     pub sink: Arc<dyn Sink>,
+}
+
+impl NamedSink {
+    /// Its name where there are names of steps too, none of which has a dot behind `sinks`.
+    pub(crate) fn key(&self) -> String {
+        format!("sinks.{}", self.name)
+    }
 }
 
 /// Where rows come from.

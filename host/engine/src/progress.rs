@@ -36,7 +36,7 @@ pub struct Progress {
     pub sink: SinkProgress,
     /// Every sink.
     pub sinks: Vec<SinkProgress>,
-    /// Per plugin step, by its name.
+    /// Per plugin: of a step by the step's name, of a sink by `sinks.<name>`.
     pub plugins: BTreeMap<String, StepProgress>,
 }
 

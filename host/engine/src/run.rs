@@ -24,7 +24,7 @@ use crate::{
 use arrow::datatypes::SchemaRef;
 use futures::{FutureExt, future::select_all};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -192,12 +192,14 @@ impl<'q> Run<'q> {
 
     /// Of a replay by other code, some sinks may have the rows of the first code already.
     fn warn_of_other_plugins(&self, epoch: Epoch, record: &OffsetRecord) {
-        for named in &self.flow.steps {
-            let (then, now) = (record.plugins.get(&named.name), named.facts().digest);
-            if then != now.as_ref() {
+        let now: BTreeMap<String, String> = self.flow.digests().collect();
+        let names: BTreeSet<&String> = record.plugins.keys().chain(now.keys()).collect();
+        for name in names {
+            let (then, now) = (record.plugins.get(name), now.get(name));
+            if then != now {
                 tracing::warn!(
                     epoch = epoch.0,
-                    step = named.name,
+                    step = name,
                     ?then,
                     ?now,
                     "the plugin changed before this epoch was committed: sinks that have the epoch keep the old rows, the others get new ones"
@@ -306,7 +308,6 @@ impl<'q> Run<'q> {
     }
 
     fn record(&self, sources: Ranges) -> OffsetRecord {
-        let plugins = self.flow.steps.iter().filter_map(|s| Some((s.name.clone(), s.facts().digest?)));
         let mut positions = self.positions.clone();
         positions.extend(
             sources.iter().filter_map(|(name, ranges)| Some((name.clone(), ranges.last()?.end.clone()))),
@@ -315,7 +316,7 @@ impl<'q> Run<'q> {
             version: FORMAT_VERSION,
             time: self.query.clock.now(),
             partitions: self.query.settings.parallelism,
-            plugins: plugins.collect(),
+            plugins: self.flow.digests().collect(),
             positions,
             consumed: self.consumed(&sources),
             sources,
@@ -392,7 +393,7 @@ impl<'q> Run<'q> {
         marked: bool,
     ) -> Result<(Vec<u64>, Vec<u64>, CommitRecord)> {
         let started = self.query.clock.monotonic();
-        let (writing, mut sinks) = self.begin_sinks(context.epoch, record.partitions, marked).await?;
+        let (writing, mut sinks) = self.begin_sinks(context, record.partitions, marked).await?;
         let run = EpochRun {
             sources: &self.sources,
             flow: &self.flow,
@@ -435,7 +436,7 @@ impl<'q> Run<'q> {
 
     async fn begin_sinks(
         &self,
-        epoch: Epoch,
+        context: &EpochContext,
         partitions: u32,
         marked: bool,
     ) -> Result<(Vec<Option<Writing>>, BTreeMap<String, Token>)> {
@@ -445,10 +446,13 @@ impl<'q> Run<'q> {
             let begin = Begin {
                 query: self.id.clone(),
                 sink: named.name.clone(),
-                epoch,
+                epoch: context.epoch,
                 partitions: self.flow.width(named.input, partitions),
                 schema: named.schema.clone(),
                 marked,
+                attempt: context.attempt,
+                in_force: context.in_force,
+                now: context.now,
             };
             let begun = named.sink.begin(&begin).await;
             writing.push(match begun.map_err(|e| e.while_doing(format!("sink `{}`", named.name)))? {

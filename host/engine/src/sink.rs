@@ -1,4 +1,7 @@
-use crate::{Epoch, Error, Partition, QueryId, Result};
+use crate::{
+    Epoch, EpochContext, Error, Partition, QueryId, Result, StepFacts, StepProgress, Timestamp,
+    event_time::InForce,
+};
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -26,6 +29,16 @@ pub trait Sink: Send + Sync {
 
     /// Starts to write an epoch.
     async fn begin(&self, epoch: &Begin) -> Result<Begun>;
+
+    /// Of a sink that runs a plugin: for the plan, `explain` and the offset record.
+    fn facts(&self) -> Option<StepFacts> {
+        None
+    }
+
+    /// Of a sink that runs a plugin: what happened since the last call; the engine asks once an epoch.
+    fn progress(&self) -> Option<StepProgress> {
+        None
+    }
 }
 
 /// What an epoch is, to a sink.
@@ -44,6 +57,41 @@ pub struct Begin {
     /// False under the continuous trigger: batches of one epoch come in several `begin`s, none may be answered with
     /// [`Begun::Stored`], and at-least-once is all that is promised.
     pub marked: bool,
+    /// 0 on the first try of this epoch, higher on a replay.
+    pub attempt: u32,
+    /// The watermarks of the epoch; 0 without any.
+    pub in_force: InForce,
+    /// The epoch's processing time, the same on a replay.
+    pub now: Timestamp,
+}
+
+impl Begin {
+    /// The first try of an epoch of one partition at time 0: for writing to a sink outside a query, as tests do it.
+    pub fn of(query: &str, sink: &str, epoch: u64, schema: SchemaRef) -> Self {
+        Begin {
+            query: QueryId(query.into()),
+            sink: sink.into(),
+            epoch: Epoch(epoch),
+            partitions: 1,
+            schema,
+            marked: true,
+            attempt: 0,
+            in_force: InForce::default(),
+            now: Timestamp(0),
+        }
+    }
+
+    /// What a plugin may know of the epoch.
+    pub fn context(&self) -> EpochContext {
+        EpochContext {
+            query: self.query.clone(),
+            epoch: self.epoch,
+            partition: Partition(0),
+            attempt: self.attempt,
+            in_force: self.in_force,
+            now: self.now,
+        }
+    }
 }
 
 /// An answer of [`Sink::begin`].
@@ -60,10 +108,10 @@ pub trait EpochWriter: Send + Sync {
     /// Takes rows of one partition, in order. Partitions are written at the same time, each by one caller.
     async fn write(&self, partition: Partition, rows: RecordBatch) -> Result<()>;
 
-    /// Runs a statement of the sink's own language once for each row of parameters, among what is written and with the same fate;
-    /// answers how many rows that changed. Only databases have such a language.
+    /// Runs a statement once for each row of `parameters`, behind what was written and executed before and in the same
+    /// transaction. `$1` stands for the first column, `$2` for the second. Answers how many rows that changed in all.
     async fn execute(&self, _statement: &str, _parameters: RecordBatch) -> Result<u64> {
-        Err(Error::invalid("statements are for databases; give this output rows, or make it a `sql` output"))
+        Err(Error::invalid("this output takes no statements; use an SQL output"))
     }
 
     /// Publishes everything written, durably. If another host has stored this epoch meanwhile, what was written is discarded
@@ -76,15 +124,15 @@ pub trait EpochWriter: Send + Sync {
 #[serde(transparent)]
 pub struct Token(pub Value);
 
-/// What a sink promises after crashes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a sink promises after crashes. A stronger promise is the greater one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Guarantee {
-    /// Every row once.
-    ExactlyOnce,
-    /// Every row, some perhaps more than once.
-    AtLeastOnce,
     /// Nothing.
     BestEffort,
+    /// Every row, some perhaps more than once.
+    AtLeastOnce,
+    /// Every row once.
+    ExactlyOnce,
 }
 
 /// Spark's output modes.

@@ -18,14 +18,8 @@ impl Write for Screen {
 async fn shown(settings: ConsoleSettings, partitions: Vec<RecordBatch>) -> String {
     let screen = Screen::default();
     let sink = ConsoleSink::new(settings, TimeZone::UTC, Box::new(screen.clone()));
-    let begin = Begin {
-        query: QueryId("q".into()),
-        sink: "console".into(),
-        epoch: Epoch(3),
-        partitions: partitions.len() as u32,
-        schema: partitions[0].schema(),
-        marked: true,
-    };
+    let begin =
+        Begin { partitions: partitions.len() as u32, ..Begin::of("q", "console", 3, partitions[0].schema()) };
     let Begun::Writer(writer) = sink.begin(&begin).await.unwrap() else {
         panic!("the console stores nothing")
     };

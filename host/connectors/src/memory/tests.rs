@@ -29,14 +29,7 @@ async fn after(
     let sink = MemorySink::new(settings, mode, tables.table("live"))?;
     for (epoch, rows) in epochs.iter().enumerate() {
         let rows = batch(rows);
-        let begin = Begin {
-            query: QueryId("q".into()),
-            sink: "live".into(),
-            epoch: Epoch(epoch as u64),
-            partitions: 1,
-            schema: rows.schema(),
-            marked: true,
-        };
+        let begin = Begin::of("q", "live", epoch as u64, rows.schema());
         sink.accepts(mode, &begin.schema)?;
         let Begun::Writer(writer) = sink.begin(&begin).await? else { panic!("stored already") };
         writer.write(Partition(0), rows).await?;

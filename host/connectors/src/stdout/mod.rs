@@ -139,7 +139,6 @@ impl EpochWriter for StdoutEpoch {
 mod tests {
     use super::*;
     use arrow::array::{ArrayRef, Int64Array};
-    use engine::Epoch;
     use std::io::{Read, pipe};
 
     fn rows(from: i64) -> RecordBatch {
@@ -148,14 +147,7 @@ mod tests {
     }
 
     fn begin(epoch: u64) -> Begin {
-        Begin {
-            query: QueryId("q".into()),
-            sink: "stdout".into(),
-            epoch: Epoch(epoch),
-            partitions: 2,
-            schema: rows(0).schema(),
-            marked: true,
-        }
+        Begin { partitions: 2, ..Begin::of("q", "stdout", epoch, rows(0).schema()) }
     }
 
     async fn write(sink: &StdoutSink, epoch: u64) -> Result<Token> {

@@ -51,7 +51,7 @@ pub struct OffsetRecord {
     pub sources: Ranges,
     /// Source name → its position after this epoch, of every source that ever had one.
     pub positions: BTreeMap<String, Offset>,
-    /// Step name → digest of its plugin.
+    /// Step name, or `sinks.` and a sink's name → digest of its plugin.
     pub plugins: BTreeMap<String, String>,
     /// Sources whose range cannot be read again once the epoch is released.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

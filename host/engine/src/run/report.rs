@@ -144,13 +144,14 @@ impl Run<'_> {
         operators.collect()
     }
 
-    /// Steps that call plugins, and others with rows in error.
+    /// Steps and sinks that call plugins, and other steps with rows in error.
     fn plugins(&self) -> BTreeMap<String, StepProgress> {
         let progress = |(_, name, step): (usize, &str, &Arc<dyn crate::Step>)| {
             let progress = step.progress();
             let of_interest = step.facts().digest.is_some() || progress.rows_error > 0;
             of_interest.then(|| (name.to_owned(), progress))
         };
-        self.flow.stateless().filter_map(progress).collect()
+        let sinks = self.flow.sinks.iter().filter_map(|sink| Some((sink.key(), sink.sink.progress()?)));
+        self.flow.stateless().filter_map(progress).chain(sinks).collect()
     }
 }

@@ -105,14 +105,7 @@ mod tests {
 
     #[test]
     fn a_published_file_tells_its_epoch() {
-        let begin = Begin {
-            query: engine::QueryId("q-1".into()),
-            sink: "out".into(),
-            epoch: Epoch(7),
-            partitions: 1,
-            schema: std::sync::Arc::new(arrow::datatypes::Schema::empty()),
-            marked: true,
-        };
+        let begin = Begin::of("q-1", "out", 7, std::sync::Arc::new(arrow::datatypes::Schema::empty()));
         let name = published(&begin, &Ticket::new(Epoch(7)), Partition(0), 3, "json.gz");
         assert_eq!(name, "q-1-7-out-0-3.json.gz");
         assert_eq!(published_epoch(&name, "q-1", "out"), Some(Epoch(7)));

@@ -12,7 +12,7 @@ use arrow::{
     array::{ArrayRef, Int64Array, RecordBatch, StringArray},
     compute::concat_batches,
 };
-use engine::{Begin, Begun, Epoch, Partition, QueryId, Reach, Sink, Source};
+use engine::{Begin, Begun, Partition, Reach, Sink, Source};
 use std::{fs, sync::Arc};
 use tempfile::TempDir;
 
@@ -30,14 +30,7 @@ async fn written(rest: &str) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     let settings = format!("{{\"path\": {:?}, {rest}}}", dir.path());
     let sink = FileSink::new(serde_json::from_str(&settings).unwrap(), FileSinkOptions::default()).unwrap();
-    let begin = Begin {
-        query: QueryId("q".into()),
-        sink: "out".into(),
-        epoch: Epoch(0),
-        partitions: 1,
-        schema: rows().schema(),
-        marked: true,
-    };
+    let begin = Begin::of("q", "out", 0, rows().schema());
     let Begun::Writer(writer) = sink.begin(&begin).await.unwrap() else { panic!("nothing is stored yet") };
     writer.write(Partition(0), rows()).await.unwrap();
     writer.commit().await.unwrap();

@@ -8,7 +8,7 @@ use super::*;
 use crate::formats::encode::cell::{Style, cells};
 use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use arrow::array::{ArrayRef, Int64Array, RecordBatch};
-use engine::{Epoch, EpochWriter, Partition, Token};
+use engine::{EpochWriter, Partition, Token};
 use std::{fs, path::Path};
 
 const SINK: &str = "out";
@@ -31,14 +31,7 @@ fn numbers(values: impl IntoIterator<Item = i64>) -> RecordBatch {
 }
 
 fn begin_of(epoch: u64) -> Begin {
-    Begin {
-        query: query(),
-        sink: SINK.into(),
-        epoch: Epoch(epoch),
-        partitions: 2,
-        schema: numbers([]).schema(),
-        marked: true,
-    }
+    Begin { partitions: 2, ..Begin::of(&query().0, SINK, epoch, numbers([]).schema()) }
 }
 
 /// The rows of an epoch: three in each of two partitions.
