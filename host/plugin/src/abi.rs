@@ -11,17 +11,32 @@
 
 wasmtime::component::bindgen!({
     path: "../../wit",
-    world: "stateless",
+    // No component has this world: it is all that any of them may import and export, each looked up by itself.
+    inline: "
+        package streamhost:host;
+        world every {
+            include streamhost:plugin/stateless@0.1.0;
+            include streamhost:plugin/batch-sink@0.1.0;
+        }
+    ",
+    world: "streamhost:host/every",
     ownership: Borrowing { duplicate_if_necessary: false },
-    imports: { default: trappable },
+    imports: {
+        "streamhost:plugin/epoch.[method]rows.next": async | trappable,
+        "streamhost:plugin/outputs.write": async | trappable,
+        "streamhost:plugin/outputs.execute": async | trappable,
+        default: trappable,
+    },
     exports: { default: async },
+    with: { "streamhost:plugin/epoch.rows": crate::sink::Rows },
     additional_derives: [PartialEq],
 });
 
 pub(crate) use exports::streamhost::plugin::plugin::{Binding, Description, Output, Role};
 pub(crate) use exports::streamhost::plugin::transform::{Outcome, Rows};
+pub(crate) use exports::streamhost::plugin::{foreach_batch, plugin, transform};
 pub(crate) use streamhost::plugin::types::{Context, Disposition, Failure, RowError};
-pub(crate) use streamhost::plugin::{log, metrics};
+pub(crate) use streamhost::plugin::{epoch, log, metrics, outputs};
 
 /// The package whose interfaces a plugin exports, without its version.
 pub(crate) const PACKAGE: &str = "streamhost:plugin/";

@@ -28,6 +28,7 @@ pub(crate) enum Overrun {
     Wall(Duration),
     HostCalls(u64),
     Output(usize),
+    Rows(usize),
 }
 
 impl Fault {
@@ -85,7 +86,10 @@ impl fmt::Display for Overrun {
             Overrun::Wall(most) => write!(f, "one call took longer than {most:?} (limits.wall-per-call)"),
             Overrun::HostCalls(most) => write!(f, "one call called the host more than {most} times"),
             Overrun::Output(most) => {
-                write!(f, "one call handed over more than {most} bytes (limits.output-bytes)")
+                write!(f, "one call handed over more than {most} bytes (limits.output)")
+            }
+            Overrun::Rows(most) => {
+                write!(f, "one call handed over more than {most} rows (limits.output-rows)")
             }
         }
     }

@@ -2,6 +2,8 @@ use crate::{
     abi,
     fault::Overrun,
     limits::Limits,
+    sink::Exchange,
+    stopwatch::Stopwatch,
     tally::Metrics,
     text,
     ticker::{TICK, Ticker},
@@ -22,6 +24,10 @@ pub(crate) struct Guest {
     pub(crate) meter: Meter,
     pub(crate) around: Arc<Surroundings>,
     pub(crate) metrics: Metrics,
+    /// What it may reach of the epoch that it is the sink of; none in other calls.
+    pub(crate) epoch: Option<Exchange>,
+    pub(crate) stopwatch: Arc<Stopwatch>,
+    pub(crate) clock: Arc<dyn Clock>,
     voice: Arc<Mutex<Voice>>,
     ticker: Arc<Ticker>,
     wasi: WasiCtx,
@@ -35,6 +41,8 @@ pub(crate) struct Meter {
     growth: usize,
     table_elements: usize,
     ticks: u32,
+    /// The tick that is noticed next went by while the guest waited.
+    waited: bool,
     host_calls: u64,
     /// The first limit that was hit in this call, if any. A guest that is refused memory only traps on its own
     /// account later; this says why.
@@ -48,11 +56,14 @@ impl Guest {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.resources);
         Guest {
-            wasi: wasi::context(clock, &around, &voice),
+            wasi: wasi::context(clock.clone(), &around, &voice),
             table,
             meter: Meter::new(limits),
             around,
             metrics: Metrics::default(),
+            epoch: None,
+            stopwatch: Arc::default(),
+            clock,
             voice,
             ticker,
         }
@@ -65,8 +76,28 @@ impl Guest {
     /// Puts everything that is counted per call back to its start.
     pub(crate) fn arm(&mut self, now: Duration) {
         self.meter.arm();
+        self.stopwatch.start(now);
         self.voice().arm(now);
         self.ticker.busy();
+    }
+
+    /// A guest that pulls its input has got more of it: what is counted per call begins anew.
+    pub(crate) fn rearm(&mut self) {
+        self.meter.rearm();
+        self.stopwatch.rearm();
+        self.voice().arm(self.clock.monotonic());
+        self.ticker.busy();
+    }
+
+    /// The guest waits for the host from now on.
+    pub(crate) fn pause(&self) {
+        self.stopwatch.pause(self.clock.monotonic());
+    }
+
+    /// The guest goes on. What went by while it waited was none of its time, on the processor either.
+    pub(crate) fn resume(&mut self) {
+        let waited = self.stopwatch.resume(self.clock.monotonic());
+        self.meter.waited = waited >= TICK;
     }
 
     /// One more tick went by while the guest was running.
@@ -86,13 +117,29 @@ impl Guest {
 
 impl Meter {
     fn new(limits: Limits) -> Self {
-        Meter { limits, memory: 0, growth: 0, table_elements: 0, ticks: 0, host_calls: 0, overrun: None }
+        Meter {
+            limits,
+            memory: 0,
+            growth: 0,
+            table_elements: 0,
+            ticks: 0,
+            waited: false,
+            host_calls: 0,
+            overrun: None,
+        }
     }
 
     fn arm(&mut self) {
         self.ticks = 0;
+        self.waited = false;
         self.host_calls = 0;
         self.overrun = None;
+    }
+
+    /// A limit that was hit stays so: the guest may not have noticed yet.
+    fn rearm(&mut self) {
+        self.ticks = 0;
+        self.host_calls = 0;
     }
 
     /// Bytes of linear memory now. Memory never shrinks, so this is its peak.
@@ -119,10 +166,15 @@ impl Meter {
     }
 
     fn tick(&mut self) -> Result<()> {
-        self.ticks += 1;
+        self.ticks += u32::from(!std::mem::take(&mut self.waited));
         if self.cpu() >= self.limits.cpu_per_call {
             return Err(self.over(Overrun::Cpu(self.limits.cpu_per_call)).into());
         }
+        self.check_calls()
+    }
+
+    /// Ends a guest that has called the host too often.
+    pub(crate) fn check_calls(&self) -> Result<()> {
         match self.overrun() {
             Some(calls @ Overrun::HostCalls(_)) => Err(calls.into()),
             _ => Ok(()),

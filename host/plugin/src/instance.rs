@@ -3,7 +3,11 @@ use crate::{
     fault::{Fault, Overrun},
     guest::Guest,
     limits::Limits,
+    load::Code,
+    role::Functions,
     runtime::Core,
+    sink::Exchange,
+    stopwatch::Stopwatch,
     tally::{Cost, Metrics},
     text,
     voice::Speaker,
@@ -16,15 +20,16 @@ use std::{
     task::Poll,
     time::Duration,
 };
-use wasmtime::Store;
+use wasmtime::{Store, component::Resource};
 
 /// One running copy of a component, with its own memory.
 ///
 /// After a fault that [is fatal](Fault::is_fatal), and after a call whose future was dropped, it must be thrown away.
 pub(crate) struct Instance {
     store: Store<Guest>,
-    world: abi::Stateless,
+    functions: Functions,
     clock: Arc<dyn Clock>,
+    stopwatch: Arc<Stopwatch>,
     wall: Duration,
     cost: Cost,
 }
@@ -44,47 +49,84 @@ impl Instance {
     /// Instantiates, which may run code of the guest: armed as any call.
     pub(crate) async fn start(
         core: &Core,
-        pre: &abi::StatelessPre<Guest>,
+        code: &Code,
         limits: Limits,
         speaker: Speaker,
     ) -> Result<Self, Fault> {
         let wall = limits.wall_per_call;
         let mut store = store(core, Guest::new(limits, speaker, core.clock.clone(), core.ticker.clone()));
-        arm(&mut store, core.clock.monotonic(), 0);
-        let ended = watch(&*core.clock, wall, pre.instantiate_async(&mut store)).await;
-        let world = judge(&store, wall, ended)?;
-        Ok(Instance { store, world, clock: core.clock.clone(), wall, cost: Cost::default() })
+        let stopwatch = store.data().stopwatch.clone();
+        let fuel = store.data().meter.limits.output_for(0);
+        arm(&mut store, core.clock.monotonic(), fuel);
+        let started = async {
+            let instance = code.pre.instantiate_async(&mut store).await?;
+            code.exports.load(&mut store, &instance)
+        };
+        let ended = watch(&*core.clock, &stopwatch, wall, started).await;
+        let functions = judge(&store, wall, ended)?;
+        let clock = core.clock.clone();
+        Ok(Instance { store, functions, clock, stopwatch, wall, cost: Cost::default() })
     }
 
     /// Asks what it is.
     pub(crate) async fn describe(&mut self) -> Result<abi::Description, Fault> {
         let started = self.arm(0);
-        let call = self.world.streamhost_plugin_plugin().call_describe(&mut self.store);
-        let ended = watch(&*self.clock, self.wall, call).await;
+        let call = self.functions.plugin.call_describe(&mut self.store);
+        let ended = watch(&*self.clock, &self.stopwatch, self.wall, call).await;
         self.settle(started, ended)
     }
 
     /// Agrees on columns. `input` is a schema message.
     #[allow(clippy::ptr_arg, reason = "the generated bindings take a `Vec`")]
-    pub(crate) async fn bind(&mut self, config: &str, input: &Vec<u8>) -> Result<abi::Binding, Fault> {
+    pub(crate) async fn bind(
+        &mut self,
+        role: abi::Role,
+        config: &str,
+        input: &Vec<u8>,
+    ) -> Result<abi::Binding, Fault> {
         let started = self.arm(input.len());
-        let guest = self.world.streamhost_plugin_plugin();
-        let call = guest.call_bind(&mut self.store, abi::Role::Transform, config, input, &[]);
-        let ended = watch(&*self.clock, self.wall, call).await;
+        let call = self.functions.plugin.call_bind(&mut self.store, role, config, input, &[]);
+        let ended = watch(&*self.clock, &self.stopwatch, self.wall, call).await;
         self.settle(started, ended)?.map_err(Fault::from)
     }
 
     /// Hands over one batch, a record-batch message of the columns that the guest reads.
     #[allow(clippy::ptr_arg, reason = "the generated bindings take a `Vec`")]
     pub(crate) async fn process(&mut self, call: Call<'_>, batch: &Vec<u8>) -> Result<abi::Outcome, Fault> {
+        self.surround(call);
+        let started = self.arm(batch.len());
+        let guest = self.functions.transform()?;
+        let call = guest.call_process(&mut self.store, context(call.cx), batch);
+        let ended = watch(&*self.clock, &self.stopwatch, self.wall, call).await;
+        self.settle(started, ended)?.map_err(Fault::from)
+    }
+
+    /// Makes the guest the sink of an epoch, which it pulls and writes through `epoch`. That comes back, however the call ends.
+    pub(crate) async fn foreach_batch(
+        &mut self,
+        call: Call<'_>,
+        epoch: Exchange,
+    ) -> (Result<(), Fault>, Option<Exchange>) {
+        self.surround(call);
+        self.store.data_mut().epoch = Some(epoch);
+        let done = self.call_foreach_batch(call.cx).await;
+        (done, self.store.data_mut().epoch.take())
+    }
+
+    async fn call_foreach_batch(&mut self, cx: &EpochContext) -> Result<(), Fault> {
+        let started = self.clock.monotonic();
+        let fuel = self.store.data().meter.limits.output_bytes;
+        arm(&mut self.store, started, fuel);
+        let guest = self.functions.foreach_batch()?;
+        let call = guest.call_process(&mut self.store, context(cx), Resource::new_borrow(0));
+        let ended = watch(&*self.clock, &self.stopwatch, self.wall, call).await;
+        self.settle(started, ended)?.map_err(Fault::from)
+    }
+
+    fn surround(&self, call: Call<'_>) {
         let around = &self.store.data().around;
         around.now.store(call.cx.now.0.max(0) as u64, Relaxed);
         around.seed.store(call.seed, Relaxed);
-        let started = self.arm(batch.len());
-        let guest = self.world.streamhost_plugin_transform();
-        let call = guest.call_process(&mut self.store, context(call.cx), batch);
-        let ended = watch(&*self.clock, self.wall, call).await;
-        self.settle(started, ended)?.map_err(Fault::from)
     }
 
     /// What the last call cost, as far as it is known here: not what it put out.
@@ -99,7 +141,8 @@ impl Instance {
 
     fn arm(&mut self, input: usize) -> Duration {
         let now = self.clock.monotonic();
-        arm(&mut self.store, now, input);
+        let fuel = self.store.data().meter.limits.output_for(input);
+        arm(&mut self.store, now, fuel);
         now
     }
 
@@ -112,7 +155,7 @@ impl Instance {
             voice.said()
         };
         self.cost = Cost {
-            wall: self.clock.monotonic().saturating_sub(started),
+            wall: self.clock.monotonic().saturating_sub(started + self.stopwatch.waited()),
             cpu: guest.meter.cpu(),
             memory: guest.meter.memory(),
             table_elements: guest.meter.table_elements(),
@@ -128,22 +171,24 @@ fn store(core: &Core, guest: Guest) -> Store<Guest> {
     let mut store = Store::new(&core.engine, guest);
     store.limiter(|guest| &mut guest.meter);
     store.epoch_deadline_callback(|mut cx| cx.data_mut().tick());
+    let handles = store.data().meter.limits.resources;
+    store.set_max_component_handles(handles);
     store
 }
 
 /// The one place where limits are armed. It comes before every entry into a guest; the wall clock alone is the business
-/// of [`watch`]. `input` is how many bytes the call hands over: what may come back depends on it.
-fn arm(store: &mut Store<Guest>, now: Duration, input: usize) {
-    let output = store.data().meter.limits.output_for(input);
+/// of [`watch`]. `fuel` is how many bytes may come back, or be handed to one host function.
+fn arm(store: &mut Store<Guest>, now: Duration, fuel: usize) {
     store.data_mut().arm(now);
     store.set_epoch_deadline(1);
-    store.set_hostcall_fuel(output);
+    store.set_hostcall_fuel(fuel);
 }
 
-/// Waits for a call, but no longer than `wall`. The alarm is only set once the call has to wait or has run for a tick:
-/// most calls are over before.
+/// Waits for a call, but no longer than `wall`, not counting what it waits for the host. The alarm is only set once the call
+/// has to wait or has run for a tick: most calls are over before.
 async fn watch<T>(
     clock: &dyn Clock,
+    stopwatch: &Stopwatch,
     wall: Duration,
     call: impl Future<Output = wasmtime::Result<T>>,
 ) -> Ended<T> {
@@ -151,9 +196,21 @@ async fn watch<T>(
     if let Poll::Ready(result) = poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx))).await {
         return Some(result);
     }
-    match select(call, clock.sleep(wall)).await {
+    let alarm = pin!(alarm(clock, stopwatch, wall));
+    match select(call, alarm).await {
         Either::Left((result, _)) => Some(result),
         Either::Right(_) => None,
+    }
+}
+
+/// Ends when the time is up. What is left can only have grown while it slept.
+async fn alarm(clock: &dyn Clock, stopwatch: &Stopwatch, wall: Duration) {
+    loop {
+        let left = stopwatch.left(wall, clock.monotonic());
+        if left.is_zero() {
+            return;
+        }
+        clock.sleep(left).await;
     }
 }
 

@@ -1,9 +1,9 @@
-//! Wasm components as steps of a query: loading, binding, limits, and Arrow across the boundary.
+//! Wasm components as steps and sinks of a query: loading, binding, limits, and Arrow across the boundary.
 //!
-//! Four nouns. A [`Runtime`] compiles and runs; one serves the process. A [`Plugin`] is a component that was loaded
-//! from disk. Bound to a configuration and an input schema it becomes a [`PluginStep`], which the engine drives. A lane
-//! of the step runs one **instance**: a copy of the component with its own memory, kept over epochs and thrown away
-//! after a trap.
+//! Five nouns. A [`Runtime`] compiles and runs; one serves the process. A [`Plugin`] is a component that was loaded
+//! from disk. Bound to a configuration and an input schema it becomes a [`PluginStep`] or a [`PluginSink`], which the engine
+//! drives. A lane of the step, or an epoch of the sink, runs one **instance**: a copy of the component with its own memory,
+//! kept over epochs and thrown away after a trap.
 //!
 //! # Invariants
 //!
@@ -24,6 +24,7 @@ mod guest;
 #[cfg(test)]
 mod hostile;
 mod instance;
+mod instances;
 pub mod ipc;
 mod limits;
 mod linker;
@@ -31,9 +32,12 @@ mod load;
 mod outcome;
 mod policy;
 pub mod project;
+mod role;
 mod runtime;
 mod schema;
+mod sink;
 mod step;
+mod stopwatch;
 mod tally;
 mod text;
 mod ticker;
@@ -45,6 +49,8 @@ pub use bind::{BindSettings, OnError, Retry};
 pub use compile::{COMPILE_COMMAND, CompileLimits, Compiler, compile_child};
 pub use dead_letter::{COLUMNS as DEAD_LETTER_COLUMNS, PORT as DEAD_LETTER_PORT};
 pub use limits::{Limits, Share};
-pub use load::{Description, Plugin, Role};
+pub use load::{Description, Plugin};
+pub use role::Role;
 pub use runtime::{Runtime, RuntimeSettings};
+pub use sink::{BoundSink, Grant, PluginSink, SinkSettings};
 pub use step::PluginStep;

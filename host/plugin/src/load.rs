@@ -1,6 +1,18 @@
 use crate::{
-    abi, bind::BindSettings, cache::Entry, compile::LARGEST, empty, guest::Guest, instance::Instance,
-    limits::Limits, runtime::Core, step::PluginStep, text, voice::Speaker,
+    abi,
+    bind::BindSettings,
+    cache::Entry,
+    compile::LARGEST,
+    empty,
+    guest::Guest,
+    instance::Instance,
+    limits::Limits,
+    role::{Exports, Role},
+    runtime::Core,
+    sink::{BoundSink, SinkSettings},
+    step::PluginStep,
+    text,
+    voice::Speaker,
 };
 use engine::{Error, Kind, Result, ResultExt};
 use sha2::{Digest, Sha256};
@@ -11,7 +23,10 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
-use wasmtime::{Engine, component::Component};
+use wasmtime::{
+    Engine,
+    component::{Component, InstancePre},
+};
 
 /// A component that was loaded, compiled, checked to be a plugin of this host's contract, and asked what it is.
 /// Clones are the same component.
@@ -20,9 +35,15 @@ pub struct Plugin(pub(crate) Arc<Loaded>);
 
 pub(crate) struct Loaded {
     pub(crate) core: Arc<Core>,
-    pub(crate) pre: abi::StatelessPre<Guest>,
+    pub(crate) code: Code,
     facts: Facts,
     description: Description,
+}
+
+/// A component that is ready to be instantiated, and where its functions are.
+pub(crate) struct Code {
+    pub(crate) pre: InstancePre<Guest>,
+    pub(crate) exports: Exports,
 }
 
 /// What is known of a component without running it.
@@ -51,28 +72,6 @@ pub struct Description {
     pub asks: Vec<String>,
 }
 
-/// What a component can be used as.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// Stateless work on batches: world `stateless`.
-    Transform,
-    /// Work with state per key: world `stateful`.
-    Keyed,
-    /// The sink of an epoch: world `batch-sink`.
-    BatchSink,
-    /// Scalar functions for SQL: world `sql-functions`.
-    Functions,
-}
-
-impl Role {
-    const ALL: [(Role, &str); 4] = [
-        (Role::Transform, "transform"),
-        (Role::Keyed, "keyed"),
-        (Role::BatchSink, "foreach-batch"),
-        (Role::Functions, "functions"),
-    ];
-}
-
 impl Plugin {
     pub(crate) async fn load(core: Arc<Core>, path: &Path) -> Result<Self> {
         let from = path.to_owned();
@@ -95,13 +94,9 @@ impl Plugin {
             .doing(Kind::Internal, || format!("loading {}", path.display()))??;
         let within = || format!("{} cannot be used", path.display());
         check_world(&facts).map_err(|e| e.while_doing(within()))?;
-        let pre = core
-            .linker
-            .instantiate_pre(&component)
-            .and_then(abi::StatelessPre::new)
-            .map_err(|e| unlinkable(&e).while_doing(within()))?;
-        let description = describe(&core, &pre, path).await?;
-        Ok(Plugin(Arc::new(Loaded { core, pre, facts, description })))
+        let code = linked(&core, &component, &facts).map_err(|e| unlinkable(&e).while_doing(within()))?;
+        let description = describe(&core, &code, path).await?;
+        Ok(Plugin(Arc::new(Loaded { core, code, facts, description })))
     }
 
     /// Where it was loaded from.
@@ -136,8 +131,20 @@ impl Plugin {
 
     /// What it can be used as.
     pub fn roles(&self) -> Vec<Role> {
-        let exported = |name: &str| self.0.facts.exports.iter().any(|e| *e == interface(name));
-        Role::ALL.iter().filter(|(_, name)| exported(name)).map(|(role, _)| *role).collect()
+        self.0.facts.roles()
+    }
+
+    /// Name and version, for messages.
+    pub(crate) fn title(&self) -> String {
+        format!("{} {}", self.description().name, self.description().version)
+    }
+
+    /// What it wants, and gets: for `explain`.
+    pub(crate) fn asks(&self) -> String {
+        match self.description().asks.as_slice() {
+            [] => "asks for nothing".into(),
+            asks => format!("asks for {}; gets nothing", asks.join(", ")),
+        }
     }
 
     /// Agrees with the plugin on configuration and columns. Fails with kind `Invalid` if it refuses them, or if what
@@ -145,12 +152,33 @@ impl Plugin {
     pub async fn bind(&self, settings: BindSettings) -> Result<PluginStep> {
         PluginStep::bind(self.clone(), settings).await
     }
+
+    /// Agrees with the plugin, as the sink of epochs, on configuration and columns. Fails as [`Plugin::bind`] does.
+    pub async fn bind_sink(&self, settings: SinkSettings) -> Result<BoundSink> {
+        BoundSink::bind(self.clone(), settings).await
+    }
 }
 
-async fn describe(core: &Arc<Core>, pre: &abi::StatelessPre<Guest>, path: &Path) -> Result<Description> {
+impl Facts {
+    fn exports(&self, name: &str) -> bool {
+        self.exports.iter().any(|export| *export == interface(name))
+    }
+
+    fn roles(&self) -> Vec<Role> {
+        Role::among(|name| self.exports(name))
+    }
+}
+
+fn linked(core: &Core, component: &Component, facts: &Facts) -> wasmtime::Result<Code> {
+    let pre = core.linker.instantiate_pre(component)?;
+    let exports = Exports::find(&pre, &facts.roles())?;
+    Ok(Code { pre, exports })
+}
+
+async fn describe(core: &Arc<Core>, code: &Code, path: &Path) -> Result<Description> {
     let speaker = Speaker { plugin: path.display().to_string(), step: String::new() };
     let failed = |fault| Error::plugin(format!("asking {} what it is: {fault}", path.display()));
-    let mut instance = Instance::start(core, pre, Limits::default(), speaker).await.map_err(failed)?;
+    let mut instance = Instance::start(core, code, Limits::default(), speaker).await.map_err(failed)?;
     Ok(instance.describe().await.map_err(failed)?.into())
 }
 
@@ -268,8 +296,7 @@ fn interface(name: &str) -> String {
 }
 
 fn check_world(facts: &Facts) -> Result<()> {
-    let has = |name: &str| facts.exports.iter().any(|export| *export == interface(name));
-    if has("plugin") && has("transform") {
+    if facts.exports("plugin") && !facts.roles().is_empty() {
         return Ok(());
     }
     let ours: Vec<&str> = facts.exports.iter().filter_map(|e| e.strip_prefix(abi::PACKAGE)).collect();
@@ -280,9 +307,10 @@ fn check_world(facts: &Facts) -> Result<()> {
              use a streamhost of that version, or build the plugin again with this one's SDK",
             abi::VERSION
         ),
-        None if has("plugin") => {
-            format!("it cannot be a step: it exports {} and not `transform`", ours.join(", "))
-        }
+        None if facts.exports("plugin") => format!(
+            "it exports {} and nothing to be used as, such as `transform` or `foreach-batch`",
+            ours.join(", ")
+        ),
         None => format!(
             "it is a component, and not a streamhost plugin: it does not export {}",
             interface("plugin")

@@ -17,7 +17,7 @@ use arrow::{
 use engine::Batch;
 
 /// Batches in one answer.
-const MOST_BATCHES: usize = 1_024;
+pub(crate) const MOST_BATCHES: usize = 1_024;
 
 /// An answer that was checked.
 #[derive(Debug)]

@@ -2,7 +2,6 @@
 
 use crate::{
     abi, dead_letter,
-    fault::Fault,
     ipc::{self, Decoder},
     text,
 };
@@ -18,8 +17,6 @@ const MOST_SIDES: usize = 64;
 
 /// The outcome of `bind`.
 pub(crate) struct Agreement {
-    /// As the guest said it: a further instance must say the same.
-    pub(crate) said: abi::Binding,
     pub(crate) reads: Reads,
     pub(crate) main: Main,
     /// By index of the port, less one.
@@ -49,7 +46,7 @@ pub(crate) struct Side {
 
 impl Agreement {
     /// Checks what a guest said in `bind` on rows of `input`.
-    pub(crate) fn check(said: abi::Binding, input: &SchemaRef, dead_letters: bool) -> Result<Self> {
+    pub(crate) fn check(said: &abi::Binding, input: &SchemaRef, dead_letters: bool) -> Result<Self> {
         let reads = Reads::check(said.reads.as_deref(), input)?;
         let (main, schema) = main(&said.output, input)?;
         let mut ports = vec![Port { name: String::new(), schema }];
@@ -58,7 +55,7 @@ impl Agreement {
         if dead_letters {
             ports.push(Port { name: dead_letter::PORT.into(), schema: dead_letter::schema(input)? });
         }
-        Ok(Agreement { said, reads, main, sides, ports })
+        Ok(Agreement { reads, main, sides, ports })
     }
 
     /// The index of the port of dead letters, if there is one.
@@ -82,13 +79,23 @@ impl Agreement {
             }
         }
     }
+}
 
-    /// Whether a further instance agreed to the same.
-    pub(crate) fn again(&self, said: &abi::Binding) -> Result<(), Fault> {
-        if *said == self.said {
-            return Ok(());
+/// The outcome of `bind` with the sink of epochs.
+pub(crate) struct SinkAgreement {
+    pub(crate) reads: Reads,
+    /// What it writes to.
+    pub(crate) outputs: Vec<Side>,
+}
+
+impl SinkAgreement {
+    /// Checks what a guest said in `bind` on rows of `input`.
+    pub(crate) fn check(said: &abi::Binding, input: &SchemaRef) -> Result<Self> {
+        if said.output != abi::Output::Nothing {
+            return Err(Error::plugin("it says that rows leave it, and of a sink none do"));
         }
-        Err(Fault::Breach("a new instance answered `bind` otherwise than the first".into()))
+        let reads = Reads::check(said.reads.as_deref(), input)?;
+        Ok(SinkAgreement { reads, outputs: sides(&said.side)? })
     }
 }
 

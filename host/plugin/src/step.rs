@@ -1,22 +1,18 @@
 use crate::{
+    abi,
     bind::{BindSettings, OnError},
     dead_letter::Sender,
-    fault::Fault,
-    instance::Instance,
-    ipc::{self, Encoder},
-    limits::Share,
+    instances::{Instances, Terms},
+    limits::{Limits, Share},
     load::Plugin,
+    role::Role,
     schema::{Agreement, Main},
     tally::Tally,
-    voice::Speaker,
     worker::Lane,
 };
 use async_trait::async_trait;
 use engine::{Batching, Epoch, Error, Port, Result, Step, StepFacts, StepProgress, Wanted, Worker};
-use std::{
-    fmt::Display,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{fmt::Display, sync::Arc};
 
 /// Rows that a call is given if there are that many: enough that entering the guest costs nothing, few enough that
 /// what it works on stays in the processor's cache.
@@ -36,15 +32,12 @@ pub(crate) struct Bound {
     pub(crate) agreed: Agreement,
     pub(crate) sender: Sender,
     pub(crate) tally: Tally,
-    /// The input's schema message, for `bind` of further instances.
-    schema: Vec<u8>,
-    /// The instance that agreed, until a lane takes it.
-    spare: Mutex<Option<Instance>>,
+    pub(crate) instances: Instances,
 }
 
 impl PluginStep {
     pub(crate) async fn bind(plugin: Plugin, settings: BindSettings) -> Result<Self> {
-        let within = format!("step {}: plugin {}", settings.step, name(&plugin));
+        let within = format!("step {}: plugin {}", settings.step, plugin.title());
         bind(plugin, settings).await.map(PluginStep).map_err(|e| e.while_doing(within))
     }
 
@@ -70,51 +63,27 @@ impl PluginStep {
 }
 
 async fn bind(plugin: Plugin, settings: BindSettings) -> Result<Arc<Bound>> {
-    let schema = ipc::encode_schema(Encoder::new(&settings.input)?.schema())?;
-    let mut instance = start(&plugin, &settings).await.map_err(refusal)?;
-    let said = instance.bind(&settings.config, &schema).await.map_err(refusal)?;
-    let agreed = Agreement::check(said, &settings.input, settings.on_error == OnError::DeadLetter)?;
+    Role::Transform.require(&plugin.roles())?;
+    let terms = Terms {
+        role: abi::Role::Transform,
+        name: settings.step.clone(),
+        config: settings.config.clone(),
+        input: settings.input.clone(),
+        limits: settings.limits.clone(),
+    };
+    let instances = Instances::bind(plugin.clone(), terms).await?;
+    let dead_letters = settings.on_error == OnError::DeadLetter;
+    let agreed = Agreement::check(instances.said(), &settings.input, dead_letters)?;
     let description = plugin.description();
     let sender = Sender {
         plugin: description.name.clone(),
         version: description.version.clone(),
         digest: plugin.digest().to_owned(),
     };
-    let spare = Mutex::new(Some(instance));
-    Ok(Arc::new(Bound { plugin, settings, agreed, sender, tally: Tally::default(), schema, spare }))
-}
-
-async fn start(plugin: &Plugin, settings: &BindSettings) -> Result<Instance, Fault> {
-    let speaker = Speaker { plugin: plugin.description().name.clone(), step: settings.step.clone() };
-    Instance::start(&plugin.0.core, &plugin.0.pre, settings.limits.clone(), speaker).await
-}
-
-/// What the guest refuses in `bind` is the pipeline's mistake; what it does wrong is its own.
-fn refusal(fault: Fault) -> Error {
-    match fault {
-        Fault::Invalid(why) | Fault::Permanent(why) => Error::invalid(why),
-        Fault::Transient(why) => Error::new(engine::Kind::Unavailable, why),
-        fault => Error::plugin(fault.to_string()),
-    }
-}
-
-fn name(plugin: &Plugin) -> String {
-    format!("{} {}", plugin.description().name, plugin.description().version)
+    Ok(Arc::new(Bound { plugin, settings, agreed, sender, tally: Tally::default(), instances }))
 }
 
 impl Bound {
-    /// An instance that is ready for batches.
-    pub(crate) async fn instance(&self) -> Result<Instance, Fault> {
-        let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(instance) = spare {
-            return Ok(instance);
-        }
-        let mut instance = start(&self.plugin, &self.settings).await?;
-        let said = instance.bind(&self.settings.config, &self.schema).await?;
-        self.agreed.again(&said)?;
-        Ok(instance)
-    }
-
     /// An error of this plugin's own: who, where and why.
     pub(crate) fn blame(&self, epoch: Epoch, place: impl Display, why: impl Display) -> Error {
         Error::plugin(format!("{}: {why}", self.at(epoch, place)))
@@ -122,7 +91,7 @@ impl Bound {
 
     /// Who and where, for the start of a message.
     pub(crate) fn at(&self, epoch: Epoch, place: impl Display) -> String {
-        format!("plugin {} (step {}), epoch {epoch}, {place}", name(&self.plugin), self.settings.step)
+        format!("plugin {} (step {}), epoch {epoch}, {place}", self.plugin.title(), self.settings.step)
     }
 
     /// What it reads, and what becomes of the columns.
@@ -136,15 +105,16 @@ impl Bound {
     }
 
     fn details(&self) -> Vec<String> {
-        let asks = &self.plugin.description().asks;
-        let asks = match asks.is_empty() {
-            true => "asks for nothing".into(),
-            false => format!("asks for {}; gets nothing", asks.join(", ")),
-        };
         let mut details = Vec::from(self.columns());
-        details.extend([asks, self.settings.failures(), self.settings.limits.to_string()]);
+        details.extend([self.plugin.asks(), self.settings.failures(), self.settings.limits.to_string()]);
         details
     }
+}
+
+/// How large the batches should be that cross to a guest of these limits.
+pub(crate) fn batching(limits: &Limits) -> Batching {
+    let max_bytes = limits.memory / SHARE_OF_MEMORY;
+    Batching { target_rows: TARGET_ROWS, max_rows: MOST_ROWS, max_bytes }
 }
 
 fn names(schema: &arrow::datatypes::Schema) -> String {
@@ -156,7 +126,7 @@ impl Step for PluginStep {
     fn facts(&self) -> StepFacts {
         let plugin = &self.0.plugin;
         StepFacts {
-            description: format!("plugin {} ({})", name(plugin), plugin.digest()),
+            description: format!("plugin {} ({})", plugin.title(), plugin.digest()),
             deterministic: plugin.description().deterministic,
             digest: Some(plugin.digest().to_owned()),
             details: self.0.details(),
@@ -172,8 +142,7 @@ impl Step for PluginStep {
     }
 
     fn batching(&self) -> Batching {
-        let max_bytes = self.0.settings.limits.memory / SHARE_OF_MEMORY;
-        Batching { target_rows: TARGET_ROWS, max_rows: MOST_ROWS, max_bytes }
+        batching(&self.0.settings.limits)
     }
 
     async fn worker(&self) -> Result<Box<dyn Worker>> {

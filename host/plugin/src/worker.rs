@@ -62,7 +62,7 @@ impl Lane {
         self.encoder.encode_into(&batch.rows, &mut self.message)?;
         let mut instance = match self.instance.take() {
             Some(instance) => instance,
-            None => match self.bound.instance().await {
+            None => match self.bound.instances.take().await {
                 Ok(instance) => instance,
                 Err(fault) => return Err(self.bound.blame(cx.epoch, "starting an instance", fault)),
             },
@@ -203,7 +203,8 @@ fn pieces(batch: Batch, batching: &Batching) -> Vec<Piece> {
     starts.map(|from| Piece::new(cut(&batch, from, most.min(batch.len() - from)))).collect()
 }
 
-fn rows_per_piece(rows: &RecordBatch, batching: &Batching) -> usize {
+/// How many rows of a batch a guest can take at once.
+pub(crate) fn rows_per_piece(rows: &RecordBatch, batching: &Batching) -> usize {
     let bytes = rows.get_array_memory_size();
     if bytes <= batching.max_bytes {
         return batching.max_rows;
@@ -237,7 +238,7 @@ fn seed(cx: &EpochContext, batch: &Batch) -> u64 {
 }
 
 /// Eight bytes at a time: this is done at every call.
-fn hashed(start: u64, text: &str) -> u64 {
+pub(crate) fn hashed(start: u64, text: &str) -> u64 {
     let (words, rest) = text.as_bytes().as_chunks::<8>();
     let hash = words.iter().fold(start, |hash, word| mixed(hash ^ u64::from_le_bytes(*word)));
     rest.iter().fold(hash, |hash, byte| mixed(hash ^ u64::from(*byte)))

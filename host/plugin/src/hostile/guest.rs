@@ -183,6 +183,11 @@ world attack {
   import wasi:filesystem/preopens@0.2.0;
   import wasi:filesystem/types@0.2.0;
   import wasi:random/random@0.2.0;
+  import streamhost:plugin/outputs@0.1.0;
+}
+world attack-as-sink {
+  include streamhost:plugin/batch-sink@0.1.0;
+  import wasi:clocks/monotonic-clock@0.2.0;
 }
 package wasi:io@0.2.0 { interface poll { resource pollable { block: func(); } } }
 package wasi:clocks@0.2.0 { interface monotonic-clock {
@@ -223,10 +228,19 @@ package wasi:random@0.2.0 { interface random {
 
 /// A component around a core module that exports the plugin contract and may import [`WASI`].
 pub(super) fn component(text: &str) -> Vec<u8> {
+    component_of_world(text, "attack")
+}
+
+/// The same of one that is the sink of epochs.
+pub(super) fn sink_component(text: &str) -> Vec<u8> {
+    component_of_world(text, "attack-as-sink")
+}
+
+fn component_of_world(text: &str, world: &str) -> Vec<u8> {
     let mut contract = wit_parser::Resolve::default();
     contract.push_file(concat!(env!("CARGO_MANIFEST_DIR"), "/../../wit/streamhost.wit")).unwrap();
     let attack = contract.push_str("attack.wit", WASI).unwrap();
-    wrapped(text, &contract, contract.select_world(&[attack], Some("attack")).unwrap())
+    wrapped(text, &contract, contract.select_world(&[attack], Some(world)).unwrap())
 }
 
 /// A component of a world of our own making around a core module.

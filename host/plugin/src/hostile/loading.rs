@@ -55,12 +55,17 @@ fn exporting(version: &str, interfaces: &[&str]) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_plugin_that_is_no_transform_is_refused_with_what_it_is() {
-    let said = refusal(&exporting("0.1.0", &["plugin", "keyed"])).await;
-    let expected = "it cannot be a step: it exports plugin@0.1.0, keyed@0.1.0 and not `transform`";
+async fn a_component_that_can_be_used_as_nothing_is_refused_with_what_it_is() {
+    let said = refusal(&exporting("0.1.0", &["plugin", "other"])).await;
+    let expected = "it exports plugin@0.1.0, other@0.1.0 and nothing to be used as, such as `transform` or `foreach-batch`";
     assert!(said.ends_with(expected), "{said}");
     let said = refusal(&exporting("0.1.0", &["transform"])).await;
     assert!(said.ends_with("it does not export streamhost:plugin/plugin@0.1.0"), "{said}");
+    let said = refusal(&exporting("0.1.0", &["plugin", "foreach-batch"])).await;
+    assert!(
+        said.contains("or another contract: ") && said.contains("does not have export `describe`"),
+        "{said}"
+    );
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod guest;
 mod limits;
 mod loading;
 mod machine;
+mod sinks;
 mod speech;
 mod text;
 

@@ -1,0 +1,81 @@
+use crate::{
+    abi,
+    fault::Fault,
+    instance::Instance,
+    ipc::{self, Encoder},
+    limits::Limits,
+    load::Plugin,
+    voice::Speaker,
+};
+use arrow::datatypes::SchemaRef;
+use engine::{Error, Kind, Result};
+use std::sync::{Mutex, PoisonError};
+
+/// What all instances of a plugin are bound to in one place of a pipeline.
+pub(crate) struct Terms {
+    pub(crate) role: abi::Role,
+    /// The step's or sink's name, for the log.
+    pub(crate) name: String,
+    /// JSON text.
+    pub(crate) config: String,
+    pub(crate) input: SchemaRef,
+    pub(crate) limits: Limits,
+}
+
+/// The instances of a plugin in one place of a pipeline. Each has agreed to the same as the first.
+pub(crate) struct Instances {
+    plugin: Plugin,
+    terms: Terms,
+    /// The input's schema message.
+    schema: Vec<u8>,
+    said: abi::Binding,
+    /// An instance that is ready, until somebody takes it.
+    spare: Mutex<Option<Instance>>,
+}
+
+impl Instances {
+    pub(crate) async fn bind(plugin: Plugin, terms: Terms) -> Result<Self> {
+        let schema = ipc::encode_schema(Encoder::new(&terms.input)?.schema())?;
+        let mut instance = start(&plugin, &terms).await.map_err(refusal)?;
+        let said = instance.bind(terms.role, &terms.config, &schema).await.map_err(refusal)?;
+        Ok(Instances { plugin, terms, schema, said, spare: Mutex::new(Some(instance)) })
+    }
+
+    /// What the first instance agreed to.
+    pub(crate) fn said(&self) -> &abi::Binding {
+        &self.said
+    }
+
+    /// An instance that is ready for rows.
+    pub(crate) async fn take(&self) -> Result<Instance, Fault> {
+        let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(instance) = spare {
+            return Ok(instance);
+        }
+        let mut instance = start(&self.plugin, &self.terms).await?;
+        let said = instance.bind(self.terms.role, &self.terms.config, &self.schema).await?;
+        match said == self.said {
+            true => Ok(instance),
+            false => Err(Fault::Breach("a new instance answered `bind` otherwise than the first".into())),
+        }
+    }
+
+    /// Keeps an instance, which has not failed, for whoever asks next.
+    pub(crate) fn keep(&self, instance: Instance) {
+        *self.spare.lock().unwrap_or_else(PoisonError::into_inner) = Some(instance);
+    }
+}
+
+async fn start(plugin: &Plugin, terms: &Terms) -> Result<Instance, Fault> {
+    let speaker = Speaker { plugin: plugin.description().name.clone(), step: terms.name.clone() };
+    Instance::start(&plugin.0.core, &plugin.0.code, terms.limits.clone(), speaker).await
+}
+
+/// What the guest refuses in `bind` is the pipeline's mistake; what it does wrong is its own.
+fn refusal(fault: Fault) -> Error {
+    match fault {
+        Fault::Invalid(why) | Fault::Permanent(why) => Error::invalid(why),
+        Fault::Transient(why) => Error::new(Kind::Unavailable, why),
+        fault => Error::plugin(fault.to_string()),
+    }
+}
