@@ -1,6 +1,9 @@
 //! Which directories a pipeline writes to, and which of them are in each other's way.
 
-use crate::{file::PipelineFile, settings::Source};
+use crate::{
+    file::PipelineFile,
+    settings::{Leaf, Source},
+};
 use connectors::files::{
     Clean, FilesSettings,
     sink::{FileSink, FileSinkOptions},
@@ -22,14 +25,15 @@ struct Output<'a> {
 /// that a source would read. Paths are compared as they are written; nothing needs to be there but what sources read.
 pub(crate) fn refuse_shared(file: &PipelineFile) -> Result<()> {
     let mut earlier = Vec::new();
-    for (name, sink) in &file.settings.sinks {
+    let leaves = file.settings.leaves();
+    for Leaf { name, key, sink } in &leaves {
         let Some(mut files) = sink.files.clone() else { continue };
         files.path = file.resolve(&files.path);
         let path = files.path.clone();
         // Settings that contradict each other are reported where the sink itself is made.
         let Ok(sink) = FileSink::new(files, FileSinkOptions::default()) else { continue };
         let output = Output { name, path, sink };
-        output.alone(&earlier, file).map_err(|e| file.locate(&["sinks", name, "files", "path"], e))?;
+        output.alone(&earlier, file).map_err(|e| file.locate(&[&key[..], &["files", "path"]].concat(), e))?;
         earlier.push(output);
     }
     refuse_read_checkpoint(file).map_err(|e| file.locate(&["checkpoint"], e))

@@ -74,20 +74,34 @@ fn text(file: &PipelineFile, sources: &[NamedSource], schemas: &[SchemaRef], pla
     }
     for (sink, upstream) in flow.sinks.iter().zip(&file.graph.sinks) {
         let promise = promise(pipeline, sources, sink.sink.accepts(sink.mode, &sink.schema).ok());
-        line(
-            &mut out,
-            "sink",
-            &format!("{} ← {}: {}", sink.name, from(upstream, pipeline), sink.description),
-            &[rows_of(sink.mode, flow, sink.input), promise],
-        );
+        let mut details = vec![rows_of(sink.mode, flow, sink.input), promise];
+        details.extend(sink.sink.facts().into_iter().flat_map(|facts| facts.details));
+        let what = format!("{} ← {}: {}", sink.name, from(upstream, pipeline), sink.description);
+        line(&mut out, "sink", &what, &details);
     }
-    let several = flow.sinks.len() > 1;
+    out + &notes(pipeline, flow)
+}
+
+/// Where a replay may not do what was done before.
+fn notes(pipeline: &Pipeline, flow: &Dataflow) -> String {
+    let mut out = String::new();
+    let several = pipeline.leaves().len() > 1;
     for step in flow.steps.iter().filter(|s| several && !s.facts().deterministic) {
         let _ = writeln!(
             out,
             "note     step `{}` does not claim to be deterministic: after a crash the sinks may disagree about rows of one epoch",
             step.name
         );
+    }
+    for (sink, (_, settings)) in flow.sinks.iter().zip(&pipeline.sinks) {
+        let outputs = settings.plugin.as_ref().map_or(0, |plugin| plugin.outputs.len());
+        if outputs > 1 && sink.sink.facts().is_some_and(|facts| !facts.deterministic) {
+            let _ = writeln!(
+                out,
+                "note     the plugin of sink `{}` does not claim to be deterministic: after a crash its outputs may disagree about an epoch",
+                sink.name
+            );
+        }
     }
     out
 }

@@ -1,5 +1,7 @@
 //! The fixtures of a plugin: `tests/<what it shows>.toml` in its folder, run on the built component.
 
+mod sink;
+
 use crate::{
     file,
     testing::{Outcome, compare, lines},
@@ -10,7 +12,7 @@ use connectors::{formats::ddl, given};
 use engine::{Batch, EpochContext, Error, Kind, Place, Result, ResultExt, Step};
 use indexmap::{IndexMap, IndexSet};
 use jiff::tz::TimeZone;
-use plugin::{BindSettings, DEAD_LETTER_PORT, OnError, Plugin, PluginStep};
+use plugin::{BindSettings, DEAD_LETTER_PORT, OnError, Plugin, PluginStep, Role};
 use serde::Deserialize;
 use std::{
     fs,
@@ -35,6 +37,8 @@ struct Case {
     failure: Option<String>,
     #[serde(default)]
     outputs: IndexMap<String, String>,
+    #[serde(default)]
+    statements: Vec<sink::Statement>,
 }
 
 /// What a plugin answered to a case.
@@ -43,6 +47,7 @@ struct Answer {
     main: Vec<RecordBatch>,
     errors: Vec<String>,
     outputs: IndexMap<String, Vec<RecordBatch>>,
+    statements: Vec<sink::Executed>,
 }
 
 /// Builds the plugin in `folder` and runs its fixtures, each whatever became of the others; with `update`, writes what came into the files instead.
@@ -108,6 +113,9 @@ async fn run_case(
 async fn answer(plugin: &Plugin, case: &Case) -> Result<Answer> {
     let schema = Arc::new(ddl::parse(&case.schema)?);
     let config = serde_json::to_string(&case.config).doing(Kind::Invalid, || "the config is no JSON")?;
+    if !plugin.roles().contains(&Role::Transform) {
+        return sink::stored(plugin, case, config, schema).await;
+    }
     // A case that expects a failure wants the call to fail; any other wants to see its rows in error.
     let on_error = if case.failure.is_some() { OnError::Fail } else { OnError::DeadLetter };
     let settings = BindSettings { config, on_error, ..BindSettings::new("test", schema.clone()) };
@@ -154,6 +162,7 @@ fn differences(case: &Case, answer: &Answer) -> Result<Vec<String>> {
         let rows = answer.outputs.get(name).map_or(&[][..], Vec::as_slice);
         differences.extend(compare(&format!("outputs.{name}"), expected, rows)?);
     }
+    differences.extend(sink::differences(&case.statements, &answer.statements)?);
     let expected: Vec<String> = case.errors.iter().map(|e| e.replacen(" (retry):", ":", 1)).collect();
     if expected != answer.errors {
         differences.push(format!("errors: expected {expected:?}, got {:?}", answer.errors));
@@ -165,8 +174,13 @@ fn differences(case: &Case, answer: &Answer) -> Result<Vec<String>> {
 fn write(file: &Path, text: &str, case: &Case, answer: &Answer) -> Result<Vec<String>> {
     let mut document: DocumentMut = text.parse().doing(Kind::Invalid, || "is no TOML")?;
     document.remove("failure");
-    document.insert("expect", block(&answer.main)?);
+    if case.expect.is_empty() && answer.main.is_empty() {
+        document.remove("expect");
+    } else {
+        document.insert("expect", block(&answer.main)?);
+    }
     write_outputs(&mut document, case, answer)?;
+    sink::write(&mut document, &answer.statements)?;
     match answer.errors.is_empty() {
         true => document.remove("errors"),
         false => document.insert("errors", toml_edit::value(toml_edit::Array::from_iter(&answer.errors))),

@@ -1,6 +1,7 @@
 //! Who reads from whom. Everything that can be said of a pipeline's shape without opening anything.
 
 use crate::{
+    foreach_batch,
     place::Problem,
     settings::{OnError, Pipeline, Sink, Source, Step},
 };
@@ -193,6 +194,7 @@ fn settings(pipeline: &Pipeline) -> Vec<Problem> {
     );
     problems
         .extend(pipeline.sinks.iter().filter_map(|(name, sink)| one_connector("sink", name, &of_sink(sink))));
+    problems.extend(pipeline.sinks.iter().flat_map(|(name, sink)| foreach_batch::problems(name, sink)));
     problems
 }
 
@@ -337,7 +339,8 @@ fn of_source(source: &Source) -> [(&'static str, bool); 5] {
     ]
 }
 
-fn of_sink(sink: &Sink) -> [(&'static str, bool); 6] {
+/// Which connectors it has.
+pub(crate) fn of_sink(sink: &Sink) -> [(&'static str, bool); 7] {
     [
         ("files", sink.files.is_some()),
         ("console", sink.console.is_some()),
@@ -345,6 +348,7 @@ fn of_sink(sink: &Sink) -> [(&'static str, bool); 6] {
         ("stdout", sink.stdout.is_some()),
         ("noop", sink.noop.is_some()),
         ("sql", sink.sql.is_some()),
+        ("plugin", sink.plugin.is_some()),
     ]
 }
 

@@ -9,6 +9,7 @@ mod directories;
 pub mod explain;
 mod file;
 pub mod fixtures;
+mod foreach_batch;
 mod graph;
 mod place;
 mod planner;

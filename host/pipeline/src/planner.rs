@@ -5,7 +5,7 @@ use crate::{
     directories,
     file::PipelineFile,
     secrets::Secrets,
-    settings::{self, OnError, Pipeline, Sink, Source, Step, Table},
+    settings::{self, Leaf, OnError, Pipeline, Sink, Source, Step, Table},
     table::FileTable,
     world::{Unread, World},
 };
@@ -143,7 +143,8 @@ impl Planner {
         made.map(Some).map_err(|e| self.file.locate(&["audit"], e))
     }
 
-    fn sink(&self, name: &str, sink: &Sink) -> Result<(Arc<dyn engine::Sink>, String)> {
+    /// The sink of this name, or the output of a plugin, with these settings; and what it is, for people.
+    pub(crate) fn sink(&self, name: &str, sink: &Sink) -> Result<(Arc<dyn engine::Sink>, String)> {
         if let Some(files) = &sink.files {
             let mut files = files.clone();
             files.path = self.file.resolve(&files.path);
@@ -209,8 +210,8 @@ impl Planner {
 
     /// What happens once nobody reads standard output.
     fn unread(&self) -> Unread {
-        let printed = |sink: &Sink| sink.console.is_some() || sink.stdout.is_some();
-        if self.file.settings.sinks.values().all(printed) { Unread::End } else { Unread::GoOn }
+        let printed = |leaf: &Leaf<'_>| leaf.sink.console.is_some() || leaf.sink.stdout.is_some();
+        if self.file.settings.leaves().iter().all(printed) { Unread::End } else { Unread::GoOn }
     }
 
     fn file_sink_options(&self) -> FileSinkOptions {
@@ -234,7 +235,7 @@ impl Planner {
     }
 
     /// The plugin of a path, built first if it is a folder, loaded once.
-    async fn plugin(&self, path: &str) -> Result<Arc<Plugin>> {
+    pub(crate) async fn plugin(&self, path: &str) -> Result<Arc<Plugin>> {
         let path = self.file.resolve(path.as_ref());
         let mut plugins = self.plugins.lock().await;
         if let Some(plugin) = plugins.get(&path) {
@@ -285,11 +286,9 @@ pub fn time_zone(file: &PipelineFile) -> Result<TimeZone> {
 }
 
 fn bind_settings(name: &str, step: &Step, input: SchemaRef) -> Result<BindSettings> {
-    let config = serde_json::to_string(&step.config)
-        .map_err(|e| Error::invalid(format!("the config of step `{name}` is no JSON")).caused_by(e))?;
     Ok(BindSettings {
         step: name.to_owned(),
-        config,
+        config: json(&step.config).map_err(|e| e.while_doing(format!("step `{name}`")))?,
         input,
         on_error: match step.on_error {
             OnError::Fail => plugin::OnError::Fail,
@@ -306,7 +305,12 @@ fn bind_settings(name: &str, step: &Step, input: SchemaRef) -> Result<BindSettin
     })
 }
 
-fn limits(settings: &settings::Limits) -> plugin::Limits {
+/// A plugin's configuration, as it is told.
+pub(crate) fn json(config: &toml::Table) -> Result<String> {
+    serde_json::to_string(config).map_err(|e| Error::invalid("the config is no JSON").caused_by(e))
+}
+
+pub(crate) fn limits(settings: &settings::Limits) -> plugin::Limits {
     let default = plugin::Limits::default();
     let bytes = |set: Option<ByteSize>, default| set.map_or(default, |bytes| bytes.0 as usize);
     let count = |set: Option<u64>, default| set.map_or(default, |count| count as usize);
@@ -361,7 +365,10 @@ impl Planner {
         });
         let mut all = self.assemble(schemas, &[], &readers.collect::<Vec<_>>()).await?;
         for ((name, settings), (input, schema)) in self.file.settings.sinks.iter().zip(all.read.clone()) {
-            let (sink, description) = self.sink(name, settings).map_err(|e| self.of("sink", name, e))?;
+            let (sink, description) = match &settings.plugin {
+                Some(plugin) => self.plugin_sink(name, plugin, &schema).await?,
+                None => self.sink(name, settings).map_err(|e| self.of("sink", name, e))?,
+            };
             sink.accepts(settings.mode, &schema).map_err(|e| self.of("sink", name, e))?;
             all.flow.sinks.push(NamedSink {
                 name: name.clone(),

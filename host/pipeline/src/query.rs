@@ -1,7 +1,7 @@
 use crate::{
     file::PipelineFile,
     planner::Planner,
-    settings::{self, Pipeline},
+    settings::{self, Leaf, Pipeline, Sink},
     world::World,
 };
 use engine::{
@@ -38,9 +38,8 @@ pub(crate) fn parallelism(pipeline: &Pipeline) -> u32 {
 
 /// Without a checkpoint every start reads from the beginning, which is no harm where nothing lasts.
 fn warn_of_what_comes_twice(pipeline: &Pipeline) {
-    if let Some((name, _)) =
-        pipeline.sinks.iter().find(|(_, sink)| sink.files.is_some() || sink.sql.is_some())
-    {
+    let lasting = |sink: &Sink| sink.files.is_some() || sink.sql.is_some();
+    if let Some(Leaf { name, .. }) = pipeline.leaves().into_iter().find(|leaf| lasting(leaf.sink)) {
         tracing::warn!(sink = name, "there is no `checkpoint`: another run stores all rows once more");
     }
 }

@@ -83,6 +83,36 @@ pub struct Pipeline {
     pub tests: Vec<Test>,
 }
 
+/// A place that rows are written to: a sink, or an output of a plugin that is one.
+pub struct Leaf<'p> {
+    /// The sink's name; of an output `<sink>.<output>`.
+    pub name: String,
+    /// Where it stands in the file.
+    pub key: Vec<&'p str>,
+    /// What it is.
+    pub sink: &'p Sink,
+}
+
+impl Pipeline {
+    /// Every place that rows are written to. A plugin that writes nowhere is one itself.
+    pub fn leaves(&self) -> Vec<Leaf<'_>> {
+        let mut leaves = Vec::new();
+        for (name, sink) in &self.sinks {
+            let outputs = sink.plugin.iter().flat_map(|plugin| &plugin.outputs);
+            let before = leaves.len();
+            leaves.extend(outputs.map(|(output, sink)| Leaf {
+                name: format!("{name}.{output}"),
+                key: vec!["sinks", name, "plugin", "outputs", output],
+                sink,
+            }));
+            if leaves.len() == before {
+                leaves.push(Leaf { name: name.clone(), key: vec!["sinks", name], sink });
+            }
+        }
+        leaves
+    }
+}
+
 /// When an epoch starts.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -370,6 +400,30 @@ pub struct Sink {
     pub noop: Option<NoopSettings>,
     /// A table of a database.
     pub sql: Option<SqlSinkSettings>,
+    /// A plugin of world `batch-sink`, which writes each epoch to outputs that it is granted: Spark's foreachBatch.
+    pub plugin: Option<PluginSink>,
+}
+
+/// A plugin that stores epochs by writing to outputs.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a table such as { plugin = \"route-by-date\", outputs = { days = { files = { path = \"out\" } } } }"
+)]
+pub struct PluginSink {
+    /// A `.wasm` file, or the folder of a plugin's source, which is built when stale.
+    pub plugin: String,
+    /// The plugin's own settings; `streamhost inspect` shows their schema.
+    #[serde(default)]
+    #[schemars(with = "IndexMap<String, serde_json::Value>")]
+    pub config: toml::Table,
+    /// Other limits than the defaults. Those of a call begin anew with each batch that the plugin pulls.
+    #[serde(default)]
+    pub limits: Limits,
+    /// For each name that the plugin writes to, where that goes: a sink with `mode`, and without `from`.
+    #[serde(default)]
+    pub outputs: IndexMap<String, Sink>,
 }
 
 /// One test of a pipeline: input rows by source or step, expected rows by step or side output.
