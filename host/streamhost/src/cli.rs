@@ -267,6 +267,8 @@ pub(crate) enum Kind {
     Map,
     /// Makes new rows.
     Transform,
+    /// Stores epochs in outputs: foreachBatch.
+    BatchSink,
 }
 
 #[derive(Args)]

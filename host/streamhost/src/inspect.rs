@@ -4,7 +4,7 @@ use crate::{cli::InspectArgs, process};
 use connectors::formats::ddl;
 use engine::{Result, Step};
 use pipeline::explain::outputs;
-use plugin::{BindSettings, Plugin, Role};
+use plugin::{BindSettings, Plugin, Role, SinkSettings};
 use std::{fmt::Write, sync::Arc};
 
 pub(crate) fn inspect(args: &InspectArgs) -> Result<()> {
@@ -22,9 +22,14 @@ pub(crate) fn inspect(args: &InspectArgs) -> Result<()> {
 /// What a plugin does with these columns, a line each.
 async fn bound(plugin: &Plugin, schema: &str, config: &str) -> Result<String> {
     let input = ddl::parse(schema).map_err(|e| e.while_doing("--schema"))?;
-    let settings =
-        BindSettings { config: config.to_owned(), ..BindSettings::new("inspect", Arc::new(input)) };
-    let step = plugin.bind(settings).await?;
+    let (input, config) = (Arc::new(input), config.to_owned());
+    if !plugin.roles().contains(&Role::Transform) {
+        let sink = plugin.bind_sink(SinkSettings { config, ..SinkSettings::new("inspect", input) }).await?;
+        let outputs = sink.outputs().iter();
+        let outputs = outputs.map(|o| format!("writes to `{}`: {}\n", o.name, ddl::print(&o.schema)));
+        return Ok(format!("reads {}\n", sink.reads()) + &outputs.collect::<String>());
+    }
+    let step = plugin.bind(BindSettings { config, ..BindSettings::new("inspect", input) }).await?;
     let lines = step.columns().into_iter().chain(outputs(step.ports()));
     Ok(lines.map(|line| line + "\n").collect())
 }

@@ -49,16 +49,20 @@ fn template(path: &str, text: &str, name: &str, kind: Kind) -> Option<(String, S
         Kind::Filter => ("filter", summary("filter")),
         Kind::Map => ("map", summary("map")),
         Kind::Transform => ("transform", summary("transform")),
+        Kind::BatchSink => ("batch-sink", summary("batch-sink")),
     };
+    let own = |path: &str| FILES.iter().any(|(of, _)| *of == format!("template/{kind}/{path}"));
     let fill = || text.replace("{{name}}", name).replace("{{summary}}", summary).replace("{{sdk}}", SDK);
     let to = match path {
         "Cargo.toml.tmpl" => "Cargo.toml",
+        "README.md.tmpl" if own(path) => return None,
         "README.md.tmpl" => "README.md",
         "cargo-config.toml" => ".cargo/config.toml",
         "gitignore" => ".gitignore",
         _ => match path.strip_prefix(kind)?.strip_prefix('/')? {
             "lib.rs" => "src/lib.rs",
             "basic.toml" => "tests/basic.toml",
+            "README.md.tmpl" => "README.md",
             _ => return None,
         },
     };

@@ -150,20 +150,30 @@ fn live_text(progress: &Progress) -> String {
 /// For crash tests: holds the process at a step of an epoch, so that a kill hits just there.
 #[derive(Default)]
 pub(crate) struct HoldAt {
-    /// `<epoch>:<step>`, such as `3:planned`.
-    place: Option<String>,
+    /// `<epoch>:<step>`, such as `3:planned`, and how often to pass there before.
+    place: Option<(String, u64)>,
     epoch: AtomicU64,
+    passed: AtomicU64,
 }
 
 impl HoldAt {
+    /// `place` is `<epoch>:<step>`; `<epoch>:<step>:2` is where an epoch comes to that step for the second time, as it does if it
+    /// has several sinks.
     pub(crate) fn new(place: Option<String>) -> Self {
+        let place = place.map(|place| match place.rsplit_once(':') {
+            Some((step, time)) if step.contains(':') => {
+                (step.to_owned(), time.parse().unwrap_or(1_u64).saturating_sub(1))
+            }
+            _ => (place, 0),
+        });
         HoldAt { place, ..HoldAt::default() }
     }
 
     /// The current epoch has come to a step.
     pub(crate) fn step(&self, step: &str) {
-        let Some(place) = &self.place else { return };
-        if *place == format!("{}:{step}", self.epoch.load(Relaxed)) {
+        let Some((place, before)) = &self.place else { return };
+        let here = *place == format!("{}:{step}", self.epoch.load(Relaxed));
+        if here && self.passed.fetch_add(1, Relaxed) == *before {
             eprintln!("held at {place}");
             loop {
                 std::thread::park();

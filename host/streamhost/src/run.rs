@@ -48,9 +48,9 @@ pub(crate) fn run(args: RunArgs, matches: &ArgMatches) -> Result<()> {
 
 /// What `--watch` draws.
 fn watched(name: &str, file: &PipelineFile, world: &World) -> Result<Watched> {
-    let memory = file.settings.sinks.iter().filter(|(_, sink)| sink.memory.is_some());
-    let names: Vec<&str> = memory.map(|(name, _)| name.as_str()).collect();
-    if !names.contains(&name) {
+    let memory = file.settings.leaves().into_iter().filter(|leaf| leaf.sink.memory.is_some());
+    let names: Vec<String> = memory.map(|leaf| leaf.name).collect();
+    if !names.iter().any(|known| known == name) {
         let there =
             if names.is_empty() { "it has none".into() } else { format!("it has {}", names.join(", ")) };
         return Err(Error::invalid(format!(
@@ -67,7 +67,7 @@ fn watched(name: &str, file: &PipelineFile, world: &World) -> Result<Watched> {
 
 /// Answers `streamhost query`, if there is a table to ask.
 fn listen(file: &PipelineFile, world: &World) -> Result<Option<Listener>> {
-    if file.settings.sinks.values().all(|sink| sink.memory.is_none()) {
+    if file.settings.leaves().iter().all(|leaf| leaf.sink.memory.is_none()) {
         return Ok(None);
     }
     let asked = Asked {
