@@ -4,7 +4,7 @@ use arrow_array::{BooleanArray, RecordBatch};
 use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder};
 use arrow_schema::Schema;
 
-use crate::bindings::exports::streamhost::plugin::transform::{Outcome, Rows};
+use crate::bindings::stateless::exports::streamhost::plugin::transform::{Outcome, Rows};
 use crate::bindings::streamhost::plugin::types::RowError;
 use crate::instance::{Kind, Outputs};
 use crate::{Error, Output, Result, RowErrors, ipc, schema};

@@ -9,6 +9,7 @@ pub use arrow_schema::ArrowError;
 pub mod compute {
     pub use arrow_arith::{aggregate, arity, boolean, numeric};
     pub use arrow_ord::cmp;
+    pub use arrow_ord::ord::{DynComparator, make_comparator};
     pub use arrow_select::concat::{concat, concat_batches};
     pub use arrow_select::take::{take, take_record_batch};
 

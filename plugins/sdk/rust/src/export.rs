@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::marker::PhantomData;
 
 use crate::bindings::exports::streamhost::plugin::plugin::{Binding, Description, Failure, Guest, Role};
-use crate::bindings::exports::streamhost::plugin::transform::{Guest as Transform, Outcome};
+use crate::bindings::stateless::exports::streamhost::plugin::transform::{Guest as Transform, Outcome};
 use crate::instance::{self, Instance};
 use crate::{Context, Error, Plugin, Result, ipc, log};
 
@@ -20,7 +20,7 @@ thread_local! {
 
 impl<P: Plugin> Guest for Exports<P> {
     fn describe() -> Description {
-        instance::describe::<P>()
+        instance::describe::<P::Config>(&P::MANIFEST)
     }
 
     fn bind(role: Role, config: String, input: Vec<u8>, _keys: Vec<String>) -> Result<Binding, Failure> {

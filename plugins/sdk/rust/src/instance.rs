@@ -1,11 +1,12 @@
 //! One plugin, bound to a configuration and an input schema.
 
 use arrow_schema::{Schema, SchemaRef};
+use schemars::JsonSchema;
 
 use crate::answer::Answer;
 use crate::bindings::exports::streamhost::plugin::plugin::{Binding, Description, Output as Shape};
-use crate::bindings::exports::streamhost::plugin::transform::Outcome;
-use crate::{Context, Error, Output, Plugin, Result, RowErrors, config, ipc, schema};
+use crate::bindings::stateless::exports::streamhost::plugin::transform::Outcome;
+use crate::{Context, Error, Manifest, Output, Plugin, Result, RowErrors, config, ipc, schema};
 
 /// A plugin that has agreed on schemas.
 pub(crate) struct Instance<P: Plugin> {
@@ -31,14 +32,14 @@ pub(crate) enum Kind {
     Replace,
 }
 
-/// What the plugin says of itself.
-pub(crate) fn describe<P: Plugin>() -> Description {
+/// What a plugin says of itself.
+pub(crate) fn describe<C: JsonSchema>(manifest: &Manifest) -> Description {
     Description {
-        name: P::MANIFEST.name.into(),
-        version: P::MANIFEST.version.into(),
-        summary: P::MANIFEST.summary.into(),
-        config_schema: config::schema::<P::Config>(),
-        deterministic: P::MANIFEST.deterministic,
+        name: manifest.name.into(),
+        version: manifest.version.into(),
+        summary: manifest.summary.into(),
+        config_schema: config::schema::<C>(),
+        deterministic: manifest.deterministic,
         asks: Vec::new(),
     }
 }

@@ -11,6 +11,7 @@ mod config;
 pub mod ddl;
 mod error;
 mod export;
+mod export_sink;
 mod instance;
 mod ipc;
 pub mod log;
@@ -19,21 +20,24 @@ mod pick;
 mod plugin;
 pub mod row;
 mod schema;
+pub mod sink;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
 
 pub use bindings::streamhost::plugin::types::Context;
 pub use error::{Error, Result, RowErrors};
 pub use export::Exports;
+pub use export_sink::SinkExports;
 pub use plugin::{Batches, Columns, Manifest, NoConfig, Output, Plugin, Side};
 pub use row::{Date, Timestamp};
 pub use schemars;
 pub use serde;
 pub use serde_json;
-pub use streamhost_sdk_macros::{Row, config, filter, map, transform};
+pub use sink::{BatchSink, OutputColumns, Outputs, Rows};
+pub use streamhost_sdk_macros::{Row, batch_sink, config, filter, map, transform};
 
 /// What nearly every plugin names.
 pub mod prelude {
     pub use crate::arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, cast::AsArray};
-    pub use crate::{Context, Date, Error, Result, Row, RowErrors, Timestamp};
+    pub use crate::{Context, Date, Error, Outputs, Result, Row, RowErrors, Rows, Timestamp};
 }

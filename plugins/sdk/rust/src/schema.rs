@@ -30,15 +30,16 @@ pub(crate) fn nullable(schema: &Schema) -> SchemaRef {
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
+/// Whether the names and types are the same, in order.
+pub(crate) fn alike(one: &Schema, other: &Schema) -> bool {
+    let mut pairs = one.fields().iter().zip(other.fields());
+    one.fields().len() == other.fields().len()
+        && pairs.all(|(one, other)| one.name() == other.name() && one.data_type() == other.data_type())
+}
+
 /// That a batch has the names and types, in order, of the empty batch's output.
 pub(crate) fn same_columns(bound: &Schema, given: &Schema) -> Result<()> {
-    let same = bound.fields().len() == given.fields().len()
-        && bound
-            .fields()
-            .iter()
-            .zip(given.fields())
-            .all(|(bound, given)| bound.name() == given.name() && bound.data_type() == given.data_type());
-    if same {
+    if alike(bound, given) {
         return Ok(());
     }
     Err(Error::permanent(format!(

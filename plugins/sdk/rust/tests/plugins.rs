@@ -333,3 +333,117 @@ mod rows {
         answer.expect("an answer").expect("{\"letter\": \"a\"}\n{\"letter\": \"b\"}");
     }
 }
+
+mod sinks {
+    use super::*;
+    use streamhost::arrow::datatypes::Schema;
+    use streamhost::{OutputColumns, row};
+
+    #[derive(Row)]
+    struct Event<'a> {
+        event: Option<&'a str>,
+        value: Option<f64>,
+    }
+
+    #[derive(Row)]
+    struct Total {
+        event: String,
+        total: f64,
+    }
+
+    #[derive(Row)]
+    struct Audit {
+        epoch: i64,
+        batches: i32,
+    }
+
+    #[streamhost::batch_sink(outputs(totals = Total, audit = Audit), reads = ["event", "value"])]
+    fn store(rows: Rows, outputs: &Outputs, cx: &Context) -> Result<()> {
+        let (mut totals, mut batches) = (std::collections::BTreeMap::new(), 0);
+        for batch in rows {
+            let batch = batch?;
+            batches += 1;
+            for event in row::read::<Event>(&batch)? {
+                let event = event?;
+                *totals.entry(event.event.unwrap_or("none").to_owned()).or_insert(0.0) +=
+                    event.value.unwrap_or_default();
+            }
+        }
+        outputs.write_rows("totals", totals.into_iter().map(|(event, total)| Total { event, total }))?;
+        outputs.write_rows("audit", [Audit { epoch: cx.epoch as i64, batches }])
+    }
+
+    fn print(stored: &testing::Stored) -> Vec<String> {
+        let rows = stored
+            .outputs
+            .iter()
+            .flat_map(|(name, rows)| rows.iter().map(move |row| format!("{name} {row}")));
+        rows.collect()
+    }
+
+    #[test]
+    fn a_sink_pulls_an_epoch_and_writes_rows_of_structs() -> Result<()> {
+        let mut bound = testing::bind_sink::<store>("", EVENTS)?;
+        bound.context.epoch = 7;
+        let expected = [
+            r#"totals {"event":"login","total":5}"#,
+            r#"totals {"event":"none","total":20}"#,
+            r#"totals {"event":"purchase","total":50}"#,
+        ];
+        let stored = bound.run(ROWS)?;
+        assert_eq!(print(&stored), [&expected[..], &[r#"audit {"batches":1,"epoch":7}"#]].concat());
+        let lines: Vec<&str> = ROWS.lines().filter(|line| !line.trim().is_empty()).collect();
+        let stored = bound.run_batches(&lines)?;
+        assert_eq!(print(&stored), [&expected[..], &[r#"audit {"batches":4,"epoch":7}"#]].concat());
+        Ok(())
+    }
+
+    #[streamhost::config]
+    struct Config {
+        output: String,
+    }
+
+    fn outputs(config: &Config, input: &Schema) -> Result<Vec<OutputColumns>> {
+        Ok(vec![(config.output.clone(), input.clone())])
+    }
+
+    #[streamhost::batch_sink(outputs = outputs)]
+    fn pass_on(rows: Rows, outputs: &Outputs, config: &Config) -> Result<()> {
+        for batch in rows {
+            let batch = batch?;
+            outputs.write(&config.output, &batch)?;
+            outputs.execute(&config.output, "DELETE FROM old WHERE id = $1", &batch.project(&[0])?)?;
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn outputs_may_depend_on_the_configuration_and_the_columns() -> Result<()> {
+        let bound = testing::bind_sink::<pass_on>(r#"{"output": "there"}"#, "id INT, at TIMESTAMP")?;
+        let stored = bound.run(r#"{"id": 1, "at": "2026-01-01T00:00:00Z"}"#)?;
+        assert_eq!(print(&stored), [r#"there {"at":"2026-01-01T00:00:00Z","id":1}"#]);
+        let [executed] = &stored.statements[..] else { panic!("{stored:?}") };
+        assert_eq!((&*executed.output, &*executed.statement), ("there", "DELETE FROM old WHERE id = $1"));
+        assert_eq!(executed.parameters, [streamhost::serde_json::json!({"id": 1})]);
+        Ok(())
+    }
+
+    #[streamhost::batch_sink(outputs(right = Total))]
+    fn wrong(rows: Rows, outputs: &Outputs, config: &Config) -> Result<()> {
+        for batch in rows {
+            outputs.write(&config.output, &batch?)?;
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn rows_of_other_columns_and_other_outputs_are_refused() {
+        let failure = |output: &str| {
+            let config = format!(r#"{{"output": "{output}"}}"#);
+            let bound = testing::bind_sink::<wrong>(&config, "id INT").expect("a sink");
+            bound.run(r#"{"id": 1}"#).expect_err("other columns").to_string()
+        };
+        assert_eq!(failure("right"), "output `right` takes event STRING, total DOUBLE, and is given id INT");
+        assert_eq!(failure("left"), "the plugin did not say that it writes to an output `left`");
+    }
+}

@@ -30,9 +30,11 @@ fn write(kind: &str, sdk: &Path, plugin: &Path) {
             read(name).replace("{{name}}", &format!("my-{kind}")).replace("{{summary}}", summary.trim());
         text.replace("{{sdk}}", &sdk.display().to_string())
     };
+    let own = format!("{kind}/README.md.tmpl");
+    let readme = if template.join(&own).exists() { &own } else { "README.md.tmpl" };
     let files = [
         ("Cargo.toml", filled("Cargo.toml.tmpl")),
-        ("README.md", filled("README.md.tmpl")),
+        ("README.md", filled(readme)),
         (".cargo/config.toml", read("cargo-config.toml")),
         (".gitignore", read("gitignore")),
         ("src/lib.rs", read(&format!("{kind}/lib.rs"))),
@@ -65,5 +67,5 @@ fn builds(kind: &str) {
 
 #[test]
 fn a_new_plugin_of_each_kind_builds_and_passes_its_tests() {
-    ["filter", "map", "transform"].into_iter().for_each(builds);
+    ["filter", "map", "transform", "batch-sink"].into_iter().for_each(builds);
 }

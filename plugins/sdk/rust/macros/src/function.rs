@@ -2,6 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
+use syn::meta::ParseNestedMeta;
 use syn::parse::Parser;
 use syn::{Error, Expr, ExprArray, FnArg, ItemFn, LitBool, LitStr, Path, Result, ReturnType, Type};
 
@@ -15,7 +16,7 @@ pub(crate) enum Kind {
 
 /// The arguments of the attribute.
 #[derive(Default)]
-struct Arguments {
+pub(crate) struct Arguments {
     name: Option<LitStr>,
     version: Option<LitStr>,
     summary: Option<LitStr>,
@@ -23,7 +24,7 @@ struct Arguments {
     reads: Option<Reads>,
 }
 
-enum Reads {
+pub(crate) enum Reads {
     Columns(Vec<LitStr>),
     Function(Path),
 }
@@ -49,23 +50,34 @@ impl Arguments {
     #[allow(clippy::self_named_constructors, reason = "the name that syn's parsers have")]
     fn parse(input: syn::parse::ParseStream<'_>) -> Result<Self> {
         let mut arguments = Self::default();
-        let parser = syn::meta::parser(|meta| {
-            let key = meta.path.get_ident().map(ToString::to_string).unwrap_or_default();
-            match key.as_str() {
-                "name" => arguments.name = Some(meta.value()?.parse()?),
-                "version" => arguments.version = Some(meta.value()?.parse()?),
-                "summary" => arguments.summary = Some(meta.value()?.parse()?),
-                "deterministic" => arguments.deterministic = Some(meta.value()?.parse()?),
-                "reads" => arguments.reads = Some(meta.value()?.parse::<Expr>().and_then(Reads::new)?),
-                _ => return Err(meta.error("expected reads, name, version, summary or deterministic")),
-            }
-            Ok(())
+        let parser = syn::meta::parser(|meta| match arguments.take(&meta)? {
+            true => Ok(()),
+            false => Err(meta.error("expected reads, name, version, summary or deterministic")),
         });
         parser.parse2(input.parse()?)?;
         Ok(arguments)
     }
 
-    fn manifest(&self) -> TokenStream {
+    /// Takes an argument that every kind of plugin has; false if it is none.
+    pub(crate) fn take(&mut self, meta: &ParseNestedMeta<'_>) -> Result<bool> {
+        let key = meta.path.get_ident().map(ToString::to_string).unwrap_or_default();
+        match key.as_str() {
+            "name" => self.name = Some(meta.value()?.parse()?),
+            "version" => self.version = Some(meta.value()?.parse()?),
+            "summary" => self.summary = Some(meta.value()?.parse()?),
+            "deterministic" => self.deterministic = Some(meta.value()?.parse()?),
+            "reads" => self.reads = Some(meta.value()?.parse::<Expr>().and_then(Reads::new)?),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// What a function over batches reads.
+    pub(crate) fn reads_of_batches(&self) -> TokenStream {
+        reads_of_batches(self.reads.as_ref())
+    }
+
+    pub(crate) fn manifest(&self) -> TokenStream {
         let or = |given: &Option<LitStr>, default: TokenStream| {
             given.as_ref().map_or(default, |text| quote!(#text))
         };
@@ -138,14 +150,18 @@ impl Signature {
                 "a function over rows reads the fields of its row: leave `reads` out",
             )),
             (Some(row), None) => Ok(quote!(::core::option::Option::Some(::streamhost::row::names::<#row>()))),
-            (None, Some(Reads::Columns(columns))) => Ok(quote!(::core::option::Option::Some(
-                ::std::vec![#(::std::string::String::from(#columns)),*]
-            ))),
-            (None, Some(Reads::Function(function))) => {
-                Ok(quote!(::core::option::Option::Some(#function(config))))
-            }
-            (None, None) => Ok(quote!(::core::option::Option::None)),
+            (None, reads) => Ok(reads_of_batches(reads)),
         }
+    }
+}
+
+fn reads_of_batches(reads: Option<&Reads>) -> TokenStream {
+    match reads {
+        Some(Reads::Columns(columns)) => {
+            quote!(::core::option::Option::Some(::std::vec![#(::std::string::String::from(#columns)),*]))
+        }
+        Some(Reads::Function(function)) => quote!(::core::option::Option::Some(#function(config))),
+        None => quote!(::core::option::Option::None),
     }
 }
 
@@ -190,7 +206,8 @@ fn plugin(kind: Kind, arguments: &Arguments, function: &ItemFn) -> Result<TokenS
         #[cfg(target_family = "wasm")]
         const _: () = {
             type Exports = ::streamhost::Exports<#name>;
-            ::streamhost::bindings::export!(Exports);
+            ::streamhost::bindings::export_base!(Exports);
+            ::streamhost::bindings::stateless::export_transform!(Exports);
         };
     })
 }
@@ -241,6 +258,6 @@ fn first_argument(kind: &Type) -> Option<&Type> {
     }
 }
 
-fn named(kind: &Type, name: &str) -> bool {
+pub(crate) fn named(kind: &Type, name: &str) -> bool {
     matches!(kind, Type::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == name))
 }

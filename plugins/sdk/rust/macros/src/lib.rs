@@ -1,5 +1,6 @@
 //! The attributes of `streamhost-sdk`; its documentation has them by example.
 
+mod batch_sink;
 mod config;
 mod function;
 mod row;
@@ -34,6 +35,17 @@ pub fn map(arguments: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn transform(arguments: TokenStream, item: TokenStream) -> TokenStream {
     function::expand(function::Kind::Transform, arguments.into(), item.into()).into()
+}
+
+/// Stores epochs: `fn(rows: Rows, outputs: &Outputs) -> Result<()>`.
+///
+/// `outputs = function` says what it writes to: from the configuration and the columns that come in, `&Config` and `&Schema`, to
+/// `Result<Vec<(String, Schema)>>`. Or `outputs(name = Struct, …)`, where rows are structs that derive [`Row`](macro@Row).
+/// More parameters, in any order, by their types: `&Context`, and one more reference, which is the configuration. The other
+/// arguments of the attribute are those of [`macro@filter`].
+#[proc_macro_attribute]
+pub fn batch_sink(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    batch_sink::expand(arguments.into(), item.into()).into()
 }
 
 /// Makes a struct a row: its fields are columns. `#[row(rename = "…")]` gives a field's column another name.

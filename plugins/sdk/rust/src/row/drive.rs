@@ -6,6 +6,15 @@ use arrow_buffer::BooleanBuffer;
 use super::{ReadRow, WriteRow};
 use crate::{Output, Result, RowErrors};
 
+/// The rows of a batch, one after the other; an error for each that cannot be read.
+///
+/// # Errors
+/// If the batch lacks a column of the row.
+pub fn read<'a, R: ReadRow<'a>>(batch: &'a RecordBatch) -> Result<impl Iterator<Item = Result<R>>> {
+    let columns = R::columns(batch)?;
+    Ok((0..batch.num_rows()).map(move |row| R::read(&columns, row)))
+}
+
 /// Keeps the rows for which the function says so.
 ///
 /// # Errors

@@ -18,7 +18,7 @@
 mod drive;
 mod field;
 
-pub use drive::{expand, filter, filter_map, map};
+pub use drive::{expand, filter, filter_map, map, read};
 pub use field::{Date, FieldType, ReadField, Timestamp, WriteField};
 
 use arrow_array::RecordBatch;

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Answer, bind, json, print_failure};
-use crate::{Plugin, Result};
+use super::{Answer, Executed, Stored, bind, bind_sink, json, print_failure};
+use crate::{BatchSink, Plugin, Result};
 
 /// One file of a plugin's `tests` folder.
 #[derive(Deserialize)]
@@ -24,9 +24,12 @@ struct Case {
     /// The rows that leave.
     #[serde(default)]
     expect: String,
-    /// The rows that leave by side outputs.
+    /// The rows that leave by side outputs, or that are stored in outputs.
     #[serde(default)]
     outputs: BTreeMap<String, String>,
+    /// The statements that are run on outputs, in order.
+    #[serde(default)]
+    statements: Vec<Statement>,
     /// The row errors: `row 2: message`.
     #[serde(default)]
     errors: Vec<String>,
@@ -34,17 +37,40 @@ struct Case {
     failure: Option<String>,
 }
 
+/// A statement, and the rows that it is run for.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Statement {
+    output: String,
+    statement: String,
+    parameters: String,
+}
+
 /// Runs every `tests/*.toml` of the plugin whose folder this is, `env!("CARGO_MANIFEST_DIR")`.
 ///
 /// # Panics
 /// If there is none, or if one of them gives something else than it expects.
 #[track_caller]
-#[allow(clippy::panic, reason = "an assertion")]
 pub fn cases<P: Plugin>(folder: &str) {
+    each(folder, run::<P>);
+}
+
+/// The same of a plugin that stores epochs: what a case gives it is one epoch.
+///
+/// # Panics
+/// As [`cases`] does.
+#[track_caller]
+pub fn sink_cases<P: BatchSink>(folder: &str) {
+    each(folder, run_sink::<P>);
+}
+
+#[track_caller]
+#[allow(clippy::panic, reason = "an assertion")]
+fn each(folder: &str, run: fn(&Path) -> Result<()>) {
     let files = files(&Path::new(folder).join("tests"));
     assert!(!files.is_empty(), "no cases in {folder}/tests: put one there as a .toml file");
     for file in files {
-        if let Err(error) = run::<P>(&file) {
+        if let Err(error) = run(&file) {
             panic!("{}: {error}", file.display());
         }
     }
@@ -71,6 +97,40 @@ fn run<P: Plugin>(file: &Path) -> Result<()> {
         Err(failure) => assert_eq!(Some(failure), case.failure, "{file}: the failure (left), and expected"),
     }
     Ok(())
+}
+
+fn run_sink<P: BatchSink>(file: &Path) -> Result<()> {
+    let case: Case = toml::from_str(&fs::read_to_string(file)?)?;
+    let file = file.display();
+    match stored::<P>(&case)? {
+        Ok(stored) => {
+            assert_eq!(case.failure, None, "{file}: a failure was expected, and there is {stored:?}");
+            let outputs: BTreeMap<_, _> =
+                stored.outputs.iter().map(|(name, rows)| (name.clone(), json::print(rows))).collect();
+            assert_eq!(outputs, expected(&case)?, "{file}: the outputs (left), and expected");
+            let statements = case.statements.iter().map(statement).collect::<Result<Vec<_>>>()?;
+            assert_eq!(stored.statements, statements, "{file}: the statements (left), and expected");
+        }
+        Err(failure) => assert_eq!(Some(failure), case.failure, "{file}: the failure (left), and expected"),
+    }
+    Ok(())
+}
+
+/// What an epoch stores, or how the plugin fails.
+fn stored<P: BatchSink>(case: &Case) -> Result<Result<Stored, String>> {
+    let config = serde_json::to_string(&case.config)?;
+    Ok(match bind_sink::<P>(&config, &case.schema) {
+        Ok(bound) => bound.run(&case.input).map_err(|error| print_failure(error, false)),
+        Err(error) => Err(print_failure(error, true)),
+    })
+}
+
+fn statement(written: &Statement) -> Result<Executed> {
+    Ok(Executed {
+        output: written.output.clone(),
+        statement: written.statement.trim().to_owned(),
+        parameters: json::lines(&written.parameters)?,
+    })
 }
 
 /// What the plugin gives, or how it fails.

@@ -24,13 +24,15 @@
 
 mod case;
 mod json;
+mod sink;
 
-pub use case::cases;
+pub use case::{cases, sink_cases};
+pub use sink::{Bound as BoundSink, Executed, Stored, bind_sink};
 
 use arrow_schema::SchemaRef;
 use serde_json::{Map, Value};
 
-use crate::bindings::exports::streamhost::plugin::transform::{Outcome, Rows};
+use crate::bindings::stateless::exports::streamhost::plugin::transform::{Outcome, Rows};
 use crate::bindings::streamhost::plugin::types::{Disposition, Failure, RowError};
 use crate::instance::Instance;
 use crate::{Context, Error, Plugin, Result, ddl, ipc, schema};
@@ -62,9 +64,12 @@ pub struct Answer {
 pub fn bind<P: Plugin>(config: &str, schema: &str) -> Result<Bound<P>> {
     let input = SchemaRef::new(ddl::parse(schema)?);
     let (instance, binding) = Instance::bind(config, &input)?;
-    let context =
-        Context { query: "test".into(), epoch: 0, partition: 0, attempt: 0, watermark: None, now: 0 };
-    Ok(Bound { instance, input, reads: binding.reads, context })
+    Ok(Bound { instance, input, reads: binding.reads, context: no_epoch() })
+}
+
+/// The first try of the first epoch.
+fn no_epoch() -> Context {
+    Context { query: "test".into(), epoch: 0, partition: 0, attempt: 0, watermark: None, now: 0 }
 }
 
 impl<P: Plugin> Bound<P> {
