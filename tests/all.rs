@@ -11,6 +11,7 @@ mod dlq;
 mod event_time;
 mod examples;
 mod expressions;
+mod foreach_batch;
 mod hostile;
 mod kill;
 mod lifecycle;

@@ -126,7 +126,7 @@ fn progress_json_is_an_object_an_epoch_in_sparks_shape() {
 #[test]
 fn a_new_plugin_of_every_kind_builds_tests_and_runs() {
     let dir = tempfile::tempdir().unwrap();
-    for kind in ["filter", "map", "transform"] {
+    for kind in ["filter", "map", "transform", "batch-sink"] {
         let name = format!("my-{kind}");
         ok(dir.path(), ["new", "plugin", &name, "--kind", kind]);
         let built = ok(dir.path(), ["build", &name]);
@@ -135,7 +135,8 @@ fn a_new_plugin_of_every_kind_builds_tests_and_runs() {
         assert!(size <= 1_500_000, "{name} has {size} bytes");
         assert!(ok(dir.path(), ["test", &name]).ends_with("1 passed, 0 failed\n"));
         let about = ok(dir.path(), ["inspect", &name]);
-        assert!(about.contains(&name) && about.contains("stateless"), "{about}");
+        let world = if kind == "batch-sink" { kind } else { "stateless" };
+        assert!(about.contains(&name) && about.contains(&format!("world          {world}\n")), "{about}");
     }
     assert!(fails(2, dir.path(), ["new", "plugin", "my-filter"]).contains("is there already"));
     assert!(fails(2, dir.path(), ["new", "plugin", "My Filter"]).contains("no name of a plugin"));
@@ -143,7 +144,15 @@ fn a_new_plugin_of_every_kind_builds_tests_and_runs() {
 
 #[test]
 fn every_ready_made_plugin_is_small_and_its_fixtures_pass_on_its_component() {
-    for name in ["explode-words", "filter-threshold", "json-extract", "mask", "normalize"] {
+    for name in [
+        "explode-words",
+        "filter-threshold",
+        "json-extract",
+        "mask",
+        "normalize",
+        "route-by-date",
+        "upsert-latest",
+    ] {
         let folder = crate::binary::root().join("plugins").join(name);
         let out = ok(&folder, ["test", "."]);
         assert!(out.ends_with(" 0 failed\n"), "{out}");

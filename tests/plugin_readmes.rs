@@ -75,7 +75,15 @@ fn the_command_that_builds_the_plugins_makes_every_component() {
     shell.args(["-c", build.trim()]).current_dir(root().join("plugins")).env("CARGO_TARGET_DIR", &target);
     let output = shell.stdin(Stdio::null()).output().unwrap();
     assert!(output.status.success(), "{}", text(&output.stderr));
-    for name in ["explode_words", "filter_threshold", "json_extract", "mask", "normalize"] {
+    for name in [
+        "explode_words",
+        "filter_threshold",
+        "json_extract",
+        "mask",
+        "normalize",
+        "route_by_date",
+        "upsert_latest",
+    ] {
         let component = target.join("wasm32-wasip2/release").join(name).with_extension("wasm");
         assert!(component.exists(), "{}", component.display());
     }
