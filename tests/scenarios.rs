@@ -7,7 +7,7 @@
 
 use crate::binary::{built, plugin, root, write};
 use arrow::json::LineDelimitedWriter;
-use connectors::{files::sink::published, memory::LiveTables};
+use connectors::{files::sink::published, memory::LiveTables, stores::Environment};
 use engine::{CommitStep, Epoch, Error, Observer, QueryId, Result, Stop, SystemClock, checkpoint::Metadata};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use pipeline::{PipelineFile, World};
@@ -207,6 +207,7 @@ fn world() -> World {
         plugin_target: None,
         live: LiveTables::default(),
         at_step: None,
+        environment: Environment::default(),
     }
 }
 

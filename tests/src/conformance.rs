@@ -15,7 +15,7 @@ use arrow::{
     json::{WriterBuilder, writer::LineDelimited},
 };
 use async_trait::async_trait;
-use connectors::memory::LiveTables;
+use connectors::{memory::LiveTables, stores::Environment};
 use engine::{
     Begin, Begun, CheckpointStore, CommitStep, Epoch, EpochWriter, Error, Guarantee, Kind, Observer,
     OutputMode, Partition, Progress, Query, QueryId, Result, ResultExt, Sink, Stop, SystemClock, Token,
@@ -323,5 +323,6 @@ pub fn world() -> Result<World> {
         plugin_target: None,
         live: LiveTables::default(),
         at_step: None,
+        environment: Environment::default(),
     })
 }

@@ -3,6 +3,7 @@
 use crate::{
     choice::Choice,
     formats::{ddl, infer::extended},
+    stores::Environment,
     units::ByteSize,
 };
 use arrow::datatypes::{DataType, Field, Schema};
@@ -27,6 +28,8 @@ pub struct SourceOptions {
     pub evolve: bool,
     /// The zone of times that name none.
     pub time_zone: TimeZone,
+    /// Where the credentials of object stores are.
+    pub environment: Environment,
 }
 
 impl Default for SourceOptions {
@@ -38,6 +41,7 @@ impl Default for SourceOptions {
             rescue: None,
             evolve: false,
             time_zone: TimeZone::UTC,
+            environment: Environment::default(),
         }
     }
 }

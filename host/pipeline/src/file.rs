@@ -5,7 +5,10 @@ use crate::{
     place::{self, Problem, line_column},
     settings::Pipeline,
 };
-use connectors::files::{Clean, FilesSettings};
+use connectors::{
+    files::{Clean, FilesSettings},
+    stores,
+};
 use engine::{Error, Kind, Result, ResultExt};
 use serde::{Deserialize, de::DeserializeOwned};
 use std::path::{Path, PathBuf};
@@ -92,10 +95,10 @@ impl PipelineFile {
         }
     }
 
-    /// A path of the pipeline, from its folder on.
+    /// A path of the pipeline, from its folder on; an address of an object store as it is.
     pub fn resolve(&self, path: &Path) -> PathBuf {
         // `./` in front would only show up in messages and progress.
-        if self.folder == Path::new(".") { path.to_owned() } else { self.folder.join(path) }
+        if self.folder == Path::new(".") { path.to_owned() } else { stores::resolve(&self.folder, path) }
     }
 
     /// The settings of a files source with its paths from the pipeline's folder on.

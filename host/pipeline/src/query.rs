@@ -1,19 +1,19 @@
 use crate::{
     file::PipelineFile,
     planner::Planner,
-    settings::{self, Leaf, Pipeline, Sink},
+    settings::{self, Leaf, Pipeline},
     world::World,
 };
+use connectors::stores;
 use engine::{
-    CheckpointStore, Observer, Query, QuerySettings, Restart, Result, Trigger,
-    checkpoint::{LocalStore, MemoryStore},
+    CheckpointStore, Observer, Query, QuerySettings, Restart, Result, Trigger, checkpoint::MemoryStore,
 };
 use std::sync::Arc;
 
 /// The query of a pipeline, ready to run.
 pub fn query(file: &Arc<PipelineFile>, world: &World, observer: Arc<dyn Observer>) -> Result<Query> {
     let store: Arc<dyn CheckpointStore> = match &file.settings.checkpoint {
-        Some(path) => Arc::new(LocalStore::new(file.resolve(path))),
+        Some(path) => stores::checkpoint(&file.resolve(path), &world.environment)?,
         None => {
             warn_of_what_comes_twice(&file.settings);
             Arc::new(MemoryStore::default())
@@ -38,8 +38,7 @@ pub(crate) fn parallelism(pipeline: &Pipeline) -> u32 {
 
 /// Without a checkpoint every start reads from the beginning, which is no harm where nothing lasts.
 fn warn_of_what_comes_twice(pipeline: &Pipeline) {
-    let lasting = |sink: &Sink| sink.files.is_some() || sink.sql.is_some();
-    if let Some(Leaf { name, .. }) = pipeline.leaves().into_iter().find(|leaf| lasting(leaf.sink)) {
+    if let Some(Leaf { name, .. }) = pipeline.leaves().into_iter().find(|leaf| leaf.sink.lasts()) {
         tracing::warn!(sink = name, "there is no `checkpoint`: another run stores all rows once more");
     }
 }

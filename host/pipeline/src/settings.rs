@@ -404,6 +404,13 @@ pub struct Sink {
     pub plugin: Option<PluginSink>,
 }
 
+impl Sink {
+    /// Whether what it stores is still there when the query has ended.
+    pub(crate) fn lasts(&self) -> bool {
+        self.files.is_some() || self.sql.is_some()
+    }
+}
+
 /// A plugin that stores epochs by writing to outputs.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(

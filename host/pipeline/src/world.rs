@@ -1,6 +1,6 @@
 //! What a pipeline gets from the process it runs in.
 
-use connectors::{files::sink::AtStep, memory::LiveTables};
+use connectors::{files::sink::AtStep, memory::LiveTables, stores::Environment};
 use engine::{Clock, Error, Result};
 use plugin::{Plugin, Runtime, project};
 use std::{
@@ -29,6 +29,8 @@ pub struct World {
     pub live: LiveTables,
     /// Stops at the steps of a file sink's commit, for crash tests.
     pub at_step: Option<AtStep>,
+    /// Where the credentials of object stores are.
+    pub environment: Environment,
 }
 
 /// What follows when whoever read standard output has gone, as `head` does.

@@ -4,11 +4,12 @@ use crate::{
     cli::{self, MigrateArgs},
     process,
 };
+use connectors::stores::{self, Environment};
 use engine::{
     Clock, Epoch, Error, Result, SystemClock,
-    checkpoint::{Checkpoint, EpochSummary, LocalStore, Metadata, Migration},
+    checkpoint::{Checkpoint, EpochSummary, Metadata, Migration},
 };
-use std::{fmt::Write, path::Path, sync::Arc};
+use std::{fmt::Write, path::Path};
 
 pub(crate) fn checkpoint(command: cli::Checkpoint) -> Result<()> {
     let text = process::block_on(async {
@@ -24,7 +25,7 @@ pub(crate) fn checkpoint(command: cli::Checkpoint) -> Result<()> {
 }
 
 pub(crate) async fn open(path: &Path) -> Result<(Checkpoint, Metadata)> {
-    let checkpoint = Checkpoint::new(Arc::new(LocalStore::new(path)));
+    let checkpoint = Checkpoint::new(stores::checkpoint(path, &Environment::new(process::environment))?);
     let metadata = checkpoint.metadata().await?;
     let metadata = metadata.ok_or_else(|| {
         Error::invalid(format!("{} is no checkpoint: it has no file `metadata`", path.display()))
@@ -97,7 +98,7 @@ async fn migrate(args: &MigrateArgs) -> Result<String> {
         empty: args.empty.iter().cloned().collect(),
     };
     let (from, _) = open(&args.from).await?;
-    let to = Checkpoint::new(Arc::new(LocalStore::new(&args.to)));
+    let to = Checkpoint::new(stores::checkpoint(&args.to, &Environment::new(process::environment))?);
     let last = from.migrate(&to, &migration, SystemClock::new().now()).await?;
     Ok(format!(
         "{} goes on after epoch {last}; the host of {} is replaced\n",

@@ -1,7 +1,7 @@
 //! What this process gives to everything it runs: log, clock, cache, plugin runtime, and the wish to stop.
 
 use crate::cli::Level;
-use connectors::memory::LiveTables;
+use connectors::{memory::LiveTables, stores::Environment};
 use engine::{Kind, Result, ResultExt, Stop, SystemClock};
 use pipeline::{Unread, World};
 use plugin::{CompileLimits, Compiler, Runtime, RuntimeSettings};
@@ -54,6 +54,7 @@ pub(crate) fn world() -> Result<World> {
         plugin_target: plugin_target(),
         live: LiveTables::default(),
         at_step: None,
+        environment: Environment::new(environment),
     })
 }
 

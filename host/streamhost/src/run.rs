@@ -8,6 +8,7 @@ use crate::{
     progress::{HoldAt, JsonLines, LiveLine, Shown, Watch, Watched},
 };
 use clap::{ArgMatches, parser::ValueSource};
+use connectors::stores;
 use engine::{Error, Kind, Result, ResultExt};
 use pipeline::{PipelineFile, World, settings::Pipeline};
 use std::{
@@ -96,8 +97,11 @@ fn pipeline(args: &RunArgs, matches: &ArgMatches) -> Result<PipelineFile> {
     flags::overrides(args, &mut table)?;
     if let Some(checkpoint) = &args.checkpoint {
         // A flag's path starts at the working directory, not at the file's folder.
-        let path =
-            std::path::absolute(checkpoint).doing(Kind::Invalid, || format!("--checkpoint {checkpoint}"))?;
+        let path = match stores::address(checkpoint.as_ref()) {
+            Some(address) => PathBuf::from(address),
+            None => std::path::absolute(checkpoint)
+                .doing(Kind::Invalid, || format!("--checkpoint {checkpoint}"))?,
+        };
         table.insert("checkpoint".into(), path.display().to_string().into());
     }
     let Pipeline { name, trigger, checkpoint, parallelism, .. } =

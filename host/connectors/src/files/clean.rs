@@ -21,17 +21,17 @@ pub(crate) fn all(location: &Location, clean: &Clean, files: Vec<FileEntry>) -> 
         if now.as_ref().is_some_and(|now| now.size > file.size) {
             tracing::warn!(path = %full.display(), "is larger than what was read: it stays, and is read whole as another file");
         }
-        if now.as_ref() != Some(&file) || is_removed(&full, clean, &file) {
+        if now.as_ref() != Some(&file) || is_removed(location, &full, clean, &file) {
             free.push(file);
         }
     }
     Ok(free)
 }
 
-fn is_removed(full: &Path, clean: &Clean, file: &FileEntry) -> bool {
+fn is_removed(location: &Location, full: &Path, clean: &Clean, file: &FileEntry) -> bool {
     let result = match clean {
         Clean::Off => Ok(()),
-        Clean::Delete => fs::remove_file(full),
+        Clean::Delete => location.remove(&file.path),
         Clean::Archive(to) => archive(full, &to.join(&*file.path)),
     };
     if let Err(error) = &result {

@@ -2,6 +2,7 @@
 
 use super::{
     listing::{FileEntry, Location, unreadable},
+    opened::Opened,
     path_columns::parts,
     read::{compression_of, format_of},
     settings::{FileFormat, FilesSettings},
@@ -13,7 +14,7 @@ use crate::formats::{
 };
 use arrow::datatypes::{DataType, Field, Schema};
 use engine::{Error, Result};
-use std::{fs::File, path::Path};
+use std::path::Path;
 
 /// How many bytes of each, when it is made of lines.
 const SAMPLE: usize = 1 << 20;
@@ -63,10 +64,13 @@ impl Discovery {
         match format_of(settings, &full)? {
             FileFormat::Text => self.name(&Field::new("value", DataType::Utf8, true)),
             FileFormat::Parquet => {
-                let file = File::open(&full).map_err(|e| unreadable(&full, e))?;
+                let file = location.open(&file.path).map_err(|e| unreadable(&full, e))?;
                 schema_of(&file, &full)?.fields().iter().for_each(|f| self.name(f));
             }
-            format => self.sample(format, &full, settings)?,
+            format => {
+                let opened = location.open(&file.path).map_err(|e| unreadable(&full, e))?;
+                self.sample(format, &opened, &full, settings)?;
+            }
         }
         Ok(())
     }
@@ -77,13 +81,19 @@ impl Discovery {
         }
     }
 
-    fn sample(&mut self, format: FileFormat, full: &Path, settings: &FilesSettings) -> Result<()> {
+    fn sample(
+        &mut self,
+        format: FileFormat,
+        file: &Opened,
+        full: &Path,
+        settings: &FilesSettings,
+    ) -> Result<()> {
         let io = |e| unreadable(full, e);
         let mut sampler = match format {
             FileFormat::Csv => LineSampler::csv(&settings.csv.clone().unwrap_or_default())?,
             _ => LineSampler::json(),
         };
-        let bytes = compression_of(settings, full).reader(File::open(full).map_err(io)?).map_err(io)?;
+        let bytes = compression_of(settings, full).reader(file).map_err(io)?;
         let longest = usize::try_from(settings.max_line_bytes.0).unwrap_or(usize::MAX);
         let mut reader = LineReader::new(bytes, longest);
         let mut seen = 0;

@@ -1,5 +1,7 @@
 //! Which files there are.
 
+use super::opened::{Disk, Opened};
+use crate::stores::{self, Environment};
 use engine::{Error, Kind, Result, ResultExt, Timestamp};
 use globset::{GlobBuilder, GlobMatcher};
 use serde::{Deserialize, Serialize};
@@ -31,6 +33,11 @@ impl FileEntry {
         let modified = Timestamp(i64::try_from(since.as_micros()).unwrap_or(i64::MAX));
         FileEntry { path, size: metadata.len(), modified }
     }
+
+    #[cfg(feature = "object-store")]
+    pub(crate) fn of_object(path: Arc<str>, object: &object_store::ObjectMeta) -> Self {
+        FileEntry { path, size: object.size, modified: Timestamp(object.last_modified.timestamp_micros()) }
+    }
 }
 
 /// Where a source looks for files.
@@ -39,6 +46,7 @@ pub(crate) struct Location {
     /// The directory that all of them are in or below.
     pub(crate) directory: PathBuf,
     choice: Choice,
+    disk: Disk,
     /// What was skipped because its name is no text, so that each is warned of once.
     nameless: Arc<Mutex<HashSet<PathBuf>>>,
 }
@@ -57,7 +65,10 @@ enum Choice {
 
 impl Location {
     /// Looks at what `path` is. [`Kind::Invalid`] if there is nothing.
-    pub(crate) fn new(path: &Path, recursive: bool) -> Result<Self> {
+    pub(crate) fn new(path: &Path, recursive: bool, environment: &Environment) -> Result<Self> {
+        if stores::address(path).is_some() {
+            return Self::remote(path, recursive, environment);
+        }
         match fs::metadata(path) {
             Ok(found) if found.is_dir() => {
                 let choice = if recursive { Choice::Tree } else { Choice::Directory };
@@ -69,6 +80,37 @@ impl Location {
             }
             Err(e) => Err(Error::invalid(format!("path {}: cannot be read", path.display())).caused_by(e)),
         }
+    }
+
+    /// A prefix of an object store, or a pattern in it. Whether there is something is seen when it is listed.
+    #[cfg(feature = "object-store")]
+    fn remote(path: &Path, recursive: bool, environment: &Environment) -> Result<Self> {
+        let (directory, choice) = match Self::divided(path)? {
+            Some((directory, glob)) => (directory, Choice::Pattern(glob)),
+            None => (path, if recursive { Choice::Tree } else { Choice::Directory }),
+        };
+        let disk = Disk::Store(stores::Root::new(directory, environment)?);
+        Ok(Location { disk, ..Self::of(directory, choice) })
+    }
+
+    #[cfg(not(feature = "object-store"))]
+    fn remote(path: &Path, _: bool, _: &Environment) -> Result<Self> {
+        Err(stores::built_without("object-store").while_doing(path.display().to_string()))
+    }
+
+    /// Whether the files are objects of a store, which appear whole and are told of by nobody.
+    pub(crate) fn is_remote(&self) -> bool {
+        !matches!(self.disk, Disk::Here)
+    }
+
+    /// Opens a file.
+    pub(crate) fn open(&self, path: &str) -> io::Result<Opened> {
+        self.disk.open(path, &self.full(path))
+    }
+
+    /// Removes a file.
+    pub(crate) fn remove(&self, path: &str) -> io::Result<()> {
+        self.disk.remove(path, &self.full(path))
     }
 
     fn one(path: &Path) -> Result<Self> {
@@ -83,23 +125,31 @@ impl Location {
     }
 
     fn of(directory: &Path, choice: Choice) -> Self {
-        Location { directory: directory.to_path_buf(), choice, nameless: Arc::default() }
+        Location { directory: directory.to_path_buf(), choice, disk: Disk::Here, nameless: Arc::default() }
     }
 
     /// A pattern, whose directory is all that stands before the first part with a special character.
     fn pattern(path: &Path) -> Option<Result<Self>> {
-        let special = |part: &Path| part.to_string_lossy().contains(['*', '?', '[', '{']);
-        let directory = path.ancestors().find(|a| !special(a))?;
-        let pattern = path.strip_prefix(directory).ok().filter(|p| special(p))?.to_str()?;
+        let (directory, glob) = match Self::divided(path) {
+            Ok(divided) => divided?,
+            Err(error) => return Some(Err(error)),
+        };
         let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
-        if !directory.is_dir() {
-            return Some(Err(missing(directory)));
+        match directory.is_dir() {
+            true => Some(Ok(Self::of(directory, Choice::Pattern(glob)))),
+            false => Some(Err(missing(directory))),
         }
+    }
+
+    fn divided(path: &Path) -> Result<Option<(&Path, GlobMatcher)>> {
+        let special = |part: &Path| part.to_string_lossy().contains(['*', '?', '[', '{']);
+        let Some(directory) = path.ancestors().find(|a| !special(a)) else { return Ok(None) };
+        let pattern = path.strip_prefix(directory).ok().filter(|p| special(p)).and_then(Path::to_str);
+        let Some(pattern) = pattern else { return Ok(None) };
         let glob = GlobBuilder::new(pattern).literal_separator(true).build();
-        Some(match glob {
-            Ok(glob) => Ok(Self::of(directory, Choice::Pattern(glob.compile_matcher()))),
-            Err(e) => Err(Error::invalid(format!("path {}: not a pattern", path.display())).caused_by(e)),
-        })
+        let glob =
+            glob.map_err(|e| Error::invalid(format!("path {}: not a pattern", path.display())).caused_by(e))?;
+        Ok(Some((directory, glob.compile_matcher())))
     }
 
     /// Whether changes further down than the directory itself are worth watching for. A partition that is created later is
@@ -127,6 +177,10 @@ impl Location {
     /// more than reading its name.
     pub(crate) fn list(&self, known: &dyn Fn(&str) -> bool) -> Result<Vec<FileEntry>> {
         let mut found = Vec::new();
+        #[cfg(feature = "object-store")]
+        if let Disk::Store(root) = &self.disk {
+            return self.list_store(root, known);
+        }
         match &self.choice {
             Choice::One(name) if known(name) => {}
             Choice::One(name) => found.extend(self.look(name)?),
@@ -139,21 +193,32 @@ impl Location {
     pub(crate) fn covers(&self, file: &Path) -> Result<bool> {
         let directory = lexical(&self.directory)?;
         let Some(below) = file.strip_prefix(directory).ok().and_then(Path::to_str) else { return Ok(false) };
+        Ok(match &self.choice {
+            Choice::One(one) => one == below,
+            _ => self.reaches(below) && self.wants(below),
+        })
+    }
+
+    /// Whether no directory or name on the way is left alone.
+    fn reaches(&self, below: &str) -> bool {
         let mut folders: Vec<&str> = below.split('/').collect();
         let name = folders.pop().unwrap_or_default();
         let seen = |name: &str| !is_hidden(name);
-        let reached = folders.iter().all(|folder| seen(folder) && self.descends(folder)) && seen(name);
-        Ok(match &self.choice {
-            Choice::One(one) => one == below,
-            _ => reached && self.wants(below),
-        })
+        folders.iter().all(|folder| seen(folder) && self.descends(folder)) && seen(name)
+    }
+
+    #[cfg(feature = "object-store")]
+    fn list_store(&self, root: &stores::Root, known: &dyn Fn(&str) -> bool) -> Result<Vec<FileEntry>> {
+        let listed = root.list_blocking("").map_err(|e| unreadable(&self.directory, e))?;
+        let meant = |name: &str| self.reaches(name) && self.wants(name) && !known(name);
+        let found = listed.into_iter().filter(|(name, _)| meant(name));
+        Ok(found.map(|(name, object)| FileEntry::of_object(name.into(), &object)).collect())
     }
 
     /// The file as it is now; none if it is gone or is no file.
     pub(crate) fn look(&self, path: &str) -> Result<Option<FileEntry>> {
-        match fs::metadata(self.full(path)) {
-            Ok(found) if found.is_file() => Ok(Some(FileEntry::new(path.into(), &found))),
-            Ok(_) => Ok(None),
+        match self.disk.look(path, &self.full(path)) {
+            Ok(found) => Ok(found),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(unreadable(&self.full(path), e)),
         }
@@ -294,9 +359,9 @@ mod tests {
     fn a_directory_has_its_own_files_and_those_of_partitions() {
         let dir = tempfile::tempdir().unwrap();
         touch(dir.path(), &["a", "b.tmp", ".c", "_d", "e~", "sub/f", "day=1/g", "day=1/hour=2/h", "_x=1/i"]);
-        let location = Location::new(dir.path(), false).unwrap();
+        let location = Location::new(dir.path(), false, &Environment::default()).unwrap();
         assert_eq!(names(&location), ["_x=1/i", "a", "day=1/g", "day=1/hour=2/h"]);
-        let tree = Location::new(dir.path(), true).unwrap();
+        let tree = Location::new(dir.path(), true, &Environment::default()).unwrap();
         assert_eq!(names(&tree), ["_x=1/i", "a", "day=1/g", "day=1/hour=2/h", "sub/f"]);
     }
 
@@ -304,7 +369,7 @@ mod tests {
     fn one_file_and_patterns() {
         let dir = tempfile::tempdir().unwrap();
         touch(dir.path(), &["a.json", "b.csv", "x/c.json", "x/y/d.json"]);
-        let at = |path: &str| Location::new(&dir.path().join(path), false);
+        let at = |path: &str| Location::new(&dir.path().join(path), false, &Environment::default());
         assert_eq!(names(&at("b.csv").unwrap()), ["b.csv"]);
         assert_eq!(names(&at("*.json").unwrap()), ["a.json"]);
         assert_eq!(names(&at("*/c.{json,csv}").unwrap()), ["x/c.json"]);
@@ -319,20 +384,20 @@ mod tests {
         let odd = dir.path().join(OsStr::from_bytes(b"\xff.json"));
         fs::write(&odd, "x").unwrap();
         fs::create_dir(dir.path().join(OsStr::from_bytes(b"\xfe"))).unwrap();
-        let location = Location::new(dir.path(), true).unwrap();
+        let location = Location::new(dir.path(), true, &Environment::default()).unwrap();
         for _ in 0..2 {
             assert_eq!(names(&location), ["a.json"]);
             assert_eq!(location.nameless.lock().unwrap().len(), 2, "each is known after it was warned of");
         }
-        let error = Location::new(&odd, false).unwrap_err();
+        let error = Location::new(&odd, false, &Environment::default()).unwrap_err();
         assert!(error.report().contains("not valid UTF-8; rename it"), "{}", error.report());
     }
 
     #[test]
     fn a_missing_path_says_so() {
-        let error = Location::new(Path::new("/nonexistent/in"), false).unwrap_err();
+        let error = Location::new(Path::new("/nonexistent/in"), false, &Environment::default()).unwrap_err();
         assert_eq!(error.kind(), Kind::Invalid);
         assert!(error.report().contains("/nonexistent/in: there is no such file or directory"));
-        assert!(Location::new(Path::new("/nonexistent/*.json"), false).is_err());
+        assert!(Location::new(Path::new("/nonexistent/*.json"), false, &Environment::default()).is_err());
     }
 }

@@ -3,6 +3,7 @@
 mod clean;
 mod discover;
 mod listing;
+mod opened;
 mod path_columns;
 mod pending;
 mod read;
@@ -16,6 +17,7 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use listing::damaged;
+pub(crate) use listing::{damaged, lexical};
+pub(crate) use opened::Opened;
 pub use settings::{Clean, FileFormat, FilesSettings, MetadataField, OnBadFile};
 pub use source::FileSource;

@@ -29,11 +29,25 @@ pub(crate) struct Pending {
     unsettled: HashMap<Arc<str>, (FileEntry, Duration)>,
     /// When the last listing started, and how long it took.
     listed: Option<(Duration, Duration)>,
+    /// How long after a listing the next one is due if changes are not told of.
+    poll: Duration,
 }
 
 impl Pending {
     pub(crate) fn new(latest_first: bool, settle: Duration) -> Self {
-        Pending { latest_first, settle, ready: VecDeque::new(), unsettled: HashMap::new(), listed: None }
+        Pending {
+            latest_first,
+            settle,
+            ready: VecDeque::new(),
+            unsettled: HashMap::new(),
+            listed: None,
+            poll: POLL,
+        }
+    }
+
+    /// The same where every listing is paid for.
+    pub(crate) fn listed_seldom(self) -> Self {
+        Pending { poll: QUIET, ..self }
     }
 
     pub(crate) fn listed(&self) -> bool {
@@ -59,7 +73,7 @@ impl Pending {
         let gap = if changed && watched {
             took * BUSY_SHARE
         } else {
-            (took * IDLE_SHARE).max(if watched { QUIET } else { POLL })
+            (took * IDLE_SHARE).max(if watched { QUIET } else { self.poll })
         };
         (started + gap).saturating_sub(clock.monotonic())
     }

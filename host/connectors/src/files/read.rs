@@ -2,6 +2,7 @@
 
 use super::{
     listing::{FileEntry, Location, unreadable},
+    opened::Opened,
     path_columns::PathColumns,
     settings::{FileFormat, FilesSettings},
     splits::Split,
@@ -16,7 +17,6 @@ use crate::formats::{
 };
 use engine::{Batch, Error, Result};
 use std::{
-    fs::File,
     io::{self, Read, Seek, SeekFrom},
     path::Path,
     sync::Arc,
@@ -42,7 +42,7 @@ pub(crate) struct Reading {
 /// planned are looked at, so that a replay reads the same.
 struct Open<'a> {
     split: &'a Split,
-    file: &'a File,
+    file: &'a Opened,
     full: &'a Path,
     constants: &'a PathColumns,
 }
@@ -56,7 +56,7 @@ impl Reading {
     /// Reads one split; `out` gets its batches in order. Fails if what was planned is no longer there.
     pub(crate) fn split(&self, split: &Split, out: Out<'_>) -> Result<()> {
         let full = self.location.full(&split.file.path);
-        let file = open(&full)?;
+        let file = self.location.open(&split.file.path).map_err(|e| unopened(&full, e))?;
         self.growth(&split.file, &file, &full)?;
         let zone = &self.rules.time_zone;
         let constants =
@@ -83,9 +83,8 @@ impl Reading {
 
     /// How many bytes the file has more than were planned. Fails if what was planned cannot be read any more: lines can
     /// if the file has only grown; what is compressed, and Parquet, needs its end where it was.
-    fn growth(&self, planned: &FileEntry, file: &File, full: &Path) -> Result<u64> {
-        let metadata = file.metadata().map_err(|e| unreadable(full, e))?;
-        let now = FileEntry::new(planned.path.clone(), &metadata);
+    fn growth(&self, planned: &FileEntry, file: &Opened, full: &Path) -> Result<u64> {
+        let now = file.entry(planned.path.clone()).map_err(|e| unreadable(full, e))?;
         let of_lines = format_of(&self.settings, full)? != FileFormat::Parquet && self.may_cut(planned);
         match now.size.checked_sub(planned.size) {
             Some(0) if now == *planned => Ok(0),
@@ -194,7 +193,7 @@ pub(crate) fn compression_of(settings: &FilesSettings, path: &Path) -> Compressi
     settings.compression.unwrap_or_else(|| Compression::of(path))
 }
 
-fn rewind(mut file: &File, at: u64) -> io::Result<()> {
+fn rewind(mut file: &Opened, at: u64) -> io::Result<()> {
     file.seek(SeekFrom::Start(at)).map(drop)
 }
 
@@ -208,14 +207,14 @@ fn name_of_part(open: &Open<'_>) -> Arc<str> {
     }
 }
 
-/// Opens a file that was planned.
-fn open(full: &Path) -> Result<File> {
-    File::open(full).map_err(|e| match e.kind() {
+/// A file that was planned cannot be opened.
+fn unopened(full: &Path, error: io::Error) -> Error {
+    match error.kind() {
         io::ErrorKind::NotFound => {
-            Error::data(format!("{} is not there any more; {PUT_BACK}", full.display())).caused_by(e)
+            Error::data(format!("{} is not there any more; {PUT_BACK}", full.display())).caused_by(error)
         }
-        _ => unreadable(full, e),
-    })
+        _ => unreadable(full, error),
+    }
 }
 
 fn changed(planned: &FileEntry, now: &FileEntry, full: &Path) -> Error {

@@ -6,6 +6,7 @@ use crate::{
     choice::{self, Choice},
     formats::{compression::Compression, csv::decode::CsvInput},
     source::{Limit, SourceOptions},
+    stores::{Environment, address},
     units::{ByteSize, Interval},
 };
 use engine::{Error, Kind, Result};
@@ -36,7 +37,8 @@ use std::path::{Path, PathBuf};
     expecting = "a table such as { path = \"in\", format = \"json\" }"
 )]
 pub struct FilesSettings {
-    /// A directory, one file, or a pattern such as `in/*/part-*.json`.
+    /// A directory, one file, or a pattern such as `in/*/part-*.json`; or `s3://bucket/path` or `az://container/path`, which are
+    /// listed every few seconds.
     pub path: PathBuf,
     /// The format. Default: what the extension says.
     #[serde(default)]
@@ -162,13 +164,13 @@ impl FilesSettings {
     /// Whether a source with these settings would read one of the files that `sink` writes. [`engine::Kind::Invalid`] if
     /// `path` is not there.
     pub fn read_from(&self, sink: &FileSink) -> Result<bool> {
-        let location = Location::new(&self.path, self.recursive)?;
+        let location = Location::new(&self.path, self.recursive, &Environment::default())?;
         location.covers(&lexical(&sink.example(&location.directory)?)?)
     }
 
     /// Whether a source with these settings would read a file of this path. [`engine::Kind::Invalid`] if `path` is not there.
     pub fn reads(&self, file: &Path) -> Result<bool> {
-        Location::new(&self.path, self.recursive)?.covers(&lexical(file)?)
+        Location::new(&self.path, self.recursive, &Environment::default())?.covers(&lexical(file)?)
     }
 
     /// [`engine::Kind::Invalid`] if settings contradict each other.
@@ -180,6 +182,12 @@ impl FilesSettings {
             csv.rules()?;
         }
         match &self.clean {
+            Clean::Archive(to) if location.is_remote() || address(to).is_some() => {
+                Err(Error::invalid(format!(
+                    "clean: files of object stores are not archived, nor archived there, as {}; use \"delete\" or \"off\"",
+                    to.display()
+                )))
+            }
             Clean::Archive(to) if location.is_tree() && to.starts_with(&location.directory) => {
                 Err(Error::invalid(format!(
                     "clean: the archive {} lies below the files it is for and would be read again; choose another",

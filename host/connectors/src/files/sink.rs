@@ -6,7 +6,9 @@ mod lane;
 mod layout;
 mod ledger;
 mod manifest;
-mod names;
+pub(crate) mod names;
+#[cfg(feature = "object-store")]
+mod object;
 mod published;
 
 #[cfg(test)]
@@ -25,8 +27,11 @@ use super::{
     FileFormat,
     listing::{Location, lexical},
 };
+#[cfg(not(feature = "object-store"))]
+use crate::stores::built_without;
 use crate::{
     formats::encode::{Codec, CsvOutput, Encoding, JsonOutput},
+    stores::{Environment, address},
     units::ByteSize,
 };
 use arrow::datatypes::{Schema, SchemaRef};
@@ -49,7 +54,7 @@ use std::{
     expecting = "a table such as { path = \"out\", format = \"parquet\" }"
 )]
 pub struct FileSinkSettings {
-    /// The directory. It is created if it is not there. No other sink of the pipeline may write to it, and no source read it.
+    /// The directory, `s3://bucket/path` or `az://container/path`. It is created if it is not there. No other sink of the pipeline may write to it, and no source read it.
     pub path: PathBuf,
     /// What the files hold. Default: what the extension of `path` says, else parquet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -95,11 +100,18 @@ pub struct FileSinkOptions {
     pub retain_epochs: u64,
     /// Stops at the steps of a commit, for crash tests.
     pub at_step: Option<AtStep>,
+    /// Where the credentials of object stores are.
+    pub environment: Environment,
 }
 
 impl Default for FileSinkOptions {
     fn default() -> Self {
-        FileSinkOptions { time_zone: TimeZone::UTC, retain_epochs: 100, at_step: None }
+        FileSinkOptions {
+            time_zone: TimeZone::UTC,
+            retain_epochs: 100,
+            at_step: None,
+            environment: Environment::default(),
+        }
     }
 }
 
@@ -109,6 +121,9 @@ pub struct FileSink {
     options: FileSinkOptions,
     encoding: Encoding,
     codec: Codec,
+    /// The object store that it writes to, if that is not a directory of this machine.
+    #[cfg(feature = "object-store")]
+    remote: Option<crate::stores::Root>,
 }
 
 impl FileSink {
@@ -116,7 +131,22 @@ impl FileSink {
     pub fn new(settings: FileSinkSettings, options: FileSinkOptions) -> Result<Self> {
         let encoding = settings.encoding()?;
         let codec = settings.compression.unwrap_or(encoding.default_codec());
-        Ok(FileSink { settings, options, encoding, codec })
+        let remote = address(&settings.path).is_some();
+        #[cfg(not(feature = "object-store"))]
+        if remote {
+            return Err(built_without("object-store").while_doing(settings.path.display().to_string()));
+        }
+        Ok(FileSink {
+            #[cfg(feature = "object-store")]
+            remote: match remote {
+                true => Some(crate::stores::Root::new(&settings.path, &options.environment)?),
+                false => None,
+            },
+            settings,
+            options,
+            encoding,
+            codec,
+        })
     }
 
     /// Whether whoever reads one of the two sinks' directories as a table gets files of the other too: the directory is the
@@ -173,7 +203,6 @@ impl FileSink {
         let (layout, file_schema) = self.layout(&begin.schema)?;
         let max = self.settings.max_file.unwrap_or_default();
         Ok(Job {
-            ledger: self.ledger(&begin.query, &begin.sink),
             ticket: Ticket::new(begin.epoch),
             begin: begin.clone(),
             layout,
@@ -185,6 +214,7 @@ impl FileSink {
             max_rows: max.rows.unwrap_or(u64::MAX),
             max_bytes: max.bytes.map_or(u64::MAX, |b| b.0),
             retain: self.options.retain_epochs.max(1),
+            by_writer: address(&self.settings.path).is_some(),
         })
     }
 }
@@ -203,13 +233,25 @@ impl Sink for FileSink {
     }
 
     async fn open(&self, query: &QueryId, name: &str) -> Result<()> {
+        #[cfg(feature = "object-store")]
+        if let Some(root) = &self.remote {
+            let ledger = object::ObjectLedger::new(root, query, name, self.options.at_step.clone())?;
+            return object::blocking(move || ledger.roll_forward()).await;
+        }
         let ledger = self.ledger(query, name);
         ledger.create()?;
         ledger.sweep(|_| true)
     }
 
     async fn begin(&self, epoch: &Begin) -> Result<Begun> {
-        FileEpoch::begin(self.job(epoch)?)
+        let job = self.job(epoch)?;
+        #[cfg(feature = "object-store")]
+        if let Some(root) = &self.remote {
+            let at_step = self.options.at_step.clone();
+            let ledger = object::ObjectLedger::new(root, &epoch.query, &epoch.sink, at_step)?;
+            return object::ObjectEpoch::begin(job, ledger).await;
+        }
+        FileEpoch::begin(job, self.ledger(&epoch.query, &epoch.sink))
     }
 }
 

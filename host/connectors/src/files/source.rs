@@ -80,9 +80,13 @@ impl FileSource {
         clock: Arc<dyn Clock>,
     ) -> Result<Self> {
         let name = name.into();
-        let location = Location::new(&settings.path, settings.recursive)
+        let location = Location::new(&settings.path, settings.recursive, &options.environment)
             .and_then(|location| settings.check(&options, &location).map(|()| location))?;
-        let identity = format!("FileSource[{}]", lexical(&settings.path)?.display());
+        let place = match location.is_remote() {
+            true => settings.path.clone(),
+            false => lexical(&settings.path)?,
+        };
+        let identity = format!("FileSource[{}]", place.display());
         let schema = match &options.schema {
             Some(SchemaOption::Ddl(text)) => {
                 let schema = options.columns(text)?;
@@ -94,7 +98,11 @@ impl FileSource {
         let state = State {
             reach: Reach::Endless,
             seen: Seen::default(),
-            pending: Pending::new(settings.latest_first, settings.settle.0),
+            // Objects appear whole.
+            pending: match location.is_remote() {
+                true => Pending::new(settings.latest_first, Duration::ZERO).listed_seldom(),
+                false => Pending::new(settings.latest_first, settings.settle.0),
+            },
             watch: None,
             appended: HashSet::new(),
             cleaning: settings.clean != Clean::Off,
@@ -255,7 +263,8 @@ impl Source for FileSource {
         }
         state.reach = reach;
         state.seen = seen;
-        state.watch = (reach == Reach::Endless).then(|| Watch::start(&self.location));
+        let watched = reach == Reach::Endless && !self.location.is_remote();
+        state.watch = watched.then(|| Watch::start(&self.location));
         Ok(())
     }
 
@@ -421,6 +430,7 @@ fn read_all(reading: &Reading, splits: &[Split], send: &mpsc::Sender<Result<Batc
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stores::Environment;
     use engine::{ManualClock, Timestamp};
 
     /// It tells of changes to another directory: none of its own are heard of.
@@ -431,7 +441,8 @@ mod tests {
         let options = SourceOptions { schema: Some("a INT".to_owned().into()), ..SourceOptions::default() };
         let source = FileSource::new("in", FilesSettings::at(dir.path()), options, clock.clone()).unwrap();
         source.restore(History::default(), Reach::Endless).await.unwrap();
-        source.state().watch = Some(Watch::start(&Location::new(elsewhere.path(), false).unwrap()));
+        source.state().watch =
+            Some(Watch::start(&Location::new(elsewhere.path(), false, &Environment::default()).unwrap()));
         assert!(source.latest(None).await.unwrap().is_none());
         std::fs::write(dir.path().join("f.json"), "{}").unwrap();
         assert!(source.latest(None).await.unwrap().is_none(), "nothing points at news");

@@ -20,7 +20,6 @@ use std::{
 /// What is the same for all files of an epoch.
 pub(super) struct Job {
     pub(super) begin: Begin,
-    pub(super) ledger: Ledger,
     pub(super) ticket: Ticket,
     pub(super) layout: Layout,
     pub(super) file_schema: SchemaRef,
@@ -32,12 +31,15 @@ pub(super) struct Job {
     pub(super) max_bytes: u64,
     /// Newer epochs whose manifests are kept.
     pub(super) retain: u64,
+    /// Whether files are called after their writer.
+    pub(super) by_writer: bool,
 }
 
 /// Writes one epoch; see [`Ledger`] for the protocol.
 pub(super) struct FileEpoch {
     job: Job,
-    lanes: Vec<Mutex<Lane>>,
+    ledger: Ledger,
+    lanes: Vec<Mutex<Lane<Ledger>>>,
     floor: Epoch,
     /// Whether nothing of it is among the staging files any more.
     left: bool,
@@ -45,11 +47,11 @@ pub(super) struct FileEpoch {
 
 impl FileEpoch {
     /// Enters the epoch, or answers that it is there already.
-    pub(super) fn begin(job: Job) -> Result<Begun> {
-        job.ledger.create()?;
-        job.ledger.enter(&job.ticket)?;
+    pub(super) fn begin(job: Job, ledger: Ledger) -> Result<Begun> {
+        ledger.create()?;
+        ledger.enter(&job.ticket)?;
         let lanes = (0..job.begin.partitions).map(|_| Mutex::default()).collect();
-        let mut epoch = FileEpoch { job, lanes, floor: Epoch(0), left: false };
+        let mut epoch = FileEpoch { job, ledger, lanes, floor: Epoch(0), left: false };
         if let Some(token) = epoch.stored()? {
             return Ok(Begun::Stored(token));
         }
@@ -62,15 +64,15 @@ impl FileEpoch {
         if !self.job.begin.marked {
             return Ok(None);
         }
-        let Some(manifest) = self.job.ledger.manifest(self.job.begin.epoch)? else {
+        let Some(manifest) = self.ledger.manifest(self.job.begin.epoch)? else {
             return Ok(None);
         };
-        self.job.ledger.publish(&manifest)?;
+        self.ledger.publish(&manifest)?;
         Ok(Some(manifest.token()))
     }
 
     fn floor(&self) -> Result<Epoch> {
-        let (epoch, floor) = (self.job.begin.epoch, self.job.ledger.floor()?);
+        let (epoch, floor) = (self.job.begin.epoch, self.ledger.floor()?);
         if epoch < floor {
             return Err(Error::new(
                 Kind::Fenced,
@@ -86,8 +88,8 @@ impl FileEpoch {
 
     fn publish(mut self) -> Result<Token> {
         let files = self.finish_lanes()?;
-        self.job.ledger.step("staged");
-        let (ledger, ticket) = (&self.job.ledger, &self.job.ticket);
+        self.ledger.step("staged");
+        let (ledger, ticket) = (&self.ledger, &self.job.ticket);
         let manifest = Manifest::new(ticket.epoch, ticket.writer.clone(), self.floor, files);
         let name = if self.job.begin.marked { ticket.epoch.to_string() } else { ticket.unmarked() };
         match ledger.claim(ticket, &manifest, &name)? {
@@ -106,7 +108,10 @@ impl FileEpoch {
 
     /// Files are finished and synced side by side: a disk takes many syncs in the time of one.
     fn finish_lanes(&mut self) -> Result<Vec<Entry>> {
-        let finish = |lane: &mut Mutex<Lane>| lane.get_mut().unwrap_or_else(PoisonError::into_inner).finish();
+        let ledger = &self.ledger;
+        let finish = |lane: &mut Mutex<Lane<Ledger>>| {
+            lane.get_mut().unwrap_or_else(PoisonError::into_inner).finish(ledger)
+        };
         let lanes: Vec<Result<Vec<Entry>>> = thread::scope(|scope| {
             let threads: Vec<_> =
                 self.lanes.iter_mut().map(|lane| scope.spawn(move || finish(lane))).collect();
@@ -128,7 +133,9 @@ impl EpochWriter for FileEpoch {
         // A lane whose writer panicked is never committed: the engine ends the epoch.
         let mut lane = lane.lock().unwrap_or_else(PoisonError::into_inner);
         let parts = self.job.layout.split(&rows)?;
-        parts.into_iter().try_for_each(|(folder, rows)| lane.write(&self.job, partition, folder, &rows))
+        parts
+            .into_iter()
+            .try_for_each(|(folder, rows)| lane.write(&self.job, &self.ledger, partition, folder, &rows))
     }
 
     async fn commit(self: Box<Self>) -> Result<Token> {
@@ -141,7 +148,7 @@ impl Drop for FileEpoch {
     fn drop(&mut self) {
         if !self.left {
             // What cannot be done now is done by the next `open`.
-            let _ = self.job.ledger.revoke(&self.job.ticket);
+            let _ = self.ledger.revoke(&self.job.ticket);
         }
     }
 }

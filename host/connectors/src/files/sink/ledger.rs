@@ -2,13 +2,14 @@
 
 use super::{
     disk::{create_dir, failed, names, parent, read, remove, sync_dir},
+    lane::Shelf,
     manifest::{Entry, Manifest},
     names::{Ticket, file_safe},
 };
 use engine::{Epoch, Error, Kind, QueryId, Result};
 use std::{
     collections::BTreeSet,
-    fs::{self, OpenOptions},
+    fs::{self, File, OpenOptions},
     io::{ErrorKind, Write},
     path::{Path, PathBuf},
     sync::Arc,
@@ -42,6 +43,28 @@ pub(super) struct Ledger {
     staging: PathBuf,
     manifests: PathBuf,
     at_step: Option<AtStep>,
+}
+
+impl Shelf for Ledger {
+    type Out = Arc<File>;
+    type Entry = Entry;
+
+    fn create(&self, staged: &str, _: &str) -> Result<Arc<File>> {
+        let staged = self.staged(staged);
+        create_dir(parent(&staged))?;
+        let file = File::options().write(true).create_new(true).open(&staged);
+        file.map(Arc::new).map_err(failed("creating", &staged))
+    }
+
+    fn close(&self, out: Arc<File>, staged: String, path: String, rows: u64) -> Result<Entry> {
+        let synced = out.sync_all().and_then(|()| out.metadata());
+        let bytes = synced.map_err(failed("syncing", &self.staged(&staged)))?.len();
+        Ok(Entry { staged, path, rows, bytes })
+    }
+
+    fn shown(&self, staged: &str, _: &str) -> String {
+        self.staged(staged).display().to_string()
+    }
 }
 
 /// How an attempt to commit ended.

@@ -4,7 +4,7 @@ use engine::{Begin, Epoch, Partition};
 use std::fmt::Write;
 
 /// The directory of rows whose partition column is NULL, as Hive and Spark call it.
-pub(super) const NULL_FOLDER: &str = "__HIVE_DEFAULT_PARTITION__";
+pub(crate) const NULL_FOLDER: &str = "__HIVE_DEFAULT_PARTITION__";
 
 /// One writer of one epoch; no two are the same, in whatever process.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,16 +44,17 @@ impl Ticket {
     }
 }
 
-/// The final name of a file. A replay of the epoch gives it the same one, unless the epoch is unmarked.
+/// The final name of a file. A replay of the epoch gives it the same one, unless the epoch is unmarked or names go `by_writer`.
 pub(super) fn published(
     begin: &Begin,
     ticket: &Ticket,
     partition: Partition,
     sequence: u32,
     extension: &str,
+    by_writer: bool,
 ) -> String {
     let (query, sink) = (file_safe(&begin.query.0), file_safe(&begin.sink));
-    let unmarked = if begin.marked { String::new() } else { format!("-{}", ticket.writer) };
+    let unmarked = if begin.marked && !by_writer { String::new() } else { format!("-{}", ticket.writer) };
     format!("{query}-{}-{sink}-{partition}-{sequence}{unmarked}.{extension}", begin.epoch)
 }
 
@@ -73,7 +74,7 @@ pub(super) fn file_safe(name: &str) -> String {
 }
 
 /// A column's name or value as part of a directory's name, with the characters that Spark and Hive escape.
-pub(super) fn hive_safe(text: &str) -> String {
+pub(crate) fn hive_safe(text: &str) -> String {
     escaped(text, |_, c| !c.is_ascii_control() && !"\"#%'*/:=?\\{[]^".contains(c))
 }
 
@@ -106,7 +107,7 @@ mod tests {
     #[test]
     fn a_published_file_tells_its_epoch() {
         let begin = Begin::of("q-1", "out", 7, std::sync::Arc::new(arrow::datatypes::Schema::empty()));
-        let name = published(&begin, &Ticket::new(Epoch(7)), Partition(0), 3, "json.gz");
+        let name = published(&begin, &Ticket::new(Epoch(7)), Partition(0), 3, "json.gz", false);
         assert_eq!(name, "q-1-7-out-0-3.json.gz");
         assert_eq!(published_epoch(&name, "q-1", "out"), Some(Epoch(7)));
         assert_eq!(published_epoch(&name, "q-1", "ou"), None);

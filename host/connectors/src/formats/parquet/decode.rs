@@ -1,7 +1,7 @@
 //! Reads Parquet by row groups.
 
 use crate::{
-    files::damaged,
+    files::{Opened, damaged},
     formats::{
         ddl,
         rows::{BATCH_ROWS, RowRules},
@@ -21,17 +21,17 @@ use parquet::{
     },
     file::metadata::RowGroupMetaData,
 };
-use std::{error::Error as StdError, fs::File, ops::Range, path::Path, sync::Arc};
+use std::{error::Error as StdError, ops::Range, path::Path, sync::Arc};
 
 /// The columns of a Parquet file in the types that pipelines know.
-pub(crate) fn schema_of(file: &File, full: &Path) -> Result<Schema> {
+pub(crate) fn schema_of(file: &Opened, full: &Path) -> Result<Schema> {
     let metadata = load(file, full)?;
     let field = |f: &Arc<Field>| Field::new(f.name(), known_type(f.data_type()), true);
     Ok(Schema::new(metadata.schema().fields().iter().map(field).collect::<Vec<_>>()))
 }
 
 /// The type that DDL names for `kind`; nested types come back in their usual Arrow form.
-fn known_type(kind: &DataType) -> DataType {
+pub(crate) fn known_type(kind: &DataType) -> DataType {
     let parsed = ddl::parse(&format!("c {}", ddl::print_type(kind)));
     parsed.ok().and_then(|s| s.fields().first().map(|f| f.data_type().clone())).unwrap_or(DataType::Utf8)
 }
@@ -39,7 +39,7 @@ fn known_type(kind: &DataType) -> DataType {
 /// Reads the row groups whose first byte lies in `bytes`. Columns are found by name and cast to the schema's types; one
 /// that the file does not have, or that is not one of its `own`, is NULL.
 pub(crate) fn read_row_groups(
-    file: &File,
+    file: &Opened,
     full: &Path,
     bytes: Range<u64>,
     rules: &RowRules,
@@ -53,7 +53,7 @@ pub(crate) fn read_row_groups(
     let mut first = 1;
     for (index, group) in metadata.metadata().row_groups().iter().enumerate() {
         if bytes.contains(&start_of(group)) {
-            let input = file.try_clone().map_err(|e| broken(full, e))?;
+            let input = file.again().map_err(|e| broken(full, e))?;
             let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(input, metadata.clone())
                 .with_row_groups(vec![index])
                 .with_projection(mask.clone())
@@ -76,7 +76,7 @@ pub(crate) fn read_row_groups(
     Ok(())
 }
 
-fn load(file: &File, full: &Path) -> Result<ArrowReaderMetadata> {
+fn load(file: &Opened, full: &Path) -> Result<ArrowReaderMetadata> {
     ArrowReaderMetadata::load(file, ArrowReaderOptions::new()).map_err(|e| broken(full, e))
 }
 

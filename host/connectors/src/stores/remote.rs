@@ -1,0 +1,111 @@
+//! Object stores of others: what their names and keys are called in the environment.
+
+use super::Environment;
+use engine::{Error, Kind, Result, ResultExt};
+use object_store::{
+    BackoffConfig, ClientOptions, ObjectStore, RetryConfig,
+    aws::{AmazonS3Builder, AmazonS3ConfigKey},
+    azure::{AzureConfigKey, MicrosoftAzureBuilder},
+    multipart::MultipartStore,
+};
+use std::{sync::Arc, time::Duration};
+
+const AWS: [&str; 17] = [
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_DEFAULT_REGION",
+    "AWS_REGION",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_ALLOW_HTTP",
+    "AWS_VIRTUAL_HOSTED_STYLE_REQUEST",
+    "AWS_METADATA_ENDPOINT",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_ROLE_ARN",
+    "AWS_SERVER_SIDE_ENCRYPTION",
+    "AWS_SSE_KMS_KEY_ID",
+];
+
+const AZURE: [&str; 11] = [
+    "AZURE_STORAGE_ACCOUNT_NAME",
+    "AZURE_STORAGE_ACCOUNT_KEY",
+    "AZURE_STORAGE_SAS_TOKEN",
+    "AZURE_STORAGE_ENDPOINT",
+    "AZURE_STORAGE_USE_EMULATOR",
+    "AZURE_ALLOW_HTTP",
+    "AZURE_CLIENT_ID",
+    "AZURE_CLIENT_SECRET",
+    "AZURE_TENANT_ID",
+    "AZURE_FEDERATED_TOKEN_FILE",
+    "AZURE_AUTHORITY_HOST",
+];
+
+/// A store, by both of its faces.
+type Store = (Arc<dyn ObjectStore>, Arc<dyn MultipartStore>);
+
+/// The store of a bucket or container, as the environment says.
+pub(super) fn open(scheme: &str, bucket: &str, environment: &Environment) -> Result<Store> {
+    match scheme {
+        "s3" | "s3a" => s3(bucket, environment),
+        "az" | "azure" => azure(bucket, environment),
+        other => Err(Error::invalid(format!(
+            "there is no store for {other}://; write s3://bucket/path or az://container/path"
+        ))),
+    }
+}
+
+fn s3(bucket: &str, environment: &Environment) -> Result<Store> {
+    let mut builder = AmazonS3Builder::new().with_bucket_name(bucket).with_retry(retry());
+    let plain = ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"];
+    let plain = plain.iter().any(|name| is_plain(environment.get(name)));
+    builder = builder.with_client_options(client(plain));
+    for (name, value) in set(&AWS, environment) {
+        let key: AmazonS3ConfigKey =
+            name.to_ascii_lowercase().parse().doing(Kind::Internal, || format!("the setting {name}"))?;
+        builder = builder.with_config(key, value);
+    }
+    let store = Arc::new(builder.build().doing(Kind::Invalid, || "the settings AWS_* of the environment")?);
+    Ok((store.clone(), store))
+}
+
+fn azure(container: &str, environment: &Environment) -> Result<Store> {
+    let mut builder = MicrosoftAzureBuilder::new().with_container_name(container).with_retry(retry());
+    builder = builder.with_client_options(client(is_plain(environment.get("AZURE_STORAGE_ENDPOINT"))));
+    for (name, value) in set(&AZURE, environment) {
+        let key: AzureConfigKey =
+            name.to_ascii_lowercase().parse().doing(Kind::Internal, || format!("the setting {name}"))?;
+        builder = builder.with_config(key, value);
+    }
+    let store = Arc::new(builder.build().doing(Kind::Invalid, || "the settings AZURE_* of the environment")?);
+    Ok((store.clone(), store))
+}
+
+fn set<'a>(
+    names: &'a [&'a str],
+    environment: &'a Environment,
+) -> impl Iterator<Item = (&'a str, String)> + 'a {
+    names.iter().filter_map(|name| Some((*name, environment.get(name).filter(|value| !value.is_empty())?)))
+}
+
+/// Who names an endpoint without TLS wants it so.
+fn is_plain(endpoint: Option<String>) -> bool {
+    endpoint.is_some_and(|endpoint| endpoint.starts_with("http://"))
+}
+
+fn client(plain: bool) -> ClientOptions {
+    ClientOptions::new().with_allow_http(plain).with_timeout(Duration::from_secs(60))
+}
+
+/// Short: after this the query itself starts again, as its `restart` says.
+fn retry() -> RetryConfig {
+    let backoff = BackoffConfig {
+        init_backoff: Duration::from_millis(100),
+        max_backoff: Duration::from_secs(5),
+        ..BackoffConfig::default()
+    };
+    RetryConfig { backoff, max_retries: 5, retry_timeout: Duration::from_secs(60) }
+}
