@@ -6,6 +6,7 @@
 pub mod choice;
 pub mod connection;
 pub mod console;
+pub mod delta;
 mod feed;
 pub mod files;
 pub mod formats;
@@ -21,4 +22,5 @@ pub mod source;
 pub mod sql;
 pub mod stdin;
 pub mod stdout;
+pub mod stores;
 pub mod units;

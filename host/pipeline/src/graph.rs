@@ -208,7 +208,11 @@ fn tables(pipeline: &Pipeline) -> Vec<Problem> {
                 format!("`{name}` is a source or a step already; choose another name"),
             ));
         }
-        let connectors = [("files", table.files.is_some()), ("sql", table.sql.is_some())];
+        let connectors = [
+            ("files", table.files.is_some()),
+            ("sql", table.sql.is_some()),
+            ("delta", table.delta.is_some()),
+        ];
         problems.extend(one_connector("table", name, &connectors));
         match &table.files {
             Some(files) if files.clean != Clean::Off => problems.push(Problem::at(
@@ -331,6 +335,7 @@ fn is_name(name: &str) -> bool {
 
 fn of_source(source: &Source) -> [(&'static str, bool); 5] {
     [
+        ("delta", source.delta.is_some()),
         ("files", source.files.is_some()),
         ("socket", source.socket.is_some()),
         ("rate", source.rate.is_some()),
@@ -340,8 +345,9 @@ fn of_source(source: &Source) -> [(&'static str, bool); 5] {
 }
 
 /// Which connectors it has.
-pub(crate) fn of_sink(sink: &Sink) -> [(&'static str, bool); 7] {
+pub(crate) fn of_sink(sink: &Sink) -> [(&'static str, bool); 8] {
     [
+        ("delta", sink.delta.is_some()),
         ("files", sink.files.is_some()),
         ("console", sink.console.is_some()),
         ("memory", sink.memory.is_some()),

@@ -13,6 +13,7 @@ use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use connectors::{
     console::ConsoleSink,
+    delta::{self, DeltaSettings, DeltaSinkOptions, DeltaSinkSettings, DeltaTableSettings},
     files::{
         FileSource,
         sink::{FileSink, FileSinkOptions},
@@ -85,6 +86,7 @@ impl Planner {
             rescue: source.rescue.clone(),
             evolve: source.evolve,
             time_zone: self.time_zone.clone(),
+            environment: self.world.environment.clone(),
         }
     }
 
@@ -103,6 +105,10 @@ impl Planner {
         }
         if let Some(sql) = &source.sql {
             return sql::source(sql.clone(), &self.secrets().connection(&sql.connection)?, options, clock);
+        }
+        if let Some(delta) = &source.delta {
+            let delta = DeltaSettings { path: self.file.resolve(&delta.path), ..delta.clone() };
+            return delta::source(name, delta, options, clock, &self.world.environment);
         }
         let rate = source.rate.clone().unwrap_or_default();
         Ok(Arc::new(RateSource::new(rate, options, clock)?))
@@ -129,6 +135,10 @@ impl Planner {
             let connection = self.secrets().connection(&sql.connection)?;
             return sql::table(sql, &connection, options, clock).await;
         }
+        if let Some(delta) = &table.delta {
+            let delta = DeltaTableSettings { path: self.file.resolve(&delta.path) };
+            return delta::table(&delta, &self.world.environment).await;
+        }
         let files = table.files.as_ref().map(|files| self.file.resolved(files));
         let files = files.ok_or_else(|| Error::internal("a table without files"))?;
         Ok(Arc::new(FileTable::new(name, files, options, clock)?))
@@ -152,6 +162,18 @@ impl Planner {
             let sink = FileSink::new(files, self.file_sink_options())?;
             self.refuse_feedback(&path, &sink)?;
             return Ok((Arc::new(sink), format!("FileSink[{}]", path.display())));
+        }
+        if let Some(delta) = &sink.delta {
+            let path = self.file.resolve(&delta.path);
+            self.refuse_delta_feedback(&path)?;
+            let description = format!("DeltaSink[{}]", path.display());
+            let options = DeltaSinkOptions {
+                mode: sink.mode,
+                clock: self.world.clock.clone(),
+                environment: self.world.environment.clone(),
+                at_step: self.world.at_step.clone(),
+            };
+            return Ok((delta::sink(DeltaSinkSettings { path, ..delta.clone() }, options)?, description));
         }
         if let Some(console) = &sink.console {
             let out = (self.world.stdout)(self.unread());
@@ -208,6 +230,20 @@ impl Planner {
         Ok(())
     }
 
+    /// The same of a Delta table.
+    fn refuse_delta_feedback(&self, path: &Path) -> Result<()> {
+        let sources = self.file.settings.sources.iter();
+        let mut reading = sources.filter_map(|(name, source)| Some((name, source.delta.as_ref()?)));
+        match reading.find(|(_, delta)| self.file.resolve(&delta.path) == path) {
+            Some((name, _)) => Err(Error::invalid(format!(
+                "source `{name}` reads the Delta table {} and would read what is written to it, again and again; choose \
+                 another table for one of them",
+                path.display()
+            ))),
+            None => Ok(()),
+        }
+    }
+
     /// What happens once nobody reads standard output.
     fn unread(&self) -> Unread {
         let printed = |leaf: &Leaf<'_>| leaf.sink.console.is_some() || leaf.sink.stdout.is_some();
@@ -220,6 +256,7 @@ impl Planner {
             // The checkpoint drops its records in rounds, so it may keep somewhat more than it is asked to.
             retain_epochs: self.file.settings.retain_epochs + 32,
             at_step: self.world.at_step.clone(),
+            environment: self.world.environment.clone(),
         }
     }
 

@@ -5,6 +5,7 @@ use connectors::{
     choice::{self, Choice},
     connection::ConnectionSettings,
     console::ConsoleSettings,
+    delta::{DeltaSettings, DeltaSinkSettings, DeltaTableSettings},
     files::{FilesSettings, sink::FileSinkSettings},
     memory::MemorySettings,
     noop::NoopSettings,
@@ -170,6 +171,8 @@ pub struct Source {
     pub stdin: Option<StdinSettings>,
     /// Rows of a database as they are added.
     pub sql: Option<SqlSourceSettings>,
+    /// A Delta table, and what is appended to it.
+    pub delta: Option<DeltaSettings>,
 }
 
 /// A table: files that are read whole, and again when they have changed; or a table of a database. Each row of a stream is joined with the rows
@@ -190,6 +193,8 @@ pub struct Table {
     pub files: Option<FilesSettings>,
     /// A table of a database, or what a query answers.
     pub sql: Option<SqlTableSettings>,
+    /// A Delta table.
+    pub delta: Option<DeltaTableSettings>,
 }
 
 /// How several watermarks become one.
@@ -390,6 +395,8 @@ pub struct Sink {
     pub mode: OutputMode,
     /// Files in a directory.
     pub files: Option<FileSinkSettings>,
+    /// A Delta table.
+    pub delta: Option<DeltaSinkSettings>,
     /// A table per epoch on the terminal.
     pub console: Option<ConsoleSettings>,
     /// A table in memory, which can be asked while the query runs.
@@ -407,7 +414,7 @@ pub struct Sink {
 impl Sink {
     /// Whether what it stores is still there when the query has ended.
     pub(crate) fn lasts(&self) -> bool {
-        self.files.is_some() || self.sql.is_some()
+        self.files.is_some() || self.sql.is_some() || self.delta.is_some()
     }
 }
 
