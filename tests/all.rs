@@ -7,6 +7,7 @@ mod binary;
 mod cli;
 mod commits;
 mod conformance;
+mod delta;
 mod dlq;
 mod event_time;
 mod examples;

@@ -333,7 +333,7 @@ fn is_name(name: &str) -> bool {
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
-fn of_source(source: &Source) -> [(&'static str, bool); 5] {
+fn of_source(source: &Source) -> [(&'static str, bool); 6] {
     [
         ("delta", source.delta.is_some()),
         ("files", source.files.is_some()),

@@ -7,6 +7,7 @@ pub mod databases;
 pub mod http;
 pub mod kafka;
 pub mod registry;
+pub mod s3;
 pub mod toxiproxy;
 
 use std::{

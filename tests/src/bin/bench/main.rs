@@ -11,6 +11,7 @@
 
 mod boundary;
 mod databases;
+mod deltas;
 mod events;
 mod fed;
 mod jobs;
@@ -54,6 +55,7 @@ async fn bench(scale: Option<u32>) -> Result<()> {
     table::head();
     boundary::rows(&workshop).await?;
     operators::rows(&workshop).await?;
+    deltas::rows(&workshop).await?;
     match scale {
         Some(scale) => jobs::rows(&workshop, scale).await,
         None => Ok(()),
