@@ -14,6 +14,7 @@ mod examples;
 mod expressions;
 mod foreach_batch;
 mod hostile;
+mod kafka;
 mod kill;
 mod lifecycle;
 mod live;

@@ -9,12 +9,12 @@ use std::{
     process::{Command, Stdio},
 };
 
-fn example(name: &str) -> PathBuf {
+pub(crate) fn example(name: &str) -> PathBuf {
     root().join("examples").join(name)
 }
 
 /// A copy of the checkout's examples with the plugins where the pipelines expect them.
-fn copied(name: &str) -> tempfile::TempDir {
+pub(crate) fn copied(name: &str) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     copy(&example(name), &dir.path().join("examples").join(name));
     std::os::unix::fs::symlink(root().join("plugins"), dir.path().join("plugins")).unwrap();
@@ -23,7 +23,7 @@ fn copied(name: &str) -> tempfile::TempDir {
 
 /// Runs the indented `$ command` lines of a text, block by block, and compares what each block prints with the indented
 /// lines below its commands. `UPDATE_EXPECT=1` rewrites these.
-fn runs_as_written(readme: &Path, folder: &Path) {
+pub(crate) fn runs_as_written(readme: &Path, folder: &Path) {
     let text = fs::read_to_string(readme).unwrap();
     let path = format!("{}:{}", streamhost().parent().unwrap().display(), std::env::var("PATH").unwrap());
     let blocks = text.split("\n\n").map(|block| match block.starts_with("    $ ") {

@@ -23,10 +23,10 @@ const FILES: u64 = 24;
 const ROWS: u64 = 500;
 
 /// Numbers that look random and are the same in every run.
-struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -112,7 +112,7 @@ pub(crate) fn kill_command_at(folder: &Path, arguments: &[&str], hold: &str) -> 
 }
 
 /// Starts the query and kills it after some time, unless it ends before.
-fn kill_after(folder: &Path, time: Duration) -> Killed {
+pub(crate) fn kill_after(folder: &Path, time: Duration) -> Killed {
     let mut child = Running(command(folder, ["run", "pipeline.toml"]).stderr(Stdio::null()).spawn().unwrap());
     // Nothing is ever sent: this waits.
     let (_sender, receiver) = mpsc::channel::<()>();
@@ -129,7 +129,7 @@ fn kill_after(folder: &Path, time: Duration) -> Killed {
 
 /// What a kill has hit.
 #[derive(PartialEq)]
-enum Killed {
+pub(crate) enum Killed {
     /// An epoch that was planned and not committed.
     InEpoch,
     /// A start, or what is between two epochs.

@@ -12,6 +12,7 @@ pub mod files;
 pub mod formats;
 pub mod generate;
 pub mod given;
+pub mod kafka;
 mod line_input;
 pub mod memory;
 pub mod noop;

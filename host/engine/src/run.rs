@@ -114,7 +114,7 @@ impl<'q> Run<'q> {
             advanced,
         };
         run.replan(&Ranges::new()).await?;
-        run.recover_sinks().await?;
+        run.recover_sinks(resume).await?;
         Ok((run, resume))
     }
 
@@ -140,8 +140,20 @@ impl<'q> Run<'q> {
         self.sources.iter().map(schema).collect()
     }
 
-    async fn recover_sinks(&self) -> Result<()> {
+    async fn recover_sinks(&self, resume: Resume) -> Result<()> {
+        let last = match resume {
+            Resume::Fresh => None,
+            Resume::Replay { first, .. } => first.before(),
+            Resume::Continue(last) => Some(last),
+        };
+        let committed = match last {
+            Some(last) => self.checkpoint.commit(last).await?,
+            None => None,
+        };
         for named in &self.flow.sinks {
+            if let Some(token) = committed.as_ref().and_then(|commit| commit.sinks.get(&named.name)) {
+                named.sink.recall(token);
+            }
             let opened = named.sink.open(&self.id, &named.name).await;
             opened.map_err(|e| e.while_doing(format!("sink `{}`", named.name)))?;
         }

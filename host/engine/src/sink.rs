@@ -12,7 +12,7 @@ use std::fmt;
 ///
 /// # Life
 ///
-/// `accepts` while the pipeline is checked, `open` once before the first epoch, then `begin` per epoch.
+/// `accepts` while the pipeline is checked, `recall` and `open` once before the first epoch, then `begin` per epoch.
 ///
 /// # Duties
 ///
@@ -23,6 +23,10 @@ use std::fmt;
 pub trait Sink: Send + Sync {
     /// Whether rows of this schema can be written in this mode, and what is promised. An error says what would work.
     fn accepts(&self, mode: OutputMode, schema: &SchemaRef) -> Result<Guarantee>;
+
+    /// What this sink answered for the newest epoch that is committed; told before `open`, if there is such an epoch. A sink that keeps a
+    /// mark of its own can tell by it whether the mark was lost.
+    fn recall(&self, _committed: &Token) {}
 
     /// Finishes what a crashed process of this query left behind, and removes its leavings.
     async fn open(&self, query: &QueryId, name: &str) -> Result<()>;

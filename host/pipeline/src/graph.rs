@@ -333,19 +333,20 @@ fn is_name(name: &str) -> bool {
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
-fn of_source(source: &Source) -> [(&'static str, bool); 6] {
+fn of_source(source: &Source) -> [(&'static str, bool); 7] {
     [
         ("delta", source.delta.is_some()),
         ("files", source.files.is_some()),
         ("socket", source.socket.is_some()),
         ("rate", source.rate.is_some()),
         ("stdin", source.stdin.is_some()),
+        ("kafka", source.kafka.is_some()),
         ("sql", source.sql.is_some()),
     ]
 }
 
 /// Which connectors it has.
-pub(crate) fn of_sink(sink: &Sink) -> [(&'static str, bool); 8] {
+pub(crate) fn of_sink(sink: &Sink) -> [(&'static str, bool); 9] {
     [
         ("delta", sink.delta.is_some()),
         ("files", sink.files.is_some()),
@@ -355,6 +356,7 @@ pub(crate) fn of_sink(sink: &Sink) -> [(&'static str, bool); 8] {
         ("noop", sink.noop.is_some()),
         ("sql", sink.sql.is_some()),
         ("plugin", sink.plugin.is_some()),
+        ("kafka", sink.kafka.is_some()),
     ]
 }
 

@@ -5,7 +5,7 @@ use crate::{
     directories,
     file::PipelineFile,
     secrets::Secrets,
-    settings::{self, Leaf, OnError, Pipeline, Sink, Source, Step, Table},
+    settings::{self, Leaf, OnError, Pipeline, Sink, Source, Step, Table, Trigger},
     table::FileTable,
     world::{Unread, World},
 };
@@ -19,6 +19,7 @@ use connectors::{
         sink::{FileSink, FileSinkOptions},
     },
     formats::ddl,
+    kafka::{self, KafkaSinkOptions},
     memory::MemorySink,
     noop::NoopSink,
     rate::RateSource,
@@ -110,6 +111,9 @@ impl Planner {
             let delta = DeltaSettings { path: self.file.resolve(&delta.path), ..delta.clone() };
             return delta::source(name, delta, options, clock, &self.world.environment);
         }
+        if let Some(kafka) = &source.kafka {
+            return kafka::source(&self.file.name(), name, kafka.clone(), options, clock);
+        }
         let rate = source.rate.clone().unwrap_or_default();
         Ok(Arc::new(RateSource::new(rate, options, clock)?))
     }
@@ -196,6 +200,11 @@ impl Planner {
         if let Some(sql) = &sink.sql {
             return self.sql_sink(sql, sink.mode);
         }
+        if let Some(settings) = &sink.kafka {
+            let topic = settings.topic.as_ref().or(settings.topic_from_column.as_ref());
+            let description = format!("KafkaSink[{}]", topic.map_or("", String::as_str));
+            return Ok((kafka::sink(settings.clone(), self.kafka_sink_options())?, description));
+        }
         Ok((Arc::new(NoopSink), "NoopSink".into()))
     }
 
@@ -257,6 +266,15 @@ impl Planner {
             retain_epochs: self.file.settings.retain_epochs + 32,
             at_step: self.world.at_step.clone(),
             environment: self.world.environment.clone(),
+        }
+    }
+
+    fn kafka_sink_options(&self) -> KafkaSinkOptions {
+        KafkaSinkOptions {
+            time_zone: self.time_zone.clone(),
+            continuous: matches!(self.file.settings.trigger, Trigger::Continuous(_)),
+            clock: self.world.clock.clone(),
+            at_step: self.world.at_step.clone(),
         }
     }
 

@@ -7,6 +7,7 @@ use connectors::{
     console::ConsoleSettings,
     delta::{DeltaSettings, DeltaSinkSettings, DeltaTableSettings},
     files::{FilesSettings, sink::FileSinkSettings},
+    kafka::{KafkaSettings, KafkaSinkSettings},
     memory::MemorySettings,
     noop::NoopSettings,
     rate::RateSettings,
@@ -173,6 +174,8 @@ pub struct Source {
     pub sql: Option<SqlSourceSettings>,
     /// A Delta table, and what is appended to it.
     pub delta: Option<DeltaSettings>,
+    /// Topics of Apache Kafka.
+    pub kafka: Option<KafkaSettings>,
 }
 
 /// A table: files that are read whole, and again when they have changed; or a table of a database. Each row of a stream is joined with the rows
@@ -405,6 +408,8 @@ pub struct Sink {
     pub stdout: Option<StdoutSettings>,
     /// Nothing: for measuring.
     pub noop: Option<NoopSettings>,
+    /// Topics of Apache Kafka.
+    pub kafka: Option<KafkaSinkSettings>,
     /// A table of a database.
     pub sql: Option<SqlSinkSettings>,
     /// A plugin of world `batch-sink`, which writes each epoch to outputs that it is granted: Spark's foreachBatch.
@@ -414,7 +419,7 @@ pub struct Sink {
 impl Sink {
     /// Whether what it stores is still there when the query has ended.
     pub(crate) fn lasts(&self) -> bool {
-        self.files.is_some() || self.sql.is_some() || self.delta.is_some()
+        self.files.is_some() || self.sql.is_some() || self.delta.is_some() || self.kafka.is_some()
     }
 }
 

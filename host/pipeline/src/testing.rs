@@ -272,8 +272,9 @@ fn known_columns(
 ) -> Result<Option<SchemaRef>> {
     let named = matches!(source.schema, Some(SchemaOption::Ddl(_)));
     let schema = match rows {
+        // It has other columns than those of its data.
+        _ if source.rate.is_some() || source.kafka.is_some() => return Ok(None),
         _ if named => given::columns(rows.unwrap_or_default(), options)?,
-        _ if source.rate.is_some() => return Ok(None),
         _ if is_text(source) => Schema::new(vec![Field::new("value", DataType::Utf8, true)]),
         Some(rows) => given::columns(rows, options)?,
         None => return Ok(None),

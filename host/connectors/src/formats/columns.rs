@@ -123,6 +123,15 @@ impl Columns {
     }
 }
 
+impl Columns {
+    /// The columns of the rows written so far; starts anew.
+    pub(crate) fn take_arrays(&mut self) -> Result<Vec<ArrayRef>> {
+        self.rows = 0;
+        let arrays = self.columns.iter_mut().map(Column::take).collect::<Result<_, _>>();
+        arrays.map_err(|e| Error::internal("building columns").caused_by(e))
+    }
+}
+
 /// One column that grows.
 pub(crate) struct Column {
     pub(crate) values: Values,

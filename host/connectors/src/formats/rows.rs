@@ -125,7 +125,7 @@ impl Cells {
         }
     }
 
-    fn end_row(&mut self) {
+    pub(crate) fn end_row(&mut self) {
         if !self.rescued.is_empty() {
             self.rescued.push(b'}');
             if let Some(cell) = self.rescue.and_then(|i| self.columns.cell(i)) {
@@ -136,7 +136,7 @@ impl Cells {
         self.columns.end_row();
     }
 
-    fn abandon_row(&mut self) {
+    pub(crate) fn abandon_row(&mut self) {
         self.rescued.clear();
         self.columns.abandon_row();
     }

@@ -2,11 +2,11 @@
 //! program cost.
 //!
 //! ```text
-//! cargo xtask bench [--full | --calls | --databases]
+//! cargo xtask bench [--full | --calls | --databases | --kafka]
 //! ```
 //!
-//! The last row is ten times the data, or with `--full` a hundred times; `--calls` stops before whole runs, and `--databases` is about
-//! these alone. What is compared runs alternately, in this
+//! The last row is ten times the data, or with `--full` a hundred times; `--calls` stops before whole runs, and `--databases` and `--kafka` are
+//! about these alone. What is compared runs alternately, in this
 //! process or back to back, and medians are compared. Times of one machine say little about another's; ratios do.
 
 mod boundary;
@@ -15,6 +15,7 @@ mod deltas;
 mod events;
 mod fed;
 mod jobs;
+mod kafka;
 mod kernels;
 mod native;
 mod operators;
@@ -33,9 +34,11 @@ async fn main() -> ExitCode {
         [] => bench(Some(10)).await,
         ["--full"] => bench(Some(100)).await,
         ["--calls"] => bench(None).await,
+        ["--kafka"] => with_kafka().await,
         ["--databases"] => databases(),
         [native::COMMAND, input, output] => native::run(Path::new(input), Path::new(output)),
-        _ => Err(Error::invalid("usage: bench [--full | --calls | --databases]")),
+        [kafka::COMMAND, servers, from, to, how] => kafka::run(servers, from, to, how),
+        _ => Err(Error::invalid("usage: bench [--full | --calls | --databases | --kafka]")),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -44,6 +47,13 @@ async fn main() -> ExitCode {
             ExitCode::from(e.kind().exit_code())
         }
     }
+}
+
+/// Prints what is about topics.
+async fn with_kafka() -> Result<()> {
+    let workshop = Workshop::open()?;
+    table::head();
+    kafka::rows(&workshop).await
 }
 
 /// Prints the table; its last row is of `scale` times the data. Without a scale only what is about calls.
@@ -57,7 +67,10 @@ async fn bench(scale: Option<u32>) -> Result<()> {
     operators::rows(&workshop).await?;
     deltas::rows(&workshop).await?;
     match scale {
-        Some(scale) => jobs::rows(&workshop, scale).await,
+        Some(scale) => {
+            jobs::rows(&workshop, scale).await?;
+            kafka::rows(&workshop).await
+        }
         None => Ok(()),
     }
 }
