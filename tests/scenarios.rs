@@ -200,7 +200,6 @@ fn world() -> World {
     });
     World {
         runtime: runtime.clone(),
-        environment: Arc::new(|_| None),
         clock,
         stdout: Arc::new(|_| Box::new(std::io::sink())),
         note: Arc::new(|_| {}),

@@ -138,14 +138,7 @@ fn rows() -> RecordBatch {
 }
 
 fn begin(schema: SchemaRef) -> Begin {
-    Begin {
-        query: QueryId("q".into()),
-        sink: "out".into(),
-        epoch: Epoch(0),
-        partitions: 1,
-        schema,
-        marked: true,
-    }
+    Begin::of("q", "out", 0, schema)
 }
 
 #[tokio::test]

@@ -30,14 +30,7 @@ fn sink(settings: &str) -> Arc<dyn Sink> {
 }
 
 fn begin(query: &str, epoch: u64, schema: SchemaRef) -> Begin {
-    Begin {
-        query: QueryId(query.into()),
-        sink: "out".into(),
-        epoch: Epoch(epoch),
-        partitions: 2,
-        schema,
-        marked: true,
-    }
+    Begin { partitions: 2, ..Begin::of(query, "out", epoch, schema) }
 }
 
 fn rows(numbers: impl IntoIterator<Item = i32>) -> RecordBatch {

@@ -316,7 +316,6 @@ pub fn world() -> Result<World> {
     let settings = RuntimeSettings { cache_dir: None, compiler: Compiler::InProcess, clock: clock.clone() };
     Ok(World {
         runtime: Arc::new(Runtime::new(settings)?),
-        environment: Arc::new(|_| None),
         clock,
         stdout: Arc::new(|_| Box::new(std::io::sink())),
         note: Arc::new(|_| {}),

@@ -74,7 +74,7 @@ impl Planner {
 
     /// What `secret:name` and the names of connections stand for.
     fn secrets(&self) -> Secrets<'_> {
-        let environment = &*self.world.environment;
+        let environment = &self.world.environment;
         Secrets { pipeline: &self.file.settings, folder: &self.file.folder, environment }
     }
 

@@ -1,11 +1,7 @@
 //! What `secret:name` and the name of a connection stand for.
 
-use crate::{
-    file::{Environment, meant},
-    place::Problem,
-    settings::Pipeline,
-};
-use connectors::{connection::ConnectionSettings, secret::Secret};
+use crate::{file::meant, place::Problem, settings::Pipeline};
+use connectors::{connection::ConnectionSettings, secret::Secret, stores::Environment};
 use engine::{Error, Kind, Result, ResultExt};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -37,7 +33,7 @@ pub(crate) struct Secrets<'a> {
     pub(crate) pipeline: &'a Pipeline,
     /// Relative paths start here.
     pub(crate) folder: &'a Path,
-    pub(crate) environment: Environment<'a>,
+    pub(crate) environment: &'a Environment,
 }
 
 impl Secrets<'_> {
@@ -54,7 +50,7 @@ impl Secrets<'_> {
 
     fn read(&self, place: &SecretPlace) -> Result<Secret> {
         if let Some(variable) = &place.env {
-            let value = (self.environment)(variable);
+            let value = self.environment.get(variable);
             let unset = || format!("environment variable {variable} is not set; set it before the start");
             return value.map(Secret::new).ok_or_else(|| Error::invalid(unset()));
         }
@@ -145,7 +141,7 @@ mod tests {
 
     fn with<T>(folder: &Path, ask: impl FnOnce(Secrets<'_>) -> T) -> T {
         let pipeline: Pipeline = toml::from_str(TEXT).unwrap();
-        let environment = |name: &str| (name == "A").then(|| "hunter2".to_owned());
+        let environment = Environment::new(|name| (name == "A").then(|| "hunter2".to_owned()));
         ask(Secrets { pipeline: &pipeline, folder, environment: &environment })
     }
 

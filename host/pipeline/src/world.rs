@@ -15,8 +15,6 @@ use std::{
 pub struct World {
     /// Runs plugins.
     pub runtime: Arc<Runtime>,
-    /// Looks an environment variable up, for secrets.
-    pub environment: Arc<dyn Fn(&str) -> Option<String> + Send + Sync>,
     /// The only clock.
     pub clock: Arc<dyn Clock>,
     /// Where consoles and pipes print, and what happens once nobody reads that any more.
@@ -29,7 +27,7 @@ pub struct World {
     pub live: LiveTables,
     /// Stops at the steps of a file sink's commit, for crash tests.
     pub at_step: Option<AtStep>,
-    /// Where the credentials of object stores are.
+    /// Where secrets may be, and the credentials of object stores.
     pub environment: Environment,
 }
 

@@ -47,7 +47,6 @@ pub(crate) fn world() -> Result<World> {
     })?;
     Ok(World {
         runtime: Arc::new(runtime),
-        environment: Arc::new(environment),
         clock,
         stdout: Arc::new(|unread| Box::new(WhileRead { out: std::io::stdout(), unread, gone: false })),
         note: Arc::new(|note| eprintln!("{note}")),

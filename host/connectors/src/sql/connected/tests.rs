@@ -53,8 +53,7 @@ fn rows(ids: &[i64]) -> RecordBatch {
 
 async fn begin(sink: &SqlSink, epoch: u64) -> Option<Box<dyn EpochWriter>> {
     let schema: SchemaRef = rows(&[]).schema();
-    let (query, sink_name) = (query(), "out".to_owned());
-    let begin = Begin { query, sink: sink_name, epoch: Epoch(epoch), partitions: 2, schema, marked: true };
+    let begin = Begin { partitions: 2, ..Begin::of(&query().0, "out", epoch, schema) };
     match sink.begin(&begin).await.unwrap() {
         Begun::Stored(_) => None,
         Begun::Writer(writer) => Some(writer),
