@@ -18,7 +18,16 @@ pub(crate) fn streamhost() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
         let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "--package", "streamhost", "--features", "full"]).current_dir(root());
+        // Of the whole workspace and with a test: so that its dependencies have the features that this test's have, and none is
+        // built a second time.
+        build
+            .args(["build", "--quiet", "--workspace", "--bin", "streamhost", "--test", "all"])
+            .current_dir(root());
+        // What cargo says of this package to its tests would make build scripts of dependencies run anew, and all above them.
+        let of_this = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+        for (name, _) in std::env::vars().filter(|(name, _)| of_this(name)) {
+            build.env_remove(name);
+        }
         assert!(build.status().unwrap().success(), "cannot build streamhost");
         // This test is in <target>/<profile>/deps.
         let profile = std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().to_owned();

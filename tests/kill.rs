@@ -22,6 +22,9 @@ use std::{
 const FILES: u64 = 24;
 const ROWS: u64 = 500;
 
+/// The column that is looked at.
+const VALUE: &str = "normalized_value";
+
 /// Numbers that look random and are the same in every run.
 pub(crate) struct Random(pub(crate) u64);
 
@@ -67,15 +70,15 @@ fn pipeline(folder: &Path) {
     );
 }
 
-/// Every row of some Parquet files; a row that is there twice is an error.
-fn rows(files: impl IntoIterator<Item = PathBuf>) -> BTreeMap<i32, f64> {
+/// Every row of some Parquet files, by its id; one that is there twice is an error.
+pub(crate) fn rows(files: impl IntoIterator<Item = PathBuf>, value: &str) -> BTreeMap<i32, f64> {
     let mut rows = BTreeMap::new();
     for file in files {
         let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(&file).unwrap()).unwrap();
         for batch in reader.build().unwrap() {
             let batch = batch.unwrap();
             let id = batch.column_by_name("id").unwrap().as_primitive::<Int32Type>();
-            let value = batch.column_by_name("normalized_value").unwrap().as_primitive::<Float64Type>();
+            let value = batch.column_by_name(value).unwrap().as_primitive::<Float64Type>();
             for row in 0..batch.num_rows() {
                 assert!(value.is_valid(row));
                 let before = rows.insert(id.value(row), value.value(row));
@@ -87,10 +90,10 @@ fn rows(files: impl IntoIterator<Item = PathBuf>) -> BTreeMap<i32, f64> {
 }
 
 /// As pyarrow or DuckDB find files: by name, hidden ones left out.
-fn plain(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn plain(folder: &Path, extension: &str) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let files = entries.map(|e| e.unwrap().path());
-    files.filter(|f| f.extension().is_some_and(|e| e == "parquet")).collect()
+    files.filter(|f| f.extension().is_some_and(|e| e == extension)).collect()
 }
 
 /// Starts the query so that it holds at a step, and kills it there.
@@ -139,20 +142,20 @@ pub(crate) enum Killed {
 }
 
 /// The newest epoch with a record in this folder of the checkpoint.
-fn newest(folder: &Path, records: &str) -> Option<u64> {
+pub(crate) fn newest(folder: &Path, records: &str) -> Option<u64> {
     let records = fs::read_dir(folder.join("checkpoint").join(records)).ok()?;
     records.filter_map(|record| record.unwrap().file_name().to_str()?.parse().ok()).max()
 }
 
 fn check(folder: &Path, expected: &BTreeMap<i32, f64>) {
-    let (expected_len, seen) = (expected.len(), rows(plain(&folder.join("out"))));
+    let (expected_len, seen) = (expected.len(), rows(plain(&folder.join("out"), "parquet"), VALUE));
     assert_eq!(seen.len(), expected_len, "rows in the directory");
     assert_eq!(&seen, expected);
     let metadata: Metadata =
         serde_json::from_slice(&fs::read(folder.join("checkpoint/metadata")).unwrap()).unwrap();
     let query: QueryId = metadata.id;
     let files = published(&folder.join("out"), &query).unwrap();
-    assert_eq!(&rows(files.into_iter().map(|f| f.path)), expected);
+    assert_eq!(&rows(files.into_iter().map(|f| f.path), VALUE), expected);
 }
 
 #[test]
@@ -174,7 +177,7 @@ fn a_query_that_is_killed_at_every_step_of_a_commit_stores_every_row_once() {
     let mut interrupted = 0;
     for (epoch, step) in steps.iter().enumerate() {
         interrupted += u32::from(kill_at(dir.path(), &format!("{epoch}:{step}")));
-        let partial = rows(plain(&dir.path().join("out")));
+        let partial = rows(plain(&dir.path().join("out"), "parquet"), VALUE);
         assert!(partial.iter().all(|(id, value)| expected.get(id) == Some(value)), "after {step}");
     }
     assert_eq!(interrupted, steps.len() as u32, "every kill hit its step");

@@ -11,7 +11,7 @@ use std::{path::Path, process::Output};
 use tests::services::s3::python;
 
 /// Runs Python code with these arguments; it must succeed. Answers what it printed.
-fn py(code: &str, args: &[&str], environment: &[(&str, String)]) -> String {
+pub(crate) fn py(code: &str, args: &[&str], environment: &[(&str, String)]) -> String {
     let mut python = std::process::Command::new(python());
     python.arg("-c").arg(code).args(args).envs(environment.iter().map(|(name, value)| (name, value)));
     let output = python.output().unwrap();
@@ -27,7 +27,7 @@ print('\\n'.join(sorted(json.dumps(row, default=str) for row in rows)))
 ";
 
 /// The rows of a table as another program sees them, as JSON, sorted.
-fn read(table: impl AsRef<Path>) -> Vec<String> {
+pub(crate) fn read(table: impl AsRef<Path>) -> Vec<String> {
     let table = table.as_ref().to_str().unwrap();
     py(READ, &[table], &[]).lines().map(str::to_owned).collect()
 }

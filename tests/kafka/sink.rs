@@ -6,8 +6,7 @@ use arrow::{
 };
 use connectors::kafka::{self, KafkaSinkOptions, KafkaSinkSettings};
 use engine::{
-    Begin, Begun, Epoch, EpochWriter, Guarantee, Kind, OutputMode, Partition, QueryId, Sink, SystemClock,
-    Token,
+    Begin, Begun, EpochWriter, Guarantee, Kind, OutputMode, Partition, QueryId, Sink, SystemClock, Token,
 };
 use jiff::tz::TimeZone;
 use serde_json::json;

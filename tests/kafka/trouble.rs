@@ -126,7 +126,7 @@ async fn a_wrong_password_and_an_unknown_certificate_are_told_and_not_the_passwo
 
 #[tokio::test]
 async fn a_broker_that_is_stopped_is_waited_for_and_read_on_when_it_is_back() {
-    let mut kafka = Kafka::own();
+    let kafka = Kafka::own();
     kafka.topic("stopped", 2);
     kafka.send("stopped", 0, lines(0..100));
     let settings = "topic = \"stopped\"";

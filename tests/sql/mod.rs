@@ -3,6 +3,7 @@
 mod audit;
 mod crash;
 mod errors;
+mod foreach_batch;
 mod modes;
 mod reading;
 mod types;

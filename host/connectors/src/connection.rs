@@ -16,11 +16,13 @@ use std::collections::BTreeMap;
 )]
 pub struct ConnectionSettings {
     /// Where it is: `postgresql://user@host:5432/database`, `mysql://user@host/database` (MariaDB too), or `sqlite:path.db`.
-    /// Settings of the connection stand behind it: `?sslmode=verify-full&sslrootcert=/etc/ca.pem`.
+    /// Settings of the connection stand behind it: `?sslmode=verify-full&sslrootcert=/etc/ca.pem`. Or an object store,
+    /// `s3://bucket/path` or `az://container`: every path that begins so is asked for with the options of this connection.
     pub url: Secret,
     /// The user's password, if it is not in the URL.
     pub password: Option<Secret>,
-    /// Further settings of the client, by the names that it has for them.
+    /// Further settings of the client, by the names that it has for them; those of an object store by their names in the
+    /// environment, such as `AWS_SECRET_ACCESS_KEY = "secret:lake"`.
     #[serde(default)]
     pub options: BTreeMap<String, Secret>,
 }

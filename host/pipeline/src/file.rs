@@ -332,7 +332,7 @@ mod tests {
         );
         assert_eq!(
             e,
-            "1:10: source `a` has no connector; add one of [sources.a.files], [sources.a.socket], [sources.a.rate], [sources.a.stdin], [sources.a.sql]\n\
+            "1:10: source `a` has no connector; add one of [sources.a.files], [sources.a.kafka], [sources.a.delta], [sources.a.sql], [sources.a.socket], [sources.a.rate], [sources.a.stdin]\n\
              5:8: there is no source or step `nowhere` above step `s`; there are: a, b"
         );
     }

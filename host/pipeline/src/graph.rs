@@ -210,8 +210,8 @@ fn tables(pipeline: &Pipeline) -> Vec<Problem> {
         }
         let connectors = [
             ("files", table.files.is_some()),
-            ("sql", table.sql.is_some()),
             ("delta", table.delta.is_some()),
+            ("sql", table.sql.is_some()),
         ];
         problems.extend(one_connector("table", name, &connectors));
         match &table.files {
@@ -335,28 +335,28 @@ fn is_name(name: &str) -> bool {
 
 fn of_source(source: &Source) -> [(&'static str, bool); 7] {
     [
-        ("delta", source.delta.is_some()),
         ("files", source.files.is_some()),
+        ("kafka", source.kafka.is_some()),
+        ("delta", source.delta.is_some()),
+        ("sql", source.sql.is_some()),
         ("socket", source.socket.is_some()),
         ("rate", source.rate.is_some()),
         ("stdin", source.stdin.is_some()),
-        ("kafka", source.kafka.is_some()),
-        ("sql", source.sql.is_some()),
     ]
 }
 
 /// Which connectors it has.
 pub(crate) fn of_sink(sink: &Sink) -> [(&'static str, bool); 9] {
     [
-        ("delta", sink.delta.is_some()),
         ("files", sink.files.is_some()),
-        ("console", sink.console.is_some()),
+        ("kafka", sink.kafka.is_some()),
+        ("delta", sink.delta.is_some()),
+        ("sql", sink.sql.is_some()),
         ("memory", sink.memory.is_some()),
+        ("console", sink.console.is_some()),
         ("stdout", sink.stdout.is_some()),
         ("noop", sink.noop.is_some()),
-        ("sql", sink.sql.is_some()),
         ("plugin", sink.plugin.is_some()),
-        ("kafka", sink.kafka.is_some()),
     ]
 }
 
@@ -510,7 +510,7 @@ mod tests {
             resolve(&format!("{SOURCE}{wrong}")).unwrap_err(),
             [
                 "tables.in: `in` is a source or a step already; choose another name",
-                "tables.in: table `in` has no connector; add one of [tables.in.files], [tables.in.sql]",
+                "tables.in: table `in` has no connector; add one of [tables.in.files], [tables.in.delta], [tables.in.sql]",
                 "tables.gone.files.clean: a table's files are read again: they stay where they are; leave `clean` out",
             ]
         );

@@ -73,7 +73,7 @@ impl Planner {
     }
 
     /// What `secret:name` and the names of connections stand for.
-    fn secrets(&self) -> Secrets<'_> {
+    pub(crate) fn secrets(&self) -> Secrets<'_> {
         let environment = &self.world.environment;
         Secrets { pipeline: &self.file.settings, folder: &self.file.folder, environment }
     }
@@ -93,7 +93,7 @@ impl Planner {
 
     /// The source of this name, with these settings.
     pub(crate) fn source(&self, name: &str, source: &Source) -> Result<Arc<dyn engine::Source>> {
-        let options = self.options(source);
+        let options = SourceOptions { environment: self.secrets().stores()?, ..self.options(source) };
         let clock = self.world.clock.clone();
         if let Some(files) = &source.files {
             return Ok(Arc::new(FileSource::new(name, self.file.resolved(files), options, clock)?));
@@ -109,10 +109,16 @@ impl Planner {
         }
         if let Some(delta) = &source.delta {
             let delta = DeltaSettings { path: self.file.resolve(&delta.path), ..delta.clone() };
-            return delta::source(name, delta, options, clock, &self.world.environment);
+            return delta::source(name, delta, options, clock, &self.secrets().stores()?);
         }
         if let Some(kafka) = &source.kafka {
-            return kafka::source(&self.file.name(), name, kafka.clone(), options, clock);
+            return kafka::source(
+                &self.file.name(),
+                name,
+                kafka.resolved(|value| self.secrets().text(value))?,
+                options,
+                clock,
+            );
         }
         let rate = source.rate.clone().unwrap_or_default();
         Ok(Arc::new(RateSource::new(rate, options, clock)?))
@@ -141,7 +147,7 @@ impl Planner {
         }
         if let Some(delta) = &table.delta {
             let delta = DeltaTableSettings { path: self.file.resolve(&delta.path) };
-            return delta::table(&delta, &self.world.environment).await;
+            return delta::table(&delta, &self.secrets().stores()?).await;
         }
         let files = table.files.as_ref().map(|files| self.file.resolved(files));
         let files = files.ok_or_else(|| Error::internal("a table without files"))?;
@@ -163,7 +169,7 @@ impl Planner {
             let mut files = files.clone();
             files.path = self.file.resolve(&files.path);
             let path = files.path.clone();
-            let sink = FileSink::new(files, self.file_sink_options())?;
+            let sink = FileSink::new(files, self.file_sink_options()?)?;
             self.refuse_feedback(&path, &sink)?;
             return Ok((Arc::new(sink), format!("FileSink[{}]", path.display())));
         }
@@ -174,7 +180,7 @@ impl Planner {
             let options = DeltaSinkOptions {
                 mode: sink.mode,
                 clock: self.world.clock.clone(),
-                environment: self.world.environment.clone(),
+                environment: self.secrets().stores()?,
                 at_step: self.world.at_step.clone(),
             };
             return Ok((delta::sink(DeltaSinkSettings { path, ..delta.clone() }, options)?, description));
@@ -203,7 +209,13 @@ impl Planner {
         if let Some(settings) = &sink.kafka {
             let topic = settings.topic.as_ref().or(settings.topic_from_column.as_ref());
             let description = format!("KafkaSink[{}]", topic.map_or("", String::as_str));
-            return Ok((kafka::sink(settings.clone(), self.kafka_sink_options())?, description));
+            return Ok((
+                kafka::sink(
+                    settings.resolved(|value| self.secrets().text(value))?,
+                    self.kafka_sink_options(),
+                )?,
+                description,
+            ));
         }
         Ok((Arc::new(NoopSink), "NoopSink".into()))
     }
@@ -259,14 +271,14 @@ impl Planner {
         if self.file.settings.leaves().iter().all(printed) { Unread::End } else { Unread::GoOn }
     }
 
-    fn file_sink_options(&self) -> FileSinkOptions {
-        FileSinkOptions {
+    fn file_sink_options(&self) -> Result<FileSinkOptions> {
+        Ok(FileSinkOptions {
             time_zone: self.time_zone.clone(),
             // The checkpoint drops its records in rounds, so it may keep somewhat more than it is asked to.
             retain_epochs: self.file.settings.retain_epochs + 32,
             at_step: self.world.at_step.clone(),
-            environment: self.world.environment.clone(),
-        }
+            environment: self.secrets().stores()?,
+        })
     }
 
     fn kafka_sink_options(&self) -> KafkaSinkOptions {

@@ -12,14 +12,14 @@ use std::sync::Arc;
 
 /// The query of a pipeline, ready to run.
 pub fn query(file: &Arc<PipelineFile>, world: &World, observer: Arc<dyn Observer>) -> Result<Query> {
+    let planner = Planner::new(file.clone(), world.clone())?;
     let store: Arc<dyn CheckpointStore> = match &file.settings.checkpoint {
-        Some(path) => stores::checkpoint(&file.resolve(path), &world.environment)?,
+        Some(path) => stores::checkpoint(&file.resolve(path), &planner.secrets().stores()?)?,
         None => {
             warn_of_what_comes_twice(&file.settings);
             Arc::new(MemoryStore::default())
         }
     };
-    let planner = Planner::new(file.clone(), world.clone())?;
     Ok(Query {
         settings: query_settings(file.name(), &file.settings),
         audit: planner.audit()?,

@@ -1,7 +1,11 @@
 //! What `secret:name` and the name of a connection stand for.
 
 use crate::{file::meant, place::Problem, settings::Pipeline};
-use connectors::{connection::ConnectionSettings, secret::Secret, stores::Environment};
+use connectors::{
+    connection::ConnectionSettings,
+    secret::Secret,
+    stores::{self, Environment},
+};
 use engine::{Error, Kind, Result, ResultExt};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -48,6 +52,11 @@ impl Secrets<'_> {
         self.read(place).map_err(|e| e.while_doing(format!("secret `{name}`")))
     }
 
+    /// The same of a setting that is a text.
+    pub(crate) fn text(&self, value: &str) -> Result<String> {
+        Ok(self.resolve(&Secret::new(value))?.expose().to_owned())
+    }
+
     fn read(&self, place: &SecretPlace) -> Result<Secret> {
         if let Some(variable) = &place.env {
             let value = self.environment.get(variable);
@@ -85,6 +94,26 @@ impl Secrets<'_> {
         };
         let resolved = settings.resolved(|value| self.resolve(value)).map_err(of)?;
         Ok(ConnectionSettings { url: self.from_folder(resolved.url), ..resolved })
+    }
+
+    /// The environment, and the options of those connections that are object stores: the credentials for what is kept there.
+    pub(crate) fn stores(&self) -> Result<Environment> {
+        let mut environment = self.environment.clone();
+        let connections = self.pipeline.connections.iter();
+        for (name, _) in connections.filter(|(_, settings)| stores::is_store(settings.url.expose())) {
+            let ConnectionSettings { url, password, options } = self.connection(name)?;
+            if password.is_some() {
+                let what = format!(
+                    "connection `{name}` is an object store, which takes no password; write its keys as options, such as \
+                     options = {{ AWS_SECRET_ACCESS_KEY = \"secret:lake\" }}"
+                );
+                return Err(Error::invalid(what));
+            }
+            environment = environment
+                .with_store(url.expose(), options)
+                .map_err(|e| e.while_doing(format!("connection `{name}`")))?;
+        }
+        Ok(environment)
     }
 
     /// The path of a database file starts at the pipeline's folder, as every path does.

@@ -1,6 +1,9 @@
 //! PostgreSQL, MariaDB and SQLite, and what tests ask them: by a client of their own, not by the code under test.
 
-use super::{Service, ports};
+use super::{
+    Service, ports,
+    toxiproxy::{Link, Toxiproxy},
+};
 use sqlx::{
     AssertSqlSafe, Connection, Decode, MySqlConnection, PgConnection, Row, Sqlite, SqliteConnection,
     TypeInfo, ValueRef, sqlite::SqliteRow,
@@ -100,7 +103,17 @@ impl Postgres {
 
     /// Its database.
     pub fn database(&self) -> Database {
-        let url = format!("postgresql://streamhost@127.0.0.1:{}/streamhost", self.port);
+        Self::at(self.port)
+    }
+
+    /// Its database by a link.
+    pub fn through<'p>(&self, proxy: &'p Toxiproxy) -> (Database, Link<'p>) {
+        let from = ports(1);
+        (Self::at(from), proxy.link(from, self.port))
+    }
+
+    fn at(port: u16) -> Database {
+        let url = format!("postgresql://streamhost@127.0.0.1:{port}/streamhost");
         Database { url, password: Some("streamhost"), kind: Kind::Postgres }
     }
 }

@@ -12,8 +12,8 @@ use rdkafka::{
     types::RDKafkaErrorCode,
 };
 use std::{
-    path::{Path, PathBuf},
-    sync::OnceLock,
+    path::PathBuf,
+    sync::{Mutex, OnceLock},
     time::Duration,
 };
 
@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct Kafka {
     port: u16,
-    service: Option<Service>,
+    service: Mutex<Option<Service>>,
     /// Data that outlive a stop.
     kept: Option<tempfile::TempDir>,
 }
@@ -50,7 +50,7 @@ pub fn kafka() -> &'static Kafka {
     KAFKA.get_or_init(|| {
         let port = ports(7);
         let service = Service::start("kafka.sh", &[("KAFKA_PORT", port.to_string())]);
-        Kafka { port, service: Some(service), kept: None }
+        Kafka { port, service: Mutex::new(Some(service)), kept: None }
     })
 }
 
@@ -58,21 +58,21 @@ impl Kafka {
     /// A broker of a test's own, which may be stopped and started again.
     pub fn own() -> Kafka {
         let kept = tempfile::tempdir().unwrap();
-        let mut kafka = Kafka { port: ports(7), service: None, kept: Some(kept) };
+        let kafka = Kafka { port: ports(7), service: Mutex::default(), kept: Some(kept) };
         kafka.start();
         kafka
     }
 
     /// Starts it again, with the data that it had.
-    pub fn start(&mut self) {
+    pub fn start(&self) {
         let data = self.kept.as_ref().unwrap().path().join("data").display().to_string();
         let environment = [("KAFKA_PORT", self.port.to_string()), ("STREAMHOST_SERVICE_DATA", data)];
-        self.service = Some(Service::start("kafka.sh", &environment));
+        *self.service.lock().unwrap() = Some(Service::start("kafka.sh", &environment));
     }
 
     /// Stops it.
-    pub fn stop(&mut self) {
-        self.service.take().unwrap().stop();
+    pub fn stop(&self) {
+        self.service.lock().unwrap().take().unwrap().stop();
     }
 
     /// Where clients go.
@@ -114,8 +114,8 @@ impl Kafka {
         self.data().join("ca.pem")
     }
 
-    fn data(&self) -> &Path {
-        &self.service.as_ref().unwrap().data
+    fn data(&self) -> PathBuf {
+        self.service.lock().unwrap().as_ref().unwrap().data.clone()
     }
 
     /// Makes a topic; answers its name.

@@ -110,6 +110,11 @@ fn wasm_target() -> Done {
 fn cargo(workspace: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(workspace).args(args);
+    // What cargo says of this package to `cargo run` would make build scripts of dependencies run anew, and all above them.
+    let of_this = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in env::vars().filter(|(name, _)| of_this(name)) {
+        command.env_remove(name);
+    }
     if workspace != root()
         && let Some(shared) = env::var_os("CARGO_TARGET_DIR")
     {

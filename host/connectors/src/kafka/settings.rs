@@ -3,6 +3,7 @@ use crate::{
     formats::csv::decode::CsvInput,
     units::Interval,
 };
+use engine::Result;
 use schemars::JsonSchema;
 use serde::{
     Deserialize, Deserializer, Serialize,
@@ -63,9 +64,18 @@ pub struct KafkaSettings {
     /// The consumer group that offsets are committed to after each epoch, so that tools can tell how far the query is; it does not
     /// start from them. Default: `streamhost-<query>-<source>`.
     pub group: Option<String>,
-    /// Any setting of librdkafka, such as `"security.protocol"` and `"sasl.mechanism"`.
+    /// Any setting of librdkafka, such as `"security.protocol"` and `"sasl.mechanism"`. A value may be `secret:name`.
     #[serde(default)]
     pub client: ClientSettings,
+}
+
+impl KafkaSettings {
+    /// The same, with what each value stands for that may be a secret.
+    pub fn resolved(&self, resolve: impl Fn(&str) -> Result<String>) -> Result<Self> {
+        let schema_registry =
+            self.schema_registry.as_ref().map(|registry| registry.resolved(&resolve)).transpose()?;
+        Ok(KafkaSettings { client: self.client.resolved(&resolve)?, schema_registry, ..self.clone() })
+    }
 }
 
 fn yes() -> bool {
@@ -277,12 +287,21 @@ pub struct RegistrySettings {
     pub url: String,
     /// The user, if it asks for one.
     pub username: Option<String>,
-    /// The user's password.
+    /// The user's password; best as `secret:name`.
     pub password: Option<String>,
     /// The subject that has the schemas of values. Default: `<topic>-value`.
     pub value_subject: Option<String>,
     /// The subject that has the schemas of keys. Default: `<topic>-key`.
     pub key_subject: Option<String>,
+}
+
+impl RegistrySettings {
+    /// The same, with what the user and the password stand for.
+    pub(super) fn resolved(&self, resolve: impl Fn(&str) -> Result<String>) -> Result<Self> {
+        let within = |value: &Option<String>| value.as_deref().map(&resolve).transpose();
+        let (username, password) = (within(&self.username)?, within(&self.password)?);
+        Ok(RegistrySettings { username, password, ..self.clone() })
+    }
 }
 
 impl fmt::Debug for RegistrySettings {
@@ -304,6 +323,17 @@ enum Scalar {
     Integer(i64),
     Number(f64),
     Text(String),
+}
+
+impl ClientSettings {
+    /// The same, with what each value stands for.
+    pub(super) fn resolved(&self, resolve: impl Fn(&str) -> Result<String>) -> Result<Self> {
+        let value = |(name, value): (&String, &String)| {
+            let value = resolve(value).map_err(|e| e.while_doing(format!("client.{name:?}")))?;
+            Ok((name.clone(), value))
+        };
+        Ok(ClientSettings(self.0.iter().map(value).collect::<Result<_>>()?))
+    }
 }
 
 impl<'de> Deserialize<'de> for ClientSettings {

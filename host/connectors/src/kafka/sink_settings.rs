@@ -41,13 +41,20 @@ pub struct KafkaSinkSettings {
     /// `offsets.retention.minutes`.
     #[serde(default)]
     pub missing_mark: MissingMark,
-    /// Any setting of librdkafka, such as `"compression.type"`. An epoch has to fit into `"transaction.timeout.ms"`, 10 minutes unless
+    /// Any setting of librdkafka, such as `"compression.type"`; a value may be `secret:name`. An epoch has to fit into `"transaction.timeout.ms"`, 10 minutes unless
     /// set.
     #[serde(default)]
     pub client: ClientSettings,
 }
 
 impl KafkaSinkSettings {
+    /// The same, with what each value stands for that may be a secret.
+    pub fn resolved(&self, resolve: impl Fn(&str) -> Result<String>) -> Result<Self> {
+        let schema_registry =
+            self.schema_registry.as_ref().map(|registry| registry.resolved(&resolve)).transpose()?;
+        Ok(KafkaSinkSettings { client: self.client.resolved(&resolve)?, schema_registry, ..self.clone() })
+    }
+
     /// What is promised, under the continuous trigger or another one.
     ///
     /// # Errors

@@ -1,6 +1,9 @@
-//! Object stores of others: what their names and keys are called in the environment.
+//! Object stores of others, opened with what the environment or a connection says.
 
-use super::Environment;
+use super::{
+    Environment,
+    names::{AWS, AZURE},
+};
 use engine::{Error, Kind, Result, ResultExt};
 use object_store::{
     BackoffConfig, ClientOptions, ObjectStore, RetryConfig,
@@ -9,40 +12,6 @@ use object_store::{
     multipart::MultipartStore,
 };
 use std::{sync::Arc, time::Duration};
-
-const AWS: [&str; 17] = [
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-    "AWS_DEFAULT_REGION",
-    "AWS_REGION",
-    "AWS_ENDPOINT_URL",
-    "AWS_ENDPOINT_URL_S3",
-    "AWS_ALLOW_HTTP",
-    "AWS_VIRTUAL_HOSTED_STYLE_REQUEST",
-    "AWS_METADATA_ENDPOINT",
-    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
-    "AWS_WEB_IDENTITY_TOKEN_FILE",
-    "AWS_ROLE_ARN",
-    "AWS_SERVER_SIDE_ENCRYPTION",
-    "AWS_SSE_KMS_KEY_ID",
-];
-
-const AZURE: [&str; 11] = [
-    "AZURE_STORAGE_ACCOUNT_NAME",
-    "AZURE_STORAGE_ACCOUNT_KEY",
-    "AZURE_STORAGE_SAS_TOKEN",
-    "AZURE_STORAGE_ENDPOINT",
-    "AZURE_STORAGE_USE_EMULATOR",
-    "AZURE_ALLOW_HTTP",
-    "AZURE_CLIENT_ID",
-    "AZURE_CLIENT_SECRET",
-    "AZURE_TENANT_ID",
-    "AZURE_FEDERATED_TOKEN_FILE",
-    "AZURE_AUTHORITY_HOST",
-];
 
 /// A store, by both of its faces.
 type Store = (Arc<dyn ObjectStore>, Arc<dyn MultipartStore>);

@@ -60,7 +60,7 @@ impl Root {
         let mut url = Url::parse(address).doing(Kind::Invalid, no_address)?;
         let bucket = url.host_str().filter(|host| !host.is_empty()).map(str::to_owned);
         let bucket = bucket.ok_or_else(|| Error::invalid(no_address()))?;
-        let (store, multipart) = super::remote::open(url.scheme(), &bucket, environment)
+        let (store, multipart) = super::remote::open(url.scheme(), &bucket, &environment.at(address))
             .map_err(|e| e.while_doing(address.to_owned()))?;
         let path = format!("{}/", url.path().trim_end_matches('/'));
         url.set_path(&path);

@@ -47,14 +47,7 @@ async fn commit(workshop: &Workshop, sink: &dyn Sink, epoch: u64) -> Result<Dura
     let start = workshop.clock.monotonic();
     let values: ArrayRef = Arc::new(Int64Array::from_iter_values(0..100));
     let rows = RecordBatch::try_from_iter([("n", values)]).doing(Kind::Internal, || "making rows")?;
-    let begin = Begin {
-        query: QueryId("bench".into()),
-        sink: "table".into(),
-        epoch: Epoch(epoch),
-        partitions: 1,
-        schema: rows.schema(),
-        marked: true,
-    };
+    let begin = Begin::of("bench", "table", epoch, rows.schema());
     let Begun::Writer(writer) = sink.begin(&begin).await? else {
         return Err(Error::internal("an epoch is there before it was written"));
     };

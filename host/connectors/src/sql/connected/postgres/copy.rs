@@ -269,17 +269,17 @@ fn in_utc(micros: i64, zone: &TimeZone) -> Result<i64, String> {
 fn numeric(value: i128, scale: i8, out: &mut Vec<u8>) {
     let sign: i16 = if value < 0 { 0x4000 } else { 0 };
     let mut units = value.unsigned_abs();
-    let mut below = i32::from(scale);
-    // The point lies between two groups.
-    while below < 0 || below % 4 != 0 {
-        units = units.saturating_mul(10);
-        below += 1;
-    }
-    let (mut groups, mut behind) = ([0i16; 12], below / 4);
+    // The point lies between two groups, so the last group may have fewer digits of the number than four. It is taken first:
+    // filled up with zeros, 38 digits would be more than the number's type holds.
+    let digits = i32::from(scale).rem_euclid(4) as u32;
+    let (mut base, mut fill) =
+        if digits == 0 { (10_000, 1) } else { (10_u128.pow(digits), 10_u128.pow(4 - digits)) };
+    let (mut groups, mut behind) = ([0i16; 12], i32::from(scale).div_euclid(4) + i32::from(digits > 0));
     let mut count = 0;
     while units > 0 {
-        let group = (units % 10_000) as i16;
-        units /= 10_000;
+        let group = (units % base * fill) as i16;
+        units /= base;
+        (base, fill) = (10_000, 1);
         if count == 0 && group == 0 {
             behind -= 1;
             continue;
