@@ -132,7 +132,9 @@ fn a_new_plugin_of_every_kind_builds_tests_and_runs() {
         let built = ok(dir.path(), ["build", &name]);
         assert_eq!(built.trim(), format!("{name}/{name}.wasm"));
         let size = fs::metadata(dir.path().join(built.trim())).unwrap().len();
-        assert!(size <= 1_500_000, "{name} has {size} bytes");
+        // It compares values of any type, and each type is code.
+        let most = if name == "upsert-latest" { 2_000_000 } else { 1_500_000 };
+        assert!(size <= most, "{name} has {size} bytes");
         assert!(ok(dir.path(), ["test", &name]).ends_with("1 passed, 0 failed\n"));
         let about = ok(dir.path(), ["inspect", &name]);
         let world = if kind == "batch-sink" { kind } else { "stateless" };

@@ -153,7 +153,7 @@ fn csv((id, name): &Row) -> String {
 }
 
 fn insert(database: &Database, table: &str, rows: &[Row]) {
-    database.run(&format!("CREATE TABLE IF NOT EXISTS {table} (id INT, name VARCHAR(100))"));
+    database.run(&format!("CREATE TABLE IF NOT EXISTS {table} (id INT, name {})", database.text()));
     let literal = |name: &str| format!("'{}'", name.replace('\'', "''"));
     let values =
         rows.iter().map(|(id, name)| format!("({id}, {})", name.as_deref().map_or("NULL".into(), literal)));

@@ -6,18 +6,18 @@ use crate::{
 };
 use std::{
     collections::BTreeMap,
-    fs,
-    io::{BufRead, BufReader},
+    fs::{self, File},
+    io::{BufRead, BufReader, Write},
     path::Path,
     process::{Command, Stdio},
 };
 
 const ROWS: i32 = 1000;
 
-/// A file system of its own, 4 MiB, of which `filler` takes all.
-const MOUNT: &str = "mount -t tmpfs -o size=4m none full && (cat /dev/zero > full/filler 2>/dev/null; true) && exec \"$0\" \"$@\"";
+/// A file system of its own.
+const MOUNT: &str = "mount -t tmpfs -o size=4m none full && exec \"$0\" \"$@\"";
 
-/// Runs the query of a folder where `full` is a file system without space, and says what it says.
+/// Runs the query of a folder where `full` is a file system of 4 MiB; answers what it says.
 fn running(folder: &Path) -> (Running, impl Iterator<Item = String> + use<>) {
     fs::create_dir(folder.join("full")).unwrap();
     let mut command = Command::new("unshare");
@@ -34,11 +34,15 @@ fn a_query_whose_disk_is_full_says_so_waits_and_goes_on_when_there_is_space() {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path();
     let mut expected = BTreeMap::new();
-    let lines = (0..ROWS).map(|id| {
-        expected.insert(id, f64::from(id) / 8.0);
-        format!("{{\"id\":{id},\"value\":{}}}\n", f64::from(id) / 8.0)
-    });
-    write(folder.join("in/1.json"), lines.collect::<String>());
+    let mut file = |number: i32| {
+        let rows = number * ROWS..(number + 1) * ROWS;
+        let line = |id| {
+            expected.insert(id, f64::from(id) / 8.0);
+            format!("{{\"id\":{id},\"value\":{}}}\n", f64::from(id) / 8.0)
+        };
+        write(folder.join(format!("in/{number}.json")), rows.map(line).collect::<String>());
+    };
+    file(0);
     write(
         folder.join("pipeline.toml"),
         "checkpoint = 'full/checkpoint'\nrestart = { attempts = 1000, backoff = '50ms..200ms' }\n\
@@ -46,20 +50,19 @@ fn a_query_whose_disk_is_full_says_so_waits_and_goes_on_when_there_is_space() {
          [sinks.out.files]\npath = 'full/out'\nformat = 'parquet'\n",
     );
     let (child, mut said) = running(folder);
+    let stored = "\"numOutputRows\":1000";
+    assert!(said.any(|line| line.contains(stored)), "is `unshare --map-root-user --mount` allowed here?");
+    // What the process sees there.
+    let seen = Path::new("/proc").join(child.0.id().to_string()).join("root");
+    let full = seen.join(folder.strip_prefix("/").unwrap()).join("full");
+    let mut filler = File::create(full.join("filler")).unwrap();
+    while filler.write_all(&[0; 1024]).is_ok() {}
+    file(1);
     let waits =
         |line: String| line.contains("starting again from the checkpoint") && line.contains("No space left");
-    assert!(
-        said.any(waits),
-        "it did not say what it waits for; is `unshare --map-root-user --mount` allowed here?"
-    );
-    // What the process sees there.
-    let full = Path::new("/proc")
-        .join(child.0.id().to_string())
-        .join("root")
-        .join(folder.strip_prefix("/").unwrap())
-        .join("full");
+    assert!(said.any(waits), "it did not say what it waits for");
     fs::remove_file(full.join("filler")).unwrap();
-    let stored = |line: String| line.contains("\"numOutputRows\":1000");
-    assert!(said.any(stored));
+    drop(filler);
+    assert!(said.any(|line| line.contains(stored)));
     assert_eq!(rows(plain(&full.join("out"), "parquet"), "value"), expected);
 }

@@ -5,6 +5,7 @@ use crate::{
     kill::kill_command_at,
 };
 use std::path::Path;
+use tests::services::kafka::kafka;
 
 fn pipeline(folder: &Path, schema: &str, letters: &str) {
     let extract = plugin("json-extract");
@@ -87,6 +88,26 @@ fn letters_in_a_table_are_read_by_a_column_that_rises() {
     assert_eq!(stored(&folder.join("out")).len(), 4);
     assert_eq!(database.rows("SELECT count(*) FROM letters"), ["4"]);
     assert_eq!(replay(folder, &["--column", "id"]), "dead letters put through: 1; letters again: 1\n");
+}
+
+#[test]
+fn letters_in_a_delta_table_and_in_a_topic_are_put_through_again() {
+    let topic = kafka().topic("letters", 2);
+    let of_kafka = format!(
+        "[sinks.rejected.kafka]\nbootstrap-servers = {:?}\ntopic = \"{topic}\"\n",
+        kafka().bootstrap()
+    );
+    for letters in ["[sinks.rejected.delta]\npath = \"rejected\"\n", &of_kafka] {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        input(folder);
+        pipeline(folder, "n INT", letters);
+        ok(folder, ["run", "pipeline.toml"]);
+        pipeline(folder, "n DOUBLE", letters);
+        assert_eq!(replay(folder, &[]), "dead letters put through: 3; letters again: 1\n", "{letters}");
+        assert_eq!(stored(&folder.join("out")).len(), 4);
+        assert_eq!(replay(folder, &[]), "dead letters put through: 1; letters again: 1\n", "{letters}");
+    }
 }
 
 #[test]

@@ -176,10 +176,10 @@ const DAYS: &str = "[sinks.archive.plugin.outputs]\ndays = { files = { path = \"
 fn wrong_outputs_are_refused_with_their_place() {
     let dir = tempfile::tempdir().unwrap();
     input(dir.path());
-    let nothing = "7:16: sink `archive`: the plugin writes to `days` (id BIGINT, at TIMESTAMP, day STRING), which it is not \
+    let nothing = "7:16: the plugin writes to `days` (id BIGINT, at TIMESTAMP, day STRING), which it is not \
                    granted; add days = { files = { path = \"out\" } } to the outputs, or another sink";
     refused(dir.path(), &routes(""), &format!("pipeline.toml:{nothing}"));
-    refused(dir.path(), &routes(DAYS), "pipeline.toml:10:23: sink `archive`: the plugin writes to `old`");
+    refused(dir.path(), &routes(DAYS), "pipeline.toml:10:23: the plugin writes to `old`");
     for (more, says) in [
         (
             "{ noop = {} }\nolder = { noop = {} }",

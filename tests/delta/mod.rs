@@ -13,6 +13,8 @@ use tests::services::s3::python;
 /// Runs Python code with these arguments; it must succeed. Answers what it printed.
 pub(crate) fn py(code: &str, args: &[&str], environment: &[(&str, String)]) -> String {
     let mut python = std::process::Command::new(python());
+    // At the end of the interpreter threads of pyarrow may abort it.
+    let code = format!("{code}\nimport os, sys\nsys.stdout.flush()\nos._exit(0)");
     python.arg("-c").arg(code).args(args).envs(environment.iter().map(|(name, value)| (name, value)));
     let output = python.output().unwrap();
     assert!(output.status.success(), "{}\n{}", text(&output.stdout), text(&output.stderr));

@@ -57,7 +57,7 @@ print('\\n'.join(str(id) for id in sorted(row['id'] for row in rows)))
 /// Puts a gzipped object of rows.
 const PUT: &str = "
 rows = ''.join(json.dumps({'id': id}) + '\\n' for id in range(int(sys.argv[2]), int(sys.argv[3])))
-with store.open_output_stream(sys.argv[1]) as out:
+with store.open_output_stream(sys.argv[1], compression=None) as out:
     out.write(gzip.compress(rows.encode()))
 ";
 

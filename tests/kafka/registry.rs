@@ -9,7 +9,7 @@ use connectors::{
     kafka::{self, KafkaSinkOptions, KafkaSinkSettings},
     source::{OnBadData, SourceOptions},
 };
-use engine::{Begin, Begun, Epoch, Kind, Partition, QueryId, SystemClock};
+use engine::{Begin, Begun, Kind, Partition, SystemClock};
 use jiff::tz::TimeZone;
 use rdkafka::producer::BaseRecord;
 use std::sync::Arc;

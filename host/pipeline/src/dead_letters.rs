@@ -11,8 +11,10 @@ use crate::{
 };
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use connectors::{
+    delta::DeltaSettings,
     files::{FileFormat, FilesSettings, sink::FileSinkSettings},
     formats::{csv::decode::CsvInput, ddl},
+    kafka::{Format, KafkaSettings, SinkFormat},
     source::{OnBadData, SchemaOption},
     sql::SqlSourceSettings,
     units::Interval,
@@ -46,11 +48,10 @@ pub async fn replay(file: &PipelineFile, world: &World, replay: &Replay) -> Resu
     let input = input_of(file, world, index).await?;
     let behind = behind(file, index)?;
     let settings = &file.settings;
-    let source = Source {
-        schema: Some(SchemaOption::Ddl(ddl::print(&letter(&input)))),
-        on_bad_data: OnBadData::Fail,
-        ..place(file, &replay.sink, sink, replay.column.as_deref())?
-    };
+    let place = place(file, &replay.sink, sink, replay.column.as_deref())?;
+    // A Delta table says itself what its columns are.
+    let schema = place.delta.is_none().then(|| SchemaOption::Ddl(ddl::print(&letter(&input))));
+    let source = Source { schema, on_bad_data: OnBadData::Fail, ..place };
     let names: Vec<String> =
         input.fields().iter().map(|field| format!("`{}`", field.name().replace('`', "``"))).collect();
     let rows = Step::of_sql(format!("SELECT {} FROM `{SOURCE}`", names.join(", ")));
@@ -199,8 +200,22 @@ fn place(file: &PipelineFile, name: &str, sink: &Sink, column: Option<&str>) -> 
         };
         return Ok(Source { sql: Some(sql), ..Source::default() });
     }
-    let what =
-        format!("sink `{name}`: letters are read again from files and databases, and it writes to neither");
+    if let Some(delta) = &sink.delta {
+        return Ok(Source { delta: Some(DeltaSettings::of(delta.path.clone())), ..Source::default() });
+    }
+    if let Some(kafka) = &sink.kafka
+        && let (Some(topic), SinkFormat::Json) = (&kafka.topic, kafka.value)
+    {
+        let client = kafka.client.of_connection();
+        let of = KafkaSettings::of(&kafka.bootstrap_servers, topic);
+        return Ok(Source {
+            kafka: Some(KafkaSettings { value: Format::Json, client, ..of }),
+            ..Source::default()
+        });
+    }
+    let what = format!(
+        "sink `{name}`: letters are read again from files, databases, Delta tables and topics with JSON, and it writes to none of these"
+    );
     Err(file.locate(&["sinks", name], Error::invalid(what)))
 }
 

@@ -180,6 +180,14 @@ impl Database {
         }
     }
 
+    /// What a column of any text is.
+    pub fn text(&self) -> &'static str {
+        match self.kind {
+            Kind::MySql => "TEXT CHARACTER SET utf8mb4",
+            Kind::Postgres | Kind::Sqlite => "TEXT",
+        }
+    }
+
     /// Whether it is in a file, where each value has a type of its own.
     pub fn is_file(&self) -> bool {
         self.kind == Kind::Sqlite

@@ -104,6 +104,21 @@ impl serde::de::Visitor<'_> for StartingVersionWritten {
     }
 }
 
+impl DeltaSettings {
+    /// All of a table.
+    pub fn of(path: PathBuf) -> Self {
+        DeltaSettings {
+            path,
+            starting_version: None,
+            starting_timestamp: None,
+            ignore_deletes: false,
+            ignore_changes: false,
+            change_data_feed: false,
+            poll: default_poll(),
+        }
+    }
+}
+
 const fn default_poll() -> Interval {
     Interval::millis(1_000)
 }

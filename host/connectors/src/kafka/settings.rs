@@ -70,6 +70,29 @@ pub struct KafkaSettings {
 }
 
 impl KafkaSettings {
+    /// All of a topic, as text.
+    pub fn of(bootstrap_servers: &str, topic: &str) -> Self {
+        KafkaSettings {
+            bootstrap_servers: bootstrap_servers.to_owned(),
+            topic: Some(Topics::One(topic.to_owned())),
+            pattern: None,
+            assignment: None,
+            starting_offsets: StartingOffsets::default(),
+            value: Format::default(),
+            key: None,
+            key_schema: None,
+            headers: false,
+            columns: Columns::default(),
+            csv: None,
+            schema_registry: None,
+            fail_on_data_loss: yes(),
+            min_per_trigger: None,
+            discovery_interval: ten_seconds(),
+            group: None,
+            client: ClientSettings::default(),
+        }
+    }
+
     /// The same, with what each value stands for that may be a secret.
     pub fn resolved(&self, resolve: impl Fn(&str) -> Result<String>) -> Result<Self> {
         let schema_registry =
@@ -326,6 +349,15 @@ enum Scalar {
 }
 
 impl ClientSettings {
+    /// Those that say how to get to the brokers, and as whom.
+    pub fn of_connection(&self) -> Self {
+        let ways = ["security.", "sasl.", "ssl.", "enable.ssl.", "enable.sasl."];
+        let of_way = |(name, _): &(&String, &String)| ways.iter().any(|way| name.starts_with(way));
+        ClientSettings(
+            self.0.iter().filter(of_way).map(|(name, value)| (name.clone(), value.clone())).collect(),
+        )
+    }
+
     /// The same, with what each value stands for.
     pub(super) fn resolved(&self, resolve: impl Fn(&str) -> Result<String>) -> Result<Self> {
         let value = |(name, value): (&String, &String)| {

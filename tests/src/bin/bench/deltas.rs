@@ -6,10 +6,7 @@ use crate::{
 };
 use arrow::array::{ArrayRef, Int64Array, RecordBatch};
 use connectors::delta::{self, DeltaSinkOptions, DeltaSinkSettings};
-use engine::{
-    Begin, Begun, Clock, Epoch, Error, Kind, OutputMode, Partition, QueryId, Result, ResultExt, Sink,
-    SystemClock,
-};
+use engine::{Begin, Begun, Clock, Error, Kind, OutputMode, Partition, Result, ResultExt, Sink, SystemClock};
 use std::{sync::Arc, time::Duration};
 
 const COMMITS: u64 = 2_000;

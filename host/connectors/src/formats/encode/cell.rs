@@ -10,8 +10,8 @@ use arrow::{
 };
 use engine::{Kind, Result, ResultExt};
 use jiff::{
-    Timestamp,
-    civil::DateTime,
+    Span, Timestamp,
+    civil::{self, DateTime},
     tz::{Offset, TimeZone},
 };
 use std::{
@@ -161,8 +161,10 @@ fn hex(bytes: &[u8], out: &mut String) {
 }
 
 fn date(days: i32, out: &mut String) {
-    match Timestamp::from_second(i64::from(days) * 86_400) {
-        Ok(midnight) => push_date(Offset::UTC.to_datetime(midnight), out),
+    // A date may be up to 9999-12-31, one more than a point in time.
+    let since = Span::new().try_days(days).and_then(|days| civil::date(1970, 1, 1).checked_add(days));
+    match since {
+        Ok(date) => push_date(date.to_datetime(civil::Time::midnight()), out),
         Err(_) => out.push_str(&days.to_string()),
     }
 }

@@ -35,6 +35,8 @@ pub(super) struct SqlSource {
     rows: Rows,
     clock: Arc<dyn Clock>,
     schema: OnceLock<SchemaRef>,
+    /// Whether the column that rises has whole numbers.
+    numeric: OnceLock<bool>,
     state: Mutex<State>,
     /// The connection that looks for more, while it does not.
     idle: tokio::sync::Mutex<Option<Box<dyn Connection>>>,
@@ -74,6 +76,7 @@ impl SqlSource {
             rows,
             clock,
             schema: OnceLock::new(),
+            numeric: OnceLock::new(),
             state: Mutex::default(),
             idle: tokio::sync::Mutex::default(),
             tally: Tally::default(),
@@ -118,8 +121,7 @@ impl SqlSource {
     }
 
     fn offset(&self, value: &Value) -> Result<Option<Json>> {
-        let numeric =
-            self.known()?.field_with_name(&self.settings.column).is_ok_and(|f| is_number(f.data_type()));
+        let numeric = self.numeric.get().is_some_and(|numeric| *numeric);
         let value = match value {
             Value::Null => return Ok(None),
             Value::Integer(number) => json!(number),
@@ -268,14 +270,17 @@ impl Source for SqlSource {
         let mut connection = self.place.connect().await?;
         let schema = self.rows.schema(&self.place, &mut *connection, self.options.schema.as_ref()).await;
         let schema = schema.map_err(|e| self.of(e))?;
-        if schema.field_with_name(&self.settings.column).is_err() {
-            let there: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+        // The column that rises need not be among those that are asked for.
+        let whole = self.rows.schema(&self.place, &mut *connection, None).await.map_err(|e| self.of(e))?;
+        let Ok(rising) = whole.field_with_name(&self.settings.column) else {
+            let there: Vec<&str> = whole.fields().iter().map(|field| field.name().as_str()).collect();
             return Err(Error::invalid(format!(
                 "there is no column `{}`; there are: {}",
                 self.settings.column,
                 there.join(", ")
             )));
-        }
+        };
+        let _ = self.numeric.set(is_number(rising.data_type()));
         let _ = self.schema.set(schema);
         Ok(())
     }

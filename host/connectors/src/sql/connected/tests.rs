@@ -13,8 +13,8 @@ use arrow::{
     datatypes::SchemaRef,
 };
 use engine::{
-    Begin, Begun, Epoch, EpochWriter, History, Kind, ManualClock, OutputMode, Partition, QueryId, Reach,
-    Sink, Source, Timestamp,
+    Begin, Begun, EpochWriter, History, Kind, ManualClock, OutputMode, Partition, QueryId, Reach, Sink,
+    Source, Timestamp,
 };
 use futures::TryStreamExt;
 use jiff::tz::TimeZone;

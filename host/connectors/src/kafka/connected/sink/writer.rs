@@ -22,6 +22,10 @@ use std::{
 /// How long to wait before looking again whether there is room, or an acknowledgement.
 const TICK: Duration = Duration::from_millis(1);
 
+/// How long a broker may take to make a topic, and how often it is asked.
+const MAKING: Duration = Duration::from_secs(2);
+const ASK_AGAIN: Duration = Duration::from_millis(100);
+
 /// How long something is waited for before somebody is told.
 const SILENCE: Duration = Duration::from_secs(2);
 
@@ -118,9 +122,22 @@ impl Writer {
         Ok(())
     }
 
-    /// A topic has to be there before an epoch without rows can be marked in it; brokers may make it now.
+    /// A topic has to be there before an epoch without rows can be marked in it. A broker that may make topics begins to, being asked
+    /// for it.
     fn find(&self, topic: &str) -> Result<()> {
-        let found = self.ask(&format!("looking for topic {topic}"), |timeout| {
+        let asked = self.clock().monotonic();
+        while !self.has(topic)? {
+            if self.clock().monotonic().saturating_sub(asked) >= MAKING {
+                let what = format!("there is no topic {topic:?}; create it, or correct its name");
+                return Err(Error::invalid(what));
+            }
+            self.producer.poll(ASK_AGAIN);
+        }
+        Ok(())
+    }
+
+    fn has(&self, topic: &str) -> Result<bool> {
+        self.ask(&format!("looking for topic {topic}"), |timeout| {
             let metadata = self.producer.client().fetch_metadata(Some(topic), timeout)?;
             let found = metadata.topics().iter().find(|found| found.name() == topic);
             match found.and_then(|topic| topic.error()) {
@@ -131,13 +148,7 @@ impl Writer {
                 Some(_) => Ok(false),
                 None => Ok(found.is_some_and(|topic| !topic.partitions().is_empty())),
             }
-        })?;
-        match found {
-            true => Ok(()),
-            false => {
-                Err(Error::invalid(format!("there is no topic {topic:?}; create it, or correct its name")))
-            }
-        }
+        })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
