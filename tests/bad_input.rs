@@ -313,15 +313,30 @@ fn a_checkpoint_of_another_pipeline_is_refused() {
 }
 
 #[test]
-fn a_damaged_checkpoint_file_is_named() {
+fn a_checkpoint_file_that_is_cut_off_or_that_another_was_copied_over_is_named_with_the_way_back() {
     let dir = dir();
     write(dir.path().join("in/a.json"), "{\"a\": 1}\n");
     let mut args = from("json", "a INT");
     args.extend(["--checkpoint".into(), "ckpt".into()]);
     ok(dir.path(), &args);
-    fs::write(dir.path().join("ckpt/offsets/0"), "{\"version\"").unwrap();
-    let error = fails(70, dir.path(), &args);
-    assert!(error.contains("ckpt/offsets/0 is damaged"), "{error}");
+    write(dir.path().join("in/b.json"), "{\"a\": 2}\n");
+    ok(dir.path(), &args);
+    let file = |name: &str| dir.path().join("ckpt").join(name);
+    let (plan, commit) = (fs::read(file("offsets/1")).unwrap(), fs::read(file("commits/1")).unwrap());
+
+    fs::write(file("offsets/1"), "{\"version\"").unwrap();
+    let error = fails(4, dir.path(), &args);
+    assert!(error.contains("ckpt/offsets/1 is damaged (10 bytes); put it back from a copy"), "{error}");
+    fs::write(file("offsets/1"), plan).unwrap();
+
+    fs::copy(file("commits/0"), file("commits/1")).unwrap();
+    let error = fails(4, dir.path(), &args);
+    let said = "ckpt/commits/1 is damaged: it should be the commit of epoch 1 of query";
+    assert!(error.contains(said) && error.contains("and is the commit of epoch 0"), "{error}");
+    assert!(error.contains("`streamhost checkpoint reset ckpt --to 0`"), "{error}");
+    ok(dir.path(), ["checkpoint", "reset", "ckpt", "--to", "0"]);
+    assert_eq!(ok(dir.path(), &args), "{\"a\":2}\n");
+    assert_ne!(fs::read(file("commits/1")).unwrap(), commit, "it is written anew");
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use crate::binary::{Running, command, fails, ok, text, write};
 use std::{
     fs,
-    io::{BufRead, BufReader, Lines},
+    io::{BufRead, BufReader, Lines, Write},
+    os::unix::net::UnixStream,
     path::Path,
     process::{ChildStderr, Stdio},
 };
@@ -49,6 +50,16 @@ impl Query {
     }
 }
 
+/// A running query that has read one row, in a directory of its own.
+fn running() -> (tempfile::TempDir, Query) {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path().join("pipeline.toml"), PIPELINE);
+    write(dir.path().join("in/1.json"), "{\"k\":\"a\"}\n");
+    let mut query = Query::start(dir.path(), &[]);
+    query.wait_for(1);
+    (dir, query)
+}
+
 fn asked(folder: &Path, sql: &str, more: &[&str]) -> (Option<i32>, String, String) {
     let question = ["query", "counting", sql];
     let output = command(folder, question.iter().chain(more))
@@ -79,14 +90,11 @@ fn a_running_query_answers_with_what_its_last_epoch_left() {
 
 #[test]
 fn a_question_that_cannot_be_answered_says_why() {
-    let dir = tempfile::tempdir().unwrap();
-    write(dir.path().join("pipeline.toml"), PIPELINE);
-    write(dir.path().join("in/1.json"), "{\"k\":\"a\"}\n");
-    let (code, _, said) = asked(dir.path(), "SELECT 1 AS one", &[]);
+    let nowhere = tempfile::tempdir().unwrap();
+    let (code, _, said) = asked(nowhere.path(), "SELECT 1 AS one", &[]);
     assert_eq!(code, Some(5));
     assert!(said.contains("no query named counting with a memory sink is running here; none is"), "{said}");
-    let mut query = Query::start(dir.path(), &[]);
-    query.wait_for(1);
+    let (dir, _query) = running();
     let (code, _, said) = asked(dir.path(), "SELECT * FROM life", &[]);
     assert_eq!(code, Some(2));
     assert!(said.contains("there is no table `life`; there are: live"), "{said}");
@@ -99,11 +107,7 @@ fn a_question_that_cannot_be_answered_says_why() {
 
 #[test]
 fn a_question_that_would_bring_the_query_down_is_refused_and_the_next_one_answered() {
-    let dir = tempfile::tempdir().unwrap();
-    write(dir.path().join("pipeline.toml"), PIPELINE);
-    write(dir.path().join("in/1.json"), "{\"k\":\"a\"}\n");
-    let mut query = Query::start(dir.path(), &[]);
-    query.wait_for(1);
+    let (dir, _query) = running();
     for (sql, why) in [
         (format!("SELECT 1{} AS x", "::int".repeat(3_000)), "nested more than 400 levels"),
         (format!("SELECT {}1 AS x", "1 + ".repeat(3_000)), "nested more than 400 levels"),
@@ -113,9 +117,39 @@ fn a_question_that_would_bring_the_query_down_is_refused_and_the_next_one_answer
         ),
         ("SELECT add_months(date '2020-01-01', 2147483647) AS x".into(), ""),
         ("SELECT k FROM live; SELECT n FROM live".into(), "the end of the query"),
+        (format!("SELECT {}1 AS x", "1 + ".repeat(25_000)), "more than 10000 operators"),
+        (
+            "SELECT repeat(k, 2147483647) AS x FROM live".into(),
+            "repeat(): the result would take 2147483647 bytes",
+        ),
+        ("SELECT sequence(1, 2147483647) AS x".into(), "sequence(): the result would take"),
     ] {
         let (_, _, said) = asked(dir.path(), &sql, &[]);
         assert!(said.contains(why), "{why}: {said}");
+    }
+    let (code, answer, _) = asked(dir.path(), "SELECT k, n FROM live", &["--format", "csv"]);
+    assert_eq!((code, answer.as_str()), (Some(0), "k,n\na,1\n"));
+}
+
+#[test]
+fn what_is_no_question_at_all_is_answered_with_an_error_line() {
+    let (dir, _query) = running();
+    let long = "x".repeat(2 << 20);
+    for (question, why) in [
+        (&b"SELECT 1\n"[..], "no question: it is a line of JSON"),
+        (b"{\"sql\": 1}\n", "no question"),
+        (b"\xff\xfe\n", "no question"),
+        (b"\n", "no question"),
+        (long.as_bytes(), "longer than 1048576 bytes"),
+    ] {
+        let mut stream = UnixStream::connect(dir.path().join("run/streamhost/counting.sock")).unwrap();
+        // All of it need not be read.
+        let _ = stream.write_all(question);
+        let mut answer = String::new();
+        BufReader::new(stream).read_line(&mut answer).unwrap();
+        let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+        let said = answer["error"].as_str().unwrap();
+        assert!(said.contains(why), "{said}");
     }
     let (code, answer, _) = asked(dir.path(), "SELECT k, n FROM live", &["--format", "csv"]);
     assert_eq!((code, answer.as_str()), (Some(0), "k,n\na,1\n"));

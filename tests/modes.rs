@@ -156,6 +156,45 @@ fn each_query_runs_in_the_modes_that_spark_has_for_it_and_in_no_other() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+#[test]
+fn a_refusal_says_what_is_wrong_with_the_mode_that_was_asked_for_and_what_lost_the_event_time() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("in")).unwrap();
+    let twice = "an aggregation of what has state itself is not for mode = \"complete\"";
+    for (steps, mode, said) in [
+        (
+            "[steps.w]\nsql = 'SELECT k, count(*) AS n FROM s GROUP BY k'\n[steps.q]\nsql = 'SELECT max(n) AS n FROM w'",
+            "complete",
+            twice,
+        ),
+        (
+            "[steps.w]\nsql = 'SELECT k, count(*) AS n FROM s GROUP BY k'\n[steps.v]\nsql = 'SELECT n FROM w WHERE n > 1'\n\
+             [steps.q]\nsql = 'SELECT max(n) AS n FROM v'",
+            "complete",
+            twice,
+        ),
+        (
+            "[steps.q]\nsql = 'SELECT max(n) AS n FROM (SELECT k, count(*) AS n FROM s GROUP BY k)'",
+            "complete",
+            twice,
+        ),
+        (
+            "[steps.q]\nsql = \"SELECT window(t + INTERVAL '1 hour', '1 minute') AS w, count(*) AS n FROM s GROUP BY 1\"",
+            "append",
+            "s.t + INTERVAL 3600 s` is none any more: a column stays event time under any name",
+        ),
+        (
+            "[steps.q]\nsql = \"SELECT window(u, '1 minute') AS w, count(*) AS n FROM (SELECT date_trunc('hour', t) AS u FROM s) GROUP BY 1\"",
+            "append",
+            "s.t)` is none any more",
+        ),
+    ] {
+        let refused = runtime.block_on(explained(dir.path(), steps, mode)).unwrap_err();
+        assert!(refused.contains("pipeline.toml:") && refused.contains(said), "{steps}: {refused}");
+    }
+}
+
 /// What `explain` says of a pipeline with these steps and a sink of this mode.
 async fn explained(folder: &std::path::Path, steps: &str, mode: &str) -> Result<String, String> {
     let text = format!(

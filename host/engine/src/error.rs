@@ -7,13 +7,14 @@ pub enum Kind {
     Invalid,
     /// A plugin failed, trapped or overran a limit: fix the plugin or its error policy. Exit code 3.
     Plugin,
-    /// Input data cannot be processed: fix the data or `on-bad-data`. Exit code 4.
+    /// Input data cannot be processed: fix the data or `on-bad-data`; or a checkpoint's file is no longer what was written:
+    /// put it back. Exit code 4.
     Data,
     /// Something outside is not reachable or full: the same may work later. Exit code 5.
     Unavailable,
     /// Another host has taken over this query. Exit code 6.
     Fenced,
-    /// A bug of streamhost, or a file it wrote that no longer says what it said. Exit code 70.
+    /// A bug of streamhost. Exit code 70.
     Internal,
 }
 

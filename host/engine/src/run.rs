@@ -11,7 +11,7 @@ use self::idle::Quiet;
 use crate::{
     BadRows, Begin, Begun, Created, Epoch, EpochContext, Error, Kind, Offset, Partition, Planned, QueryId,
     Result, Timestamp, Token,
-    checkpoint::{Checkpoint, CommitRecord, FORMAT_VERSION, OffsetRecord, Ranges, Resume},
+    checkpoint::{Checkpoint, CommitRecord, OffsetRecord, Ranges, Resume},
     dataflow::{EpochRun, Lanes, Writing},
     event_time::{InForce, Times, Watermarks},
     plan::{Dataflow, Input, NamedSource},
@@ -325,7 +325,6 @@ impl<'q> Run<'q> {
             sources.iter().filter_map(|(name, ranges)| Some((name.clone(), ranges.last()?.end.clone()))),
         );
         OffsetRecord {
-            version: FORMAT_VERSION,
             time: self.query.clock.now(),
             partitions: self.query.settings.parallelism,
             plugins: self.flow.digests().collect(),
@@ -435,7 +434,6 @@ impl<'q> Run<'q> {
         }
         let times = self.watch_event_time(&record.idle);
         let commit = CommitRecord {
-            version: FORMAT_VERSION,
             time: self.query.clock.now(),
             rows: input.iter().sum(),
             sinks,

@@ -98,6 +98,7 @@ impl Planner {
             assembly.steps.push(prepared);
         }
         let wanted = assembly.wanted(readers);
+        assembly.refuse_groups_of_results(&wanted)?;
         let mut parts = Vec::with_capacity(assembly.steps.len());
         for (index, modes) in wanted.iter().enumerate() {
             let first = assembly.flow.steps.len();
@@ -304,6 +305,31 @@ impl<'a> Assembly<'a> {
             }
         }
         wanted
+    }
+
+    /// Before the steps below are added, in the mode that they are read in here, which nobody has asked for.
+    fn refuse_groups_of_results(&self, wanted: &[BTreeSet<Mode>]) -> Result<()> {
+        for (index, (prepared, modes)) in self.steps.iter().zip(wanted).enumerate() {
+            let Body::Sql(planned) = &prepared.body else { continue };
+            let modes: Vec<OutputMode> = modes.iter().map(|mode| mode.0).collect();
+            if self.upstreams(index)?.iter().any(|(_, upstream)| self.has_result(upstream)) {
+                let name = self.settings(index)?.0;
+                planned.over_results(&modes).map_err(|e| self.planner.in_sql(name, e.into()))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether rows come out of something with state.
+    fn has_result(&self, upstream: &Upstream) -> bool {
+        let Upstream::Step(index, output) = upstream else { return false };
+        let remembers = self.steps.get(*index).is_some_and(|prepared| match &prepared.body {
+            Body::Sql(planned) => planned.remembers(),
+            Body::DropDuplicates(_) => true,
+            Body::Pass | Body::Plugin(_) => false,
+        });
+        let above = || self.upstreams(*index).into_iter().flatten();
+        output.as_deref() != Some(LATE) && (remembers || above().any(|(_, above)| self.has_result(&above)))
     }
 
     /// Adds a step's parts, and answers where the rows of each of its outputs come from.

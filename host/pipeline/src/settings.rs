@@ -31,7 +31,7 @@ use std::path::PathBuf;
 pub struct Pipeline {
     /// The query's name, in progress and messages. Default: the name of the file's folder.
     pub name: Option<String>,
-    /// When an epoch starts.
+    /// When an epoch starts. Default: `asap`.
     #[serde(default, deserialize_with = "choice::choice")]
     pub trigger: Trigger,
     /// Directory of what the query remembers. Without one it starts from the beginning each time.
@@ -43,7 +43,8 @@ pub struct Pipeline {
     /// The time zone of times without one, and of printed times: an IANA name.
     #[serde(default = "utc")]
     pub time_zone: String,
-    /// Starting again after an error of something outside: a full disk, a refused connection.
+    /// Starting again after an error of something outside: a full disk, a refused connection. Default:
+    /// `{ attempts = 5, backoff = "1s..1m" }`.
     #[serde(default)]
     pub restart: Retry,
     /// How many epochs' records the checkpoint keeps at least: a few more stay until a source has summed them up.
@@ -55,7 +56,7 @@ pub struct Pipeline {
     /// How much memory the state of all steps together may take: 1 GiB. The query ends with an error once it would be more.
     #[serde(default = "one_gib")]
     pub max_state: ByteSize,
-    /// How the watermarks of several sources and steps become one.
+    /// How the watermarks of several sources and steps become one. Default: `min`.
     #[serde(default)]
     pub watermark_policy: WatermarkPolicy,
     /// A table of a database that says of each epoch what became of it. While it cannot be written the query waits, as for a sink.
@@ -228,7 +229,10 @@ impl From<WatermarkPolicy> for engine::event_time::Policy {
     expecting = "a table such as { column = \"event_time\", delay = \"10 minutes\" }"
 )]
 pub struct Watermark {
-    /// The column of event time, a TIMESTAMP.
+    /// The column of event time, a TIMESTAMP. It stays event time wherever it goes as it is: under another name, through filters
+    /// and joins; so do window() and session_window() of it, and window_time() of these. A cast, `t + INTERVAL '1 hour'` or
+    /// date_trunc('hour', t) make another time of it, which no watermark says anything about. Of UNION ALL the first input
+    /// says which columns are event time.
     pub column: String,
     /// How much later than others a row may come, and still count.
     pub delay: Interval,
@@ -331,10 +335,10 @@ pub enum OnError {
     expecting = "a table such as { attempts = 5, backoff = \"1s..1m\" }"
 )]
 pub struct Retry {
-    /// Tries after the first one.
+    /// Tries after the first one. Default: 0, where a table is given.
     #[serde(default)]
     pub attempts: u32,
-    /// The first wait and the longest, as `1s..1m`; it doubles each time.
+    /// The first wait and the longest, as `1s..1m`; it doubles each time. Default: `1s..1m`.
     #[serde(default)]
     pub backoff: Backoff,
 }

@@ -69,9 +69,10 @@ fn row(summary: &EpochSummary) -> String {
 
 async fn reset(path: &Path, to: Epoch, new_id: bool, restored: bool) -> Result<String> {
     let (checkpoint, _) = open(path).await?;
-    let newest = checkpoint.epochs().await?.pop();
+    // The commits after it may be why somebody goes back: only the one that stays is read.
+    let stays = checkpoint.commit(to).await?;
     let again = checkpoint.reset(to, new_id, restored, SystemClock::new().now()).await?;
-    let sinks = newest.and_then(|e| e.commit).map(|c| c.sinks.into_keys().collect::<Vec<_>>().join(", "));
+    let sinks = stays.map(|commit| commit.sinks.into_keys().collect::<Vec<_>>().join(", "));
     let mut out =
         format!("epoch {to} is the last committed one; {} will run again over the same input\n", again.len());
     if new_id {

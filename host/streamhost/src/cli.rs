@@ -364,6 +364,10 @@ Examples:
     /// Make a checkpoint for a pipeline whose steps with state have changed
     ///
     /// The new checkpoint goes on where the old one has committed last, as the same query. State of steps that are not named stays.
+    ///
+    /// Stop the query first. One that still runs on the old checkpoint is replaced: it commits no epoch that it has not planned yet, and
+    /// ends with exit code 6. If it was amid an epoch, the migration is refused: let the pipeline as it was finish that epoch, and
+    /// migrate then.
     #[command(after_long_help = "\
 Examples:
   streamhost checkpoint migrate ckpt ckpt2 --rename counts=totals     # the step is called otherwise now

@@ -8,7 +8,7 @@ use arrow::ipc::{reader::StreamReader, writer::StreamWriter};
 use connectors::memory::{LiveTables, Snapshot};
 use engine::{
     Clock, Error, Kind, Result, ResultExt,
-    sql::{Rows, ask},
+    sql::{Questions, Rows},
 };
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
@@ -27,8 +27,6 @@ use std::{
 
 /// The longest question.
 const QUESTION: u64 = 1 << 20;
-/// For the thread that answers: planning goes as deep as a question is nested.
-const STACK: usize = 64 << 20;
 /// Who neither asks nor reads for so long is not waited for: others have questions too.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -64,6 +62,7 @@ pub(crate) struct Asked {
     pub(crate) tables: LiveTables,
     pub(crate) time_zone: String,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) questions: Arc<Questions>,
 }
 
 impl Asked {
@@ -73,7 +72,7 @@ impl Asked {
             .snapshot()
             .into_iter()
             .map(|(name, Snapshot { schema, rows, .. })| (name, Rows { schema, batches: rows }));
-        Ok(ask(sql, tables.collect(), &self.time_zone, &*self.clock)?)
+        Ok(self.questions.ask(sql, tables.collect(), &self.time_zone, self.clock.clone())?)
     }
 }
 
@@ -98,12 +97,10 @@ pub(crate) fn listen(name: &str, asked: Asked) -> Result<Option<Listener>> {
             let answered = answered.unwrap_or_else(|_| Err(Error::internal("answering it panicked")));
             if let Err(error) = answered {
                 tracing::warn!("a question was not answered: {}", error.report());
-                // If the answer had begun, nobody takes this for a part of it.
-                let _ = send(&stream, &Head::Error(error.report()));
             }
         }
     };
-    std::thread::Builder::new().stack_size(STACK).spawn(answering).doing(Kind::Unavailable, doing)?;
+    std::thread::Builder::new().spawn(answering).doing(Kind::Unavailable, doing)?;
     Ok(Some(Listener { socket }))
 }
 
@@ -125,29 +122,44 @@ impl Read for Asking<'_> {
     }
 }
 
+/// Reads a question and answers it, with rows or with what is wrong. An error of this side of the socket's is said to the asker
+/// as well, unless rows are on their way: nobody would take it for what it is.
 fn answer(stream: &UnixStream, asked: &Asked) -> Result<()> {
     let doing = || "the asker has gone";
     stream.set_write_timeout(Some(PATIENCE)).doing(Kind::Unavailable, doing)?;
-    let until = asked.clock.monotonic() + PATIENCE;
-    let asking = Asking { stream, clock: &*asked.clock, until };
-    let mut line = String::new();
-    BufReader::new(asking).take(QUESTION).read_line(&mut line).doing(Kind::Unavailable, doing)?;
-    if line.is_empty() {
-        return Ok(()); // Somebody only looked whether anyone listens.
-    }
-    let question: Question = serde_json::from_str(&line).doing(Kind::Invalid, || "no question")?;
-    let answer = asked.answer(&question.sql);
-    let head = match &answer {
-        Ok(_) => Head::TimeZone(asked.time_zone.clone()),
-        Err(error) => Head::Error(error.report()),
+    let rows = match question(stream, asked) {
+        Ok(None) => return Ok(()), // Somebody only looked whether anyone listens.
+        Ok(Some(question)) => asked.answer(&question.sql),
+        Err(error) => Err(error),
     };
-    send(stream, &head)?;
-    let Ok(Rows { schema, batches }) = answer else { return Ok(()) };
+    let Rows { schema, batches } = match rows {
+        Ok(rows) => rows,
+        Err(error) => return send(stream, &Head::Error(error.report())),
+    };
+    send(stream, &Head::TimeZone(asked.time_zone.clone()))?;
     let written = StreamWriter::try_new(stream, &schema).and_then(|mut writer| {
         batches.iter().try_for_each(|rows| writer.write(rows))?;
         writer.finish()
     });
     written.doing(Kind::Unavailable, doing)
+}
+
+/// What is asked; none if nothing came at all.
+fn question(stream: &UnixStream, asked: &Asked) -> Result<Option<Question>> {
+    let until = asked.clock.monotonic() + PATIENCE;
+    let asking = Asking { stream, clock: &*asked.clock, until };
+    let mut line = Vec::new();
+    let read = BufReader::new(asking).take(QUESTION).read_until(b'\n', &mut line);
+    read.doing(Kind::Unavailable, || "reading the question")?;
+    if line.is_empty() {
+        return Ok(None);
+    }
+    if line.last() != Some(&b'\n') && line.len() as u64 == QUESTION {
+        return Err(Error::invalid(format!("the question is longer than {QUESTION} bytes; ask for less")));
+    }
+    serde_json::from_slice(&line)
+        .doing(Kind::Invalid, || "no question: it is a line of JSON, {\"sql\": \"…\"}")
+        .map(Some)
 }
 
 fn send(mut stream: &UnixStream, line: &impl Serialize) -> Result<()> {
@@ -174,11 +186,16 @@ pub(crate) fn query(args: &QueryArgs) -> Result<()> {
 fn answered(name: &str, sql: &str) -> Result<(Rows, TimeZone)> {
     let socket = socket(name)?;
     let stream = UnixStream::connect(&socket).map_err(|_| nobody(name, &socket))?;
-    send(&stream, &Question { sql: sql.to_owned() })?;
+    // Who does not take all of a question may have said why.
+    let sent = send(&stream, &Question { sql: sql.to_owned() });
     let gone = || format!("query {name} ended while it was asked");
     let mut from = BufReader::new(stream);
     let mut line = String::new();
-    from.read_line(&mut line).doing(Kind::Unavailable, gone)?;
+    let read = from.read_line(&mut line);
+    if line.is_empty() {
+        sent?;
+    }
+    read.doing(Kind::Unavailable, gone)?;
     let zone = match serde_json::from_str(&line).doing(Kind::Unavailable, gone)? {
         Head::Error(error) => return Err(Error::invalid(error)),
         Head::TimeZone(zone) => TimeZone::get(&zone).doing(Kind::Internal, || "the query's time zone")?,

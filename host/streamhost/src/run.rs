@@ -75,6 +75,7 @@ fn listen(file: &PipelineFile, world: &World) -> Result<Option<Listener>> {
         tables: world.live.clone(),
         time_zone: file.settings.time_zone.clone(),
         clock: world.clock.clone(),
+        questions: Arc::default(),
     };
     live::listen(&file.name(), asked)
 }

@@ -9,10 +9,10 @@ use connectors::formats::ddl;
 use engine::{
     Epoch, Result, SystemClock,
     checkpoint::StepState,
-    sql::{Rows, ask},
+    sql::{Questions, Rows},
 };
 use jiff::tz::TimeZone;
-use std::{collections::BTreeMap, fmt::Write, path::Path};
+use std::{collections::BTreeMap, fmt::Write, path::Path, sync::Arc};
 
 pub(crate) fn state(command: &cli::State) -> Result<()> {
     let text = match command {
@@ -55,6 +55,6 @@ fn query(asked: &StateQuery) -> Result<String> {
         tables.insert(format!("operator_{number}"), rows.clone());
         tables.insert(step, rows);
     }
-    let rows = ask(&asked.sql, tables, "UTC", &SystemClock::new())?;
+    let rows = Questions::default().ask(&asked.sql, tables, "UTC", Arc::new(SystemClock::new()))?;
     answer::text(&rows, asked.format, TimeZone::UTC)
 }

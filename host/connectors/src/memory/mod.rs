@@ -17,7 +17,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// `[sinks.<name>.memory]`: a table of the sink's name, which `streamhost query` asks while the query runs.
 ///
-/// It is gone when the process ends. A restart rebuilds it in mode `complete`; otherwise it has what came since.
+/// It is gone when the process ends. The next one begins with an empty table: in mode `complete` its first epoch brings the
+/// whole result back, in the other modes the table has what came since. What `restart` starts again in the same process
+/// goes on with the table that is there.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(
     rename_all = "kebab-case",

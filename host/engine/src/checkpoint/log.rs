@@ -1,19 +1,21 @@
 use super::{
     CheckpointStore, Created,
-    record::{self, CommitRecord, FORMAT_VERSION, Metadata, OffsetRecord, Owner, Resume},
+    name::Name,
+    record::{CommitRecord, Metadata, OffsetRecord, Owner, Resume},
 };
 use crate::{Epoch, Error, History, Kind, QueryId, Result, Timestamp, state::KeyGroups};
 use bytes::Bytes;
-use serde::{Serialize, de::DeserializeOwned};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    sync::{Arc, Mutex},
 };
 
 /// The records of one query in their store, by meaning instead of by name.
 #[derive(Clone)]
 pub struct Checkpoint {
-    store: Arc<dyn CheckpointStore>,
+    pub(super) store: Arc<dyn CheckpointStore>,
+    /// The metadata as it was read or written last: every other record says whose it is.
+    pub(super) known: Arc<Mutex<Option<Metadata>>>,
 }
 
 /// What a checkpoint says about itself, for `streamhost checkpoint show`.
@@ -31,7 +33,7 @@ pub struct EpochSummary {
 impl Checkpoint {
     /// The checkpoint in `store`.
     pub fn new(store: Arc<dyn CheckpointStore>) -> Self {
-        Checkpoint { store }
+        Checkpoint { store, known: Arc::default() }
     }
 
     /// What holds its records.
@@ -44,22 +46,17 @@ impl Checkpoint {
         self.store.location()
     }
 
-    /// The metadata, if there is a checkpoint at all.
-    pub async fn metadata(&self) -> Result<Option<Metadata>> {
-        self.read("metadata").await
-    }
-
     /// The metadata; made from `name` and `sources` if there is none. A checkpoint of other sources is refused: their
     /// offsets would be applied to the wrong data.
     pub async fn open(&self, name: &str, sources: BTreeMap<String, String>) -> Result<Metadata> {
         let fresh = Metadata {
-            version: FORMAT_VERSION,
             id: QueryId::random(),
+            former: Vec::new(),
             name: name.to_owned(),
             sources,
             key_groups: KeyGroups::default(),
         };
-        if self.metadata().await?.is_none() && self.create("metadata", &fresh).await? == Created::Won {
+        if self.metadata().await?.is_none() && self.write_metadata(&fresh).await? == Created::Won {
             return Ok(fresh);
         }
         let kept: Metadata = self
@@ -90,10 +87,10 @@ impl Checkpoint {
     pub async fn claim(&self, pid: u32, started: Timestamp) -> Result<u64> {
         loop {
             let number = self.newest_owner().await?.map_or(0, |k| k + 1);
-            let owner = Owner { version: FORMAT_VERSION, pid, started };
-            if self.create(&format!("owners/{number}"), &owner).await? == Created::Won {
-                if let Some(old) = number.checked_sub(2) {
-                    self.store.delete(&format!("owners/{old}")).await?;
+            let owner = Owner { pid, started };
+            if self.create(&Name::Owner { number }, &owner).await? == Created::Won {
+                if let Some(number) = number.checked_sub(2) {
+                    self.store.delete(&Name::Owner { number }.path()).await?;
                 }
                 return Ok(number);
             }
@@ -142,38 +139,12 @@ impl Checkpoint {
         Resume::decide(offset, commit)
     }
 
-    /// The plan of an epoch.
-    pub async fn offsets(&self, epoch: Epoch) -> Result<OffsetRecord> {
-        let name = format!("offsets/{epoch}");
-        self.read(&name).await?.ok_or_else(|| {
-            Error::internal(format!(
-                "checkpoint file {}/{name} is missing; restore it from a copy",
-                self.location()
-            ))
-        })
-    }
-
-    /// The commit of an epoch, if it got that far.
-    pub async fn commit(&self, epoch: Epoch) -> Result<Option<CommitRecord>> {
-        self.read(&format!("commits/{epoch}")).await
-    }
-
-    /// Writes the plan of an epoch.
-    pub async fn write_offsets(&self, epoch: Epoch, record: &OffsetRecord) -> Result<Created> {
-        self.create(&format!("offsets/{epoch}"), record).await
-    }
-
-    /// Writes the commit of an epoch.
-    pub async fn write_commit(&self, epoch: Epoch, record: &CommitRecord) -> Result<Created> {
-        self.create(&format!("commits/{epoch}"), record).await
-    }
-
     /// What is known of a source: its newest snapshot and the ranges planned after it.
     pub async fn history(&self, source: &str) -> Result<History> {
         let snapshot = self.snapshots(source).await?.last().copied();
         let mut history = History::default();
         if let Some(epoch) = snapshot {
-            history.snapshot = self.store.read(&format!("sources/{source}/{epoch}")).await?;
+            history.snapshot = self.snapshot(source, epoch).await?;
         }
         for epoch in self.planned().await? {
             if snapshot.is_none_or(|s| epoch > s) {
@@ -186,15 +157,16 @@ impl Checkpoint {
     /// Keeps a source's snapshot, which speaks of every epoch up to `epoch`.
     pub async fn write_snapshot(&self, source: &str, epoch: Epoch, snapshot: Bytes) -> Result<()> {
         // A snapshot of this epoch by an earlier try says the same.
-        let _ = self.store.create(&format!("sources/{source}/{epoch}"), snapshot).await?;
+        let _ = self.create_snapshot(source, epoch, &snapshot).await?;
         let all = self.snapshots(source).await?;
-        for old in all.iter().rev().skip(2) {
-            self.store.delete(&format!("sources/{source}/{old}")).await?;
+        for epoch in all.into_iter().rev().skip(2) {
+            let old = Name::Snapshot { source: source.to_owned(), epoch };
+            self.store.delete(&old.path()).await?;
         }
         Ok(())
     }
 
-    async fn snapshots(&self, source: &str) -> Result<Vec<Epoch>> {
+    pub(super) async fn snapshots(&self, source: &str) -> Result<Vec<Epoch>> {
         Ok(self.numbers(&format!("sources/{source}")).await?.into_iter().map(Epoch).collect())
     }
 
@@ -254,8 +226,9 @@ impl Checkpoint {
         // A host that runs now is replaced, so that it cannot commit over the gap.
         self.claim(std::process::id(), at).await?;
         if new_id {
-            self.store.delete("metadata").await?;
-            let _ = self.create("metadata", &Metadata { id: QueryId::random(), ..metadata }).await?;
+            let former = metadata.former.iter().chain([&metadata.id]).cloned().collect();
+            self.store.delete(&Name::Metadata.path()).await?;
+            let _ = self.write_metadata(&Metadata { id: QueryId::random(), former, ..metadata }).await?;
         }
         // Newest first: at every moment the commits that are left have no gap.
         for epoch in again.iter().rev() {
@@ -285,26 +258,17 @@ impl Checkpoint {
         for epoch in all {
             summaries.push(EpochSummary {
                 epoch,
-                offsets: self.read(&format!("offsets/{epoch}")).await?,
+                offsets: self.read(&Name::Offsets { epoch }).await?,
                 commit: self.commit(epoch).await?,
-                bytes: self.size(&format!("offsets/{epoch}")).await?
-                    + self.size(&format!("commits/{epoch}")).await?,
+                bytes: self.size(&Name::Offsets { epoch }).await?
+                    + self.size(&Name::Commit { epoch }).await?,
             });
         }
         Ok(summaries)
     }
 
-    async fn size(&self, name: &str) -> Result<u64> {
-        Ok(self.store.read(name).await?.map_or(0, |b| b.len() as u64))
-    }
-
-    async fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>> {
-        let Some(bytes) = self.store.read(name).await? else { return Ok(None) };
-        record::parse(&format!("{}/{name}", self.location()), &bytes).map(Some)
-    }
-
-    pub(super) async fn create<T: Serialize>(&self, name: &str, record: &T) -> Result<Created> {
-        self.store.create(name, record::format(record)?).await
+    async fn size(&self, name: &Name) -> Result<u64> {
+        Ok(self.store.read(&name.path()).await?.map_or(0, |b| b.len() as u64))
     }
 
     /// The numeric names in a folder, ascending.
@@ -314,8 +278,8 @@ impl Checkpoint {
             // None comes near the largest: whoever counts on from a number need not think of that.
             let number = name.parse().ok().filter(|number| *number < u64::MAX / 2);
             let number = number.ok_or_else(|| {
-                Error::internal(format!(
-                    "{}/{folder} holds `{name}`, which is no epoch: the directory is not a checkpoint, or was changed by hand",
+                Error::data(format!(
+                    "{}/{folder} holds `{name}`, which is no epoch: the directory is not a checkpoint, or was changed by hand; move the file away",
                     self.location()
                 ))
             })?;

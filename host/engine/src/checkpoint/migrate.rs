@@ -1,6 +1,6 @@
 //! A checkpoint for a pipeline whose steps with state were changed.
 
-use super::{Checkpoint, CommitRecord, Created, Resume, StateRecord, state::layout_of};
+use super::{Checkpoint, CommitRecord, Created, Resume, StateRecord, name::Name};
 use crate::{
     Epoch, Error, Result, Timestamp,
     state::{KeyGroups, StateFiles, StateTable},
@@ -33,6 +33,7 @@ impl Checkpoint {
                 to.location()
             )));
         }
+        to.know(&metadata);
         self.claim(std::process::id(), at).await?;
         let last = self.last_committed().await?;
         let commit =
@@ -47,7 +48,7 @@ impl Checkpoint {
         }
         written(to.write_commit(last, &CommitRecord { state, ..commit }).await?, to)?;
         // Only with this is it a checkpoint.
-        written(to.create("metadata", &metadata).await?, to)?;
+        written(to.write_metadata(&metadata).await?, to)?;
         Ok(last)
     }
 
@@ -87,8 +88,8 @@ impl Checkpoint {
             }
             let unique = uuid::Uuid::new_v4().simple().to_string();
             let files = copy.commit(to.store(), last, &unique).await?;
-            if let Some(layout) = self.store().read(&layout_of(step)).await? {
-                written(to.store().create(&layout_of(name), layout).await?, to)?;
+            if let Some(layout) = self.layout(step).await? {
+                written(to.create(&Name::Layout { step: name.clone() }, &layout).await?, to)?;
             }
             carried.insert(name.clone(), StateRecord { of: record.of.clone(), files });
         }

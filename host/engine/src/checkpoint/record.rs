@@ -3,20 +3,20 @@ use crate::{
     event_time::{InForce, Watermarks},
     state::{KeyGroups, StateFiles},
 };
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// The version of the record formats below. A record of a higher version is refused: it was written by a newer
-/// streamhost.
-pub const FORMAT_VERSION: u32 = 1;
+/// The version of the record formats below. A record of another version is refused: another streamhost wrote it.
+pub(super) const FORMAT_VERSION: u32 = 2;
 
 /// `metadata`: what never changes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Metadata {
-    /// [`FORMAT_VERSION`] when it was written.
-    pub version: u32,
     /// The query's identity, kept for ever.
     pub id: QueryId,
+    /// The identities that it had before resets gave it new ones: records of then say these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former: Vec<QueryId>,
     /// The pipeline's name when the checkpoint was made.
     pub name: String,
     /// Source name → what it reads. Offsets mean nothing to another source.
@@ -29,8 +29,6 @@ pub struct Metadata {
 /// `owners/<k>`: one per start. The host of the highest `k` owns the query.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Owner {
-    /// [`FORMAT_VERSION`] when it was written.
-    pub version: u32,
     /// Process id, for people.
     pub pid: u32,
     /// When the host started.
@@ -40,8 +38,6 @@ pub struct Owner {
 /// `offsets/<n>`: the plan of epoch n, written before its first row is read. Whatever a replay needs is here.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OffsetRecord {
-    /// [`FORMAT_VERSION`] when it was written.
-    pub version: u32,
     /// The epoch's processing time.
     pub time: Timestamp,
     /// How many partitions sources are asked to divide their range into.
@@ -73,8 +69,6 @@ pub type Ranges = BTreeMap<String, Vec<Range>>;
 /// `commits/<n>`: epoch n is in every sink.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CommitRecord {
-    /// [`FORMAT_VERSION`] when it was written.
-    pub version: u32,
     /// When it was committed.
     pub time: Timestamp,
     /// Rows read by the epoch.
@@ -102,36 +96,6 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-/// Reads a record, telling apart a newer format, a torn file and another kind of file.
-pub(crate) fn parse<T: DeserializeOwned>(file: &str, bytes: &[u8]) -> Result<T> {
-    #[derive(Deserialize)]
-    struct Versioned {
-        version: u32,
-    }
-    let damaged = |e: serde_json::Error| {
-        Error::internal(format!(
-            "checkpoint file {file} is damaged ({} bytes); restore it from a copy, or start with a new checkpoint",
-            bytes.len()
-        ))
-        .caused_by(e)
-    };
-    let Versioned { version } = serde_json::from_slice(bytes).map_err(damaged)?;
-    if version > FORMAT_VERSION {
-        return Err(Error::invalid(format!(
-            "checkpoint file {file} has format version {version}; this streamhost knows up to {FORMAT_VERSION}: use the newer streamhost that wrote it"
-        )));
-    }
-    serde_json::from_slice(bytes).map_err(damaged)
-}
-
-/// The text of a record: JSON for people, one line a key.
-pub(crate) fn format<T: Serialize>(record: &T) -> Result<bytes::Bytes> {
-    let mut text = serde_json::to_vec_pretty(record)
-        .map_err(|e| Error::internal("formatting a checkpoint record").caused_by(e))?;
-    text.push(b'\n');
-    Ok(text.into())
-}
-
 /// What a start has to do, from the newest epoch that was planned and the newest that was committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resume {
@@ -148,6 +112,13 @@ pub enum Resume {
     Continue(Epoch),
 }
 
+impl Metadata {
+    /// Whether a record that says it is of `query` is of this one.
+    pub(super) fn is_of(&self, query: &QueryId) -> bool {
+        self.id == *query || self.former.contains(query)
+    }
+}
+
 impl Resume {
     /// Decides from the newest `offsets/n` and the newest `commits/n`.
     pub fn decide(offset: Option<Epoch>, commit: Option<Epoch>) -> Result<Resume> {
@@ -156,7 +127,7 @@ impl Resume {
             (Some(last), None) => Ok(Resume::Replay { first: Epoch(0), last }),
             (Some(o), Some(c)) if o == c => Ok(Resume::Continue(c)),
             (Some(last), Some(c)) if c < last => Ok(Resume::Replay { first: c.next(), last }),
-            (_, Some(c)) => Err(Error::internal(format!(
+            (_, Some(c)) => Err(Error::data(format!(
                 "the checkpoint has commits/{c} but no offsets/{c}: files were removed; restore them from a copy"
             ))),
         }
@@ -176,13 +147,5 @@ mod tests {
         assert_eq!(Resume::decide(e(6), e(4)).unwrap(), Resume::Replay { first: Epoch(5), last: Epoch(6) });
         assert!(Resume::decide(e(3), e(4)).is_err());
         assert!(Resume::decide(None, e(0)).is_err());
-    }
-
-    #[test]
-    fn a_torn_a_newer_and_a_foreign_record_are_told_apart() {
-        let torn = parse::<CommitRecord>("commits/3", b"{\"version\":1,\"ti").unwrap_err();
-        assert!(torn.report().contains("commits/3 is damaged (16 bytes)"), "{}", torn.report());
-        let newer = parse::<CommitRecord>("commits/3", b"{\"version\":9}").unwrap_err();
-        assert!(newer.report().contains("format version 9"), "{}", newer.report());
     }
 }

@@ -1,6 +1,6 @@
 //! State for people: what keyed steps remember, as tables.
 
-use super::{Checkpoint, CommitRecord, StateRecord, record};
+use super::{Checkpoint, CommitRecord, StateRecord, name::Name};
 use crate::{
     Epoch, Error, Result,
     operators::Layout,
@@ -26,12 +26,12 @@ pub struct StepState {
 impl Checkpoint {
     /// Says what the state of a step is, unless that is said already.
     pub(crate) async fn write_layout(&self, step: &str, layout: &Layout) -> Result<()> {
-        let name = layout_of(step);
-        if self.store().read(&name).await?.is_some() {
+        let name = Name::Layout { step: step.to_owned() };
+        if self.store().read(&name.path()).await?.is_some() {
             return Ok(());
         }
         // Another host that is first says the same.
-        let _ = self.store().create(&name, record::format(layout)?).await?;
+        let _ = self.create(&name, layout).await?;
         Ok(())
     }
 
@@ -69,20 +69,15 @@ impl Checkpoint {
     }
 
     async fn readable(&self, step: &str, groups: KeyGroups, table: &StateTable) -> Result<Rows> {
-        let name = layout_of(step);
-        let place = || format!("{}/{name}", self.location());
-        let layout = self.store().read(&name).await?.ok_or_else(|| {
+        let layout = self.layout(step).await?.ok_or_else(|| {
+            let name = Name::Layout { step: step.to_owned() };
             Error::data(format!(
-                "{} is missing: there is no telling what the state of step `{step}` is",
-                place()
+                "{}/{} is missing: there is no telling what the state of step `{step}` is until the next start of the query writes it anew",
+                self.location(),
+                name.path()
             ))
         })?;
-        let layout: Layout = record::parse(&place(), &layout)?;
         let groups = (0..groups.count()).map(|group| table.group(group)).collect::<Result<Vec<_>>>()?;
         layout.table(groups.iter().flat_map(|group| group.scan()))
     }
-}
-
-pub(super) fn layout_of(step: &str) -> String {
-    format!("state/{step}/layout")
 }

@@ -149,13 +149,13 @@ impl Aggregate {
 impl Keyed for Aggregate {
     fn facts(&self) -> StepFacts {
         let key = |key: &Key| match key {
-            Key::Plain(expression) => expression.text().to_owned(),
+            Key::Plain(expression) => expression.exact().to_owned(),
             Key::Window { time, windows, .. } => {
                 let every = match windows.tumbling() {
                     true => String::new(),
                     false => format!(" every {}", span(windows.slide)),
                 };
-                format!("windows of {}{every} of {}", span(windows.size), time.text())
+                format!("windows of {}{every} of {}", span(windows.size), time.exact())
             }
         };
         let keys: Vec<String> = self.plan.keys.iter().map(key).collect();

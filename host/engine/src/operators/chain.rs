@@ -81,7 +81,7 @@ impl Part {
                 wanted.through(columns.len(), of)
             }
             Part::Pass | Part::Rename(_) => wanted,
-            Part::Join(_) => Wanted::All,
+            Part::Join(join) => join.reads(&wanted),
             Part::Unnest(Unnest { column, columns, .. }) => {
                 let of = |out| columns.get(out).copied().into_iter().collect();
                 wanted.through(columns.len(), of).and([*column].into_iter().collect())

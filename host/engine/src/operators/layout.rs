@@ -7,7 +7,6 @@ use super::{
 };
 use crate::{
     Error, Kind, Result, ResultExt,
-    checkpoint::FORMAT_VERSION,
     sql::{Expression, Rows},
 };
 use arrow::{
@@ -24,10 +23,8 @@ use std::{collections::HashSet, sync::Arc};
 
 /// What the entries of a step's state are. Stored beside them when there are the first.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(rename_all = "kebab-case")]
 pub struct Layout {
-    /// [`FORMAT_VERSION`] when it was written.
-    pub version: u32,
     /// Whether each entry begins with the watermark, 8 bytes of microseconds, at which it is looked at again.
     pub timed: bool,
     /// What an entry is.
@@ -135,7 +132,7 @@ struct Entry<'s> {
 
 impl Layout {
     pub(crate) fn new(timed: bool, entries: Entries) -> Layout {
-        Layout { version: FORMAT_VERSION, timed, entries }
+        Layout { timed, entries }
     }
 
     /// The entries as a table. A column `leaves_at` is added where they have a time: the watermark that makes an entry leave.

@@ -139,9 +139,9 @@ impl Keyed for Sessions {
     fn facts(&self) -> StepFacts {
         let gap = match &self.plan.gap {
             Gap::Fixed(micros) => span(*micros),
-            Gap::OfRow(expression) => expression.text().to_owned(),
+            Gap::OfRow(expression) => expression.exact().to_owned(),
         };
-        let keys: Vec<&str> = self.plan.keys.iter().map(Expression::text).collect();
+        let keys: Vec<&str> = self.plan.keys.iter().map(Expression::exact).collect();
         let leaves = match self.plan.timed() {
             true => "a session leaves state when the watermark has passed its end",
             false => "every session stays in state for ever",
@@ -151,7 +151,7 @@ impl Keyed for Sessions {
             deterministic: true,
             digest: None,
             details: vec![
-                format!("by sessions of {} with a gap of {gap}", self.plan.time.text()),
+                format!("by sessions of {} with a gap of {gap}", self.plan.time.exact()),
                 format!("by {}", if keys.is_empty() { "nothing else".into() } else { keys.join(", ") }),
                 leaves.to_owned(),
             ],

@@ -190,7 +190,7 @@ impl Keyed for StreamJoin {
             _ => "inner join",
         };
         let (left, right) = (&self.plan.left, &self.plan.right);
-        let keys = left.keys.iter().zip(&right.keys).map(|(l, r)| format!("{} = {}", l.text(), r.text()));
+        let keys = left.keys.iter().zip(&right.keys).map(|(l, r)| format!("{} = {}", l.exact(), r.exact()));
         let mut details = vec![format!("on {}", keys.collect::<Vec<_>>().join(" and "))];
         let conditions = [&left.own, &right.own, &self.plan.filter];
         details.extend(conditions.into_iter().flatten().map(|of| format!("where {}", of.text())));

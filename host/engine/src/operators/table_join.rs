@@ -4,7 +4,7 @@ use super::{
     chain::{Chain, made},
     rows::{Codec, as_key},
 };
-use crate::{Error, Kind, Result, ResultExt, TableRows, plan::NamedTable, sql::Expression};
+use crate::{Error, Kind, Result, ResultExt, TableRows, Wanted, plan::NamedTable, sql::Expression};
 use arrow::{
     array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt32Array},
     buffer::NullBuffer,
@@ -34,6 +34,8 @@ pub(crate) struct TableJoin {
     pub(crate) null_safe: bool,
     /// What must hold beside the keys, over `pairs`.
     pub(crate) filter: Option<Expression>,
+    /// How many columns the stream has.
+    pub(crate) width: usize,
     /// The columns of the stream, then those of the table.
     pub(crate) pairs: SchemaRef,
     /// What comes out.
@@ -73,6 +75,15 @@ impl TableJoin {
             self.table.name,
             keys.collect::<Vec<_>>().join(" and ")
         )
+    }
+
+    /// Which columns of the stream have to be there for those of what comes out.
+    pub(crate) fn reads(&self, wanted: &Wanted) -> Wanted {
+        let of_stream = |all: &Wanted| all.through(self.width, |column| [column].into_iter().collect());
+        let [keys, _] = &self.keys;
+        let own =
+            of_stream(wanted).and(keys.iter().map(Expression::reads).fold(Wanted::nothing(), Wanted::and));
+        self.filter.iter().map(|filter| of_stream(&filter.reads())).fold(own, Wanted::and)
     }
 
     pub(crate) fn run(&self, rows: &RecordBatch) -> Result<RecordBatch> {

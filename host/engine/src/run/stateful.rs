@@ -41,7 +41,7 @@ impl Run<'_> {
     async fn damaged(&self, error: Error, last: Option<Epoch>) -> Result<Error> {
         let place = self.checkpoint.location();
         for epoch in self.checkpoint.committed().await?.into_iter().rev() {
-            let Some(commit) = self.checkpoint.commit(epoch).await? else { continue };
+            let Ok(Some(commit)) = self.checkpoint.commit(epoch).await else { continue };
             if Some(epoch) < last && self.is_whole(&commit.state).await {
                 return Ok(error.while_doing(format!(
                     "the state after epoch {epoch} is whole: put the file back, or let the later epochs run again after `streamhost \

@@ -1,7 +1,7 @@
 //! Crashes, replaced hosts, old records and ways back.
 
 use super::*;
-use crate::checkpoint::{FORMAT_VERSION, OffsetRecord};
+use crate::checkpoint::{CommitRecord, OffsetRecord};
 
 #[tokio::test]
 async fn a_query_that_crashes_at_any_step_of_any_epoch_stores_every_row_once() {
@@ -110,13 +110,18 @@ struct Overtaken {
 impl Observer for Overtaken {
     fn reached(&self, epoch: Epoch, step: CommitStep) -> Result<()> {
         if step == CommitStep::SinkCommitted(1) && epoch == Epoch(0) {
-            let create = |name, record: &'static str| {
-                let created = self.store.create(name, record.into()).now_or_never().unwrap();
-                assert_eq!(created.unwrap(), Created::Won);
+            let checkpoint = Checkpoint::new(self.store.clone());
+            let commit = CommitRecord {
+                time: Timestamp(0),
+                rows: 10,
+                sinks: BTreeMap::new(),
+                watermarks: Default::default(),
+                state: BTreeMap::new(),
             };
-            create("commits/0", r#"{"version":1,"time":0,"rows":10,"sinks":{}}"#);
+            let created = checkpoint.write_commit(epoch, &commit).now_or_never().unwrap();
+            assert_eq!(created.unwrap(), Created::Won);
             if self.replaced {
-                create("owners/1", r#"{"version":1,"pid":1,"started":0}"#);
+                checkpoint.claim(1, Timestamp(0)).now_or_never().unwrap().unwrap();
             }
         }
         Ok(())
@@ -257,7 +262,6 @@ async fn what_was_consumed_cannot_run_again_until_it_is_put_back() {
 fn record(sources: &[&str]) -> OffsetRecord {
     let range = Range { start: None, end: Offset(json!(1)), detail: Value::Null };
     OffsetRecord {
-        version: FORMAT_VERSION,
         time: Timestamp(0),
         partitions: 1,
         sources: sources.iter().map(|name| ((*name).to_owned(), vec![range.clone()])).collect(),
@@ -273,6 +277,7 @@ fn record(sources: &[&str]) -> OffsetRecord {
 #[tokio::test]
 async fn a_quiet_source_keeps_its_own_records_and_no_others() {
     let checkpoint = Checkpoint::new(Arc::new(MemoryStore::default()));
+    checkpoint.open("numbers", BTreeMap::new()).await.unwrap();
     for epoch in 0..100 {
         let sources: &[&str] = if epoch == 3 { &["quiet", "busy"] } else { &["busy"] };
         assert_eq!(checkpoint.write_offsets(Epoch(epoch), &record(sources)).await.unwrap(), Created::Won);

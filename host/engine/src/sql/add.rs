@@ -200,12 +200,12 @@ impl Adding<'_> {
             return self.sessions(aggregate, place, modes);
         }
         // What is grouped is final when it comes, whatever mode the groups are wanted in.
+        if groups(&aggregate.input) {
+            over_results(modes)?;
+        }
         let rows = self.rows(&aggregate.input, &[OutputMode::Append])?;
-        let above = rows.inputs.iter().flatten().any(|input| self.flow.has_result_above(*input));
-        if let Some(mode) = modes.iter().find(|mode| above && **mode != OutputMode::Append) {
-            return Err(Error::invalid(format!(
-                "SQL: an aggregation of what has state itself is not for mode = \"{mode}\": groups below it change until they are final; use mode = \"append\""
-            )));
+        if rows.inputs.iter().flatten().any(|input| self.flow.has_result_above(*input)) {
+            over_results(modes)?;
         }
         let input = aggregate.input.schema();
         let (keys, sets) = self.keys(aggregate)?;
@@ -213,7 +213,7 @@ impl Adding<'_> {
         let is_time =
             |at: &usize| schema.fields().get(*at).is_some_and(|field| event_time::is_event_time(field));
         let time = (0..keys.len()).find(is_time);
-        modes.iter().try_for_each(|mode| accept(*mode, time.is_some()))?;
+        modes.iter().try_for_each(|mode| accept(*mode, time.is_some(), aggregate))?;
         let aggregates = self.aggregations(&aggregate.aggr_expr, input)?;
         let plan = Plan {
             before: rows.chain,
@@ -338,12 +338,34 @@ impl Rows {
     }
 }
 
+/// Whether a plan has groups.
+pub(super) fn groups(plan: &LogicalPlan) -> bool {
+    plan.exists(|plan| Ok(matches!(plan, LogicalPlan::Aggregate(_)))).unwrap_or(false)
+}
+
+/// Groups of what is a result itself are for one mode.
+pub(super) fn over_results(modes: &[OutputMode]) -> Result<()> {
+    match modes.iter().find(|mode| **mode != OutputMode::Append) {
+        None => Ok(()),
+        Some(mode) => Err(Error::invalid(format!(
+            "SQL: an aggregation of what has state itself is not for mode = \"{mode}\": groups below it change until they are final; use mode = \"append\", with windows of an event time below, or a query of its own on what the first one stores"
+        ))),
+    }
+}
+
 /// Whether groups can be emitted in a mode.
-fn accept(mode: OutputMode, timed: bool) -> Result<()> {
+fn accept(mode: OutputMode, timed: bool, aggregate: &logical_plan::Aggregate) -> Result<()> {
     match mode {
-        OutputMode::Append if !timed => Err(Error::invalid(
-            "SQL: in mode = \"append\" a group is emitted once it is final, and these groups never are: group by a window, or by the column, of an event time that has a watermark; or use mode = \"update\" or \"complete\"",
-        )),
+        OutputMode::Append if !timed => {
+            let lost = event_time::lost(aggregate).map_or_else(String::new, |lost| {
+                format!(
+                    "; `{lost}` is none any more: a column stays event time under any name, and in window() and window_time(), but not in a cast or in arithmetic"
+                )
+            });
+            Err(Error::invalid(format!(
+                "SQL: in mode = \"append\" a group is emitted once it is final, and these groups never are: group by a window, or by the column, of an event time that has a watermark{lost}; or use mode = \"update\" or \"complete\""
+            )))
+        }
         _ => Ok(()),
     }
 }

@@ -18,13 +18,27 @@ use datafusion::{
     prelude::SessionConfig,
 };
 use datafusion_expr::{LogicalPlan, TableSource};
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+use tokio::sync::oneshot;
 
 /// What one question may take, in bytes, beside the tables.
 const MEMORY: usize = 256 << 20;
 
-/// How long one question may take.
+/// How long one question may take, from its text to the last row.
 const TIME: Duration = Duration::from_secs(60);
+
+/// For the thread that answers: planning goes as deep as a question is nested.
+const STACK: usize = 64 << 20;
+
+/// Rows of a batch. A constant is repeated for each of them.
+const BATCH: usize = 1024;
 
 /// A table whose rows are all there.
 #[derive(Clone, Debug)]
@@ -35,48 +49,115 @@ pub struct Rows {
     pub batches: Vec<RecordBatch>,
 }
 
-/// Answers a query over tables that are at hand: any SELECT in Spark's dialect, those included that no stream could answer.
-/// Times without a zone are of `time_zone`; `current_timestamp()` is the clock's time.
-///
-/// Blocks the thread until the answer is there; [`Kind::Data`] if that takes more than a minute, or too much memory.
-pub fn ask(
-    sql: &str,
-    tables: BTreeMap<String, Rows>,
-    time_zone: &str,
-    clock: &dyn Clock,
-) -> Result<Rows, SqlError> {
-    let doing = || "SQL".to_owned();
-    let schemas = tables.iter().map(|(name, rows)| (name.clone(), rows.schema.clone())).collect();
-    let mut sources = BTreeMap::new();
-    for (name, rows) in tables {
-        sources.insert(name, at_hand(rows)?);
-    }
-    let catalog = Catalog::new(schemas, time_zone).at_hand(sources);
-    let plan = Sql::parse(sql)?.plan(Arc::new(catalog))?;
-    let config = plan.catalog.config().clone();
-    // `current_timestamp()` is known to one thread.
-    let config = SessionConfig::from(config).with_target_partitions(1);
-    let memory = RuntimeEnvBuilder::new()
-        .with_memory_limit(MEMORY, 1.0)
-        .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled))
-        .build_arc()
-        .data(doing)?;
-    let state = SessionStateBuilder::new()
-        .with_config(config)
-        .with_runtime_env(memory)
-        .with_default_features()
-        .build();
-    let thread = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let thread = thread.doing(Kind::Unavailable, || "a thread for a question")?;
-    let _now = EpochTime::set(clock.now().0);
-    let schema = plan.schema();
-    let batches = thread.block_on(async {
-        tokio::select! {
-            batches = run(SessionContext::new_with_state(state), plan.plan) => batches.data(doing),
-            () = clock.sleep(TIME) => Err(Error::data(format!("SQL: the answer takes longer than {TIME:?}; ask for less"))),
+/// Answers questions over tables that are at hand, one at a time: any SELECT in Spark's dialect, those included that no stream
+/// could answer.
+#[derive(Debug, Default)]
+pub struct Questions {
+    /// A question is being worked on.
+    busy: Arc<AtomicBool>,
+}
+
+impl Questions {
+    /// Times without a zone are of `time_zone`; `current_timestamp()` is the clock's time.
+    ///
+    /// Blocks the thread until the answer is there; [`Kind::Data`] if that takes more than a minute, or too much memory.
+    /// What takes too long is worked on in a thread of its own, which may not come to an end at once, for what works out one
+    /// value is not interrupted. Until then every question is answered with [`Kind::Unavailable`].
+    pub fn ask(
+        &self,
+        sql: &str,
+        tables: BTreeMap<String, Rows>,
+        time_zone: &str,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Rows, SqlError> {
+        if self.busy.swap(true, Ordering::AcqRel) {
+            return Err(Error::new(
+                Kind::Unavailable,
+                "an earlier question was given up and is still being worked on; ask again when it has come to its end",
+            )
+            .into());
         }
-    })?;
-    Ok(Rows { schema, batches })
+        let question = Question {
+            sql: sql.to_owned(),
+            tables,
+            time_zone: time_zone.to_owned(),
+            clock: clock.clone(),
+            _busy: Busy(self.busy.clone()),
+        };
+        let doing = || "a thread for a question";
+        let (sender, answer) = oneshot::channel();
+        let thread = std::thread::Builder::new().name("question".into()).stack_size(STACK);
+        // Who has gone does not wait for the answer.
+        let thread = thread.spawn(move || drop(sender.send(question.answer())));
+        thread.doing(Kind::Unavailable, doing)?;
+        let waiting = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        waiting.doing(Kind::Unavailable, doing)?.block_on(async {
+            tokio::select! {
+                biased;
+                answer = answer => answer.unwrap_or_else(|_| Err(Error::internal("SQL: answering the question panicked").into())),
+                () = clock.sleep(TIME) => Err(too_long().into()),
+            }
+        })
+    }
+}
+
+/// Takes back that a question is being worked on.
+#[derive(Debug)]
+struct Busy(Arc<AtomicBool>);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
+fn too_long() -> Error {
+    Error::data(format!("SQL: the answer takes longer than {TIME:?}; ask for less"))
+}
+
+struct Question {
+    sql: String,
+    tables: BTreeMap<String, Rows>,
+    time_zone: String,
+    clock: Arc<dyn Clock>,
+    _busy: Busy,
+}
+
+impl Question {
+    fn answer(self) -> Result<Rows, SqlError> {
+        let doing = || "SQL".to_owned();
+        let schemas = self.tables.iter().map(|(name, rows)| (name.clone(), rows.schema.clone())).collect();
+        let mut sources = BTreeMap::new();
+        for (name, rows) in self.tables {
+            sources.insert(name, at_hand(rows)?);
+        }
+        let catalog = Catalog::new(schemas, &self.time_zone).at_hand(sources);
+        let _now = EpochTime::set(self.clock.now().0);
+        let plan = Sql::parse(&self.sql)?.plan(Arc::new(catalog))?;
+        let config = SessionConfig::from(plan.catalog.config().clone());
+        // `current_timestamp()` is known to one thread.
+        let config = config.with_target_partitions(1).with_batch_size(BATCH);
+        let memory = RuntimeEnvBuilder::new()
+            .with_memory_limit(MEMORY, 1.0)
+            .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled))
+            .build_arc()
+            .data(doing)?;
+        let state = SessionStateBuilder::new()
+            .with_config(config)
+            .with_runtime_env(memory)
+            .with_default_features()
+            .build();
+        let thread = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let thread = thread.doing(Kind::Unavailable, || "a thread for a question")?;
+        let schema = plan.schema();
+        let batches = thread.block_on(async {
+            tokio::select! {
+                batches = run(SessionContext::new_with_state(state), plan.plan) => batches.data(doing),
+                () = self.clock.sleep(TIME) => Err(too_long()),
+            }
+        })?;
+        Ok(Rows { schema, batches })
+    }
 }
 
 async fn run(session: SessionContext, plan: LogicalPlan) -> datafusion_common::Result<Vec<RecordBatch>> {
@@ -116,8 +197,8 @@ mod tests {
     }
 
     fn answer(sql: &str) -> Result<String, String> {
-        let clock = ManualClock::new(Timestamp(86_400_000_000));
-        let answer = ask(sql, tables(), "UTC", &clock).map_err(|e| e.error.report())?;
+        let clock = Arc::new(ManualClock::new(Timestamp(86_400_000_000)));
+        let answer = Questions::default().ask(sql, tables(), "UTC", clock).map_err(|e| e.error.report())?;
         Ok(arrow::util::pretty::pretty_format_batches(&answer.batches).unwrap().to_string())
     }
 
@@ -153,8 +234,44 @@ mod tests {
     fn a_table_of_no_rows_has_columns() {
         let mut tables = tables();
         tables.get_mut("live").unwrap().batches.clear();
-        let answer = ask("SELECT n FROM live", tables, "UTC", &SystemClock::new()).unwrap();
+        let clock = Arc::new(SystemClock::new());
+        let answer = Questions::default().ask("SELECT n FROM live", tables, "UTC", clock).unwrap();
         assert_eq!(answer.schema.field(0).name(), "n");
         assert!(answer.batches.is_empty());
+    }
+
+    /// Whoever sleeps on it is awake at once.
+    struct Sleepless;
+
+    #[async_trait::async_trait]
+    impl Clock for Sleepless {
+        fn now(&self) -> Timestamp {
+            Timestamp(0)
+        }
+
+        fn monotonic(&self) -> Duration {
+            Duration::ZERO
+        }
+
+        async fn sleep(&self, _: Duration) {}
+    }
+
+    #[test]
+    fn a_question_that_takes_too_long_even_to_be_planned_is_given_up_and_no_other_begun_beside_it() {
+        let questions = Questions::default();
+        let ask = |sql: &str, clock: Arc<dyn Clock>| {
+            questions.ask(sql, tables(), "UTC", clock).map_err(|e| e.error.report())
+        };
+        // Constants are worked out while it is planned.
+        let long = "SELECT levenshtein(repeat('a', 20000), repeat('b', 20000)) AS n";
+        let said = ask(long, Arc::new(Sleepless)).unwrap_err();
+        assert!(said.contains("the answer takes longer than 60s; ask for less"), "{said}");
+        let clock = || Arc::new(SystemClock::new());
+        let said = ask("SELECT 1 AS one", clock()).unwrap_err();
+        assert!(said.contains("given up and is still being worked on"), "{said}");
+        while questions.busy.load(Ordering::Acquire) {
+            std::thread::yield_now();
+        }
+        assert!(ask("SELECT 1 AS one", clock()).is_ok());
     }
 }

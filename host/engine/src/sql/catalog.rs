@@ -60,6 +60,11 @@ impl Catalog {
         self
     }
 
+    /// Whether all rows are there, so that every query has an answer.
+    pub(super) fn is_at_hand(&self) -> bool {
+        !self.windows.is_empty()
+    }
+
     /// The table of this name, if it is no stream.
     pub(super) fn table(&self, name: &str) -> Option<&Arc<NamedTable>> {
         self.kept.get(name)

@@ -2,7 +2,7 @@
 //! of a union, what is looked for in a list.
 
 use super::{
-    event_time::is_event_time,
+    event_time::{is_event_time, no_event_time},
     types::{name_of, timestamp},
 };
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, TimeUnit};
@@ -64,7 +64,7 @@ fn wider(one: &DataType, other: &DataType) -> Option<DataType> {
 }
 
 /// Beside a number a text is one, beside anything else that has no parts it is that.
-fn beside_text(of: &DataType) -> Option<DataType> {
+pub(super) fn beside_text(of: &DataType) -> Option<DataType> {
     Some(match of {
         of if of.is_integer() => DataType::Int64,
         of if of.is_numeric() => DataType::Float64,
@@ -120,7 +120,7 @@ pub(super) fn alike(mut expr: Expr, schema: &DFSchema) -> Result<Transformed<Exp
             }
         }
     }
-    changed |= doubles(&mut expr, schema);
+    changed |= doubles(&mut expr, schema) || liked(&mut expr, schema);
     Ok(if changed { Transformed::yes(expr) } else { Transformed::no(expr) })
 }
 
@@ -144,6 +144,17 @@ fn doubles(expr: &mut Expr, schema: &DFSchema) -> bool {
     };
     *decimal = cast(std::mem::take(decimal), DataType::Float64);
     true
+}
+
+/// What is like a pattern is a text, or printed as one.
+fn liked(expr: &mut Expr, schema: &DFSchema) -> bool {
+    let Expr::Like(like) = expr else { return false };
+    let printed =
+        like.expr.get_type(schema).is_ok_and(|of| !of.is_string() && !of.is_null() && !of.is_nested());
+    if printed {
+        *like.expr = cast(std::mem::take(&mut *like.expr), DataType::Utf8);
+    }
+    printed
 }
 
 fn operands(expr: &mut Expr) -> Vec<Vec<&mut Expr>> {
@@ -186,22 +197,36 @@ fn column_type(input: &LogicalPlan, at: usize) -> Option<DataType> {
 }
 
 /// The rows with columns of these types. As in Spark, a union's first input says which of its columns are event time: a date
-/// that becomes a time beside one is one too.
+/// that becomes a time beside one is one too, and what is one in another input alone is none.
 fn with_types(input: Arc<LogicalPlan>, types: &[DataType], first: &DFSchema) -> Result<Arc<LogicalPlan>> {
-    if input.schema().fields().iter().zip(types).all(|(field, of)| field.data_type() == of) {
-        return Ok(input);
-    }
+    let mut changed = false;
     let columns =
         input.schema().iter().zip(types).zip(first.fields()).map(|(((table, field), of), first)| {
             let column = Expr::Column(Column::from((table, field)));
-            if field.data_type() == of {
+            let marks = marks(field, of, first);
+            if field.data_type() == of && marks.is_none() {
                 return column;
             }
-            let marks = is_event_time(first).then(|| FieldMetadata::from(first.as_ref()));
-            cast(column, of.clone()).alias_qualified_with_metadata(table.cloned(), field.name(), marks)
+            changed = true;
+            let column = if field.data_type() == of { column } else { cast(column, of.clone()) };
+            column.alias_qualified_with_metadata(table.cloned(), field.name(), marks)
         });
     let columns = columns.collect();
+    if !changed {
+        return Ok(input);
+    }
     Ok(Arc::new(LogicalPlan::Projection(Projection::try_new(columns, input)?)))
+}
+
+/// The marks that a column of type `of` gets, if its own are not right beside the first input's.
+fn marks(field: &FieldRef, of: &DataType, first: &FieldRef) -> Option<FieldMetadata> {
+    let retyped = Field::clone(field).with_data_type(of.clone());
+    match (is_event_time(first), is_event_time(&retyped)) {
+        (true, false) => Some(FieldMetadata::from(first.as_ref())),
+        (true, true) if field.data_type() != of => Some(FieldMetadata::from(first.as_ref())),
+        (false, true) => Some(no_event_time()),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -260,6 +285,32 @@ mod tests {
         assert_eq!(types, [&timestamp(), &DataType::Float64]);
         assert!(is_event_time(schema.field(0)));
         let schema = of("SELECT CAST(t AS DATE) AS t FROM rows UNION ALL SELECT t FROM rows");
-        assert_eq!(schema.field(0).data_type(), &timestamp());
+        assert_eq!((schema.field(0).data_type(), is_event_time(schema.field(0))), (&timestamp(), false));
+    }
+
+    #[test]
+    fn the_first_input_of_a_union_says_what_is_event_time() {
+        let of = |sql: &str| {
+            let plain = Schema::new(vec![Field::new("t", timestamp(), true)]);
+            let tables = [
+                ("plain".to_owned(), Arc::new(plain.clone())),
+                ("one".to_owned(), Arc::new(with_delay(&plain, "t", 1000))),
+                ("other".to_owned(), Arc::new(with_delay(&plain, "t", 2000))),
+            ];
+            let planned =
+                Sql::parse(sql).unwrap().plan(Arc::new(Catalog::new(tables.into(), "UTC"))).unwrap();
+            is_event_time(planned.schema().field(0))
+        };
+        for (inputs, is) in [
+            (["plain", "one", "one"], false),
+            (["plain", "plain", "one"], false),
+            (["one", "plain", "plain"], true),
+            (["one", "other", "plain"], true),
+            (["other", "one", "one"], true),
+        ] {
+            let all = inputs.map(|table| format!("SELECT t FROM {table}")).join(" UNION ALL ");
+            assert_eq!(of(&all), is, "{all}");
+            assert_eq!(of(&format!("SELECT t AS x FROM ({all})")), is, "{all}");
+        }
     }
 }

@@ -1,6 +1,11 @@
 //! Expressions, ready to run.
 
-use super::{Catalog, error::OrError};
+use super::{
+    Catalog,
+    error::OrError,
+    functions::{CAST, MOST_BYTES},
+    types::name_of,
+};
 use crate::{Kind, Result, ResultExt, Wanted};
 use arrow::{
     array::{ArrayRef, BooleanArray, RecordBatch},
@@ -8,11 +13,12 @@ use arrow::{
     datatypes::{DataType, Field, FieldRef, IntervalMonthDayNano},
 };
 use datafusion_common::{
-    Column, DFSchema, Result as DfResult, ScalarValue,
+    Column, DFSchema, Result as DfResult, ScalarValue, exec_err,
     tree_node::{Transformed, TreeNode},
 };
 use datafusion_expr::{
-    Expr, execution_props::ExecutionProps, physical_planning_context::PhysicalPlanningContext,
+    ColumnarValue, Expr, execution_props::ExecutionProps, expr::ScalarFunction,
+    physical_planning_context::PhysicalPlanningContext,
 };
 use datafusion_physical_expr::{
     PhysicalExpr, create_physical_expr, expressions::BinaryExpr, utils::collect_columns,
@@ -25,6 +31,7 @@ pub(crate) struct Expression {
     physical: Arc<dyn PhysicalExpr>,
     field: FieldRef,
     text: String,
+    exact: String,
 }
 
 impl Expression {
@@ -35,7 +42,7 @@ impl Expression {
         let physical = create_physical_expr(expr, schema, &props, &PhysicalPlanningContext::default());
         let physical = physical.and_then(ansi).invalid(doing)?;
         let field = physical.return_field(schema.as_arrow()).invalid(doing)?;
-        Ok(Expression { physical, field: plain(field), text: text(expr) })
+        Ok(Expression { physical, field: plain(field), text: text(expr), exact: text(&with_casts(expr)) })
     }
 
     pub(crate) fn data_type(&self) -> &DataType {
@@ -47,7 +54,7 @@ impl Expression {
     }
 
     pub(crate) fn evaluate(&self, rows: &RecordBatch) -> Result<ArrayRef> {
-        let value = self.physical.evaluate(rows).and_then(|value| value.into_array(rows.num_rows()));
+        let value = self.physical.evaluate(rows).and_then(|value| column(value, rows.num_rows()));
         let value = value.data(|| self.text.clone())?;
         if value.data_type() == self.data_type() {
             return Ok(value);
@@ -70,6 +77,25 @@ impl Expression {
     pub(crate) fn text(&self) -> &str {
         &self.text
     }
+
+    /// The text with every cast: what tells it from others that may come to another value.
+    pub(crate) fn exact(&self) -> &str {
+        &self.exact
+    }
+}
+
+/// A column of `rows` rows, also of what is one value for all of them.
+fn column(value: ColumnarValue, rows: usize) -> DfResult<ArrayRef> {
+    if let ColumnarValue::Scalar(value) = &value {
+        let bytes = (value.size() as u64).saturating_mul(rows as u64);
+        if bytes > MOST_BYTES {
+            return exec_err!(
+                "a constant of {} bytes beside {rows} rows would take {bytes} bytes, and {MOST_BYTES} is the most; make it shorter",
+                value.size()
+            );
+        }
+    }
+    value.into_array(rows)
 }
 
 /// The value of an expression that names no column.
@@ -85,6 +111,35 @@ pub(super) fn props(catalog: &Catalog) -> ExecutionProps {
     let mut props = ExecutionProps::new();
     props.config_options = Some(Arc::new(catalog.config().clone()));
     props
+}
+
+/// The expression with its casts as what they are, where a text of it would leave them out. A whole number that is written
+/// down is of type INT without one.
+pub(super) fn with_casts(expr: &Expr) -> Expr {
+    let cast = |how: &str, of: &Expr, to: &DataType| {
+        let text = format!("{how}({} AS {})", text(of), name_of(to));
+        Transformed::yes(Expr::Column(Column::new_unqualified(text)))
+    };
+    let written = expr.clone().transform_up(|expr| {
+        Ok(match &expr {
+            Expr::Cast(of) if of.expr.as_literal().is_some() && of.field.data_type() == &DataType::Int32 => {
+                Transformed::no(expr)
+            }
+            Expr::Cast(of) => cast("CAST", &of.expr, of.field.data_type()),
+            Expr::TryCast(of) => cast("TRY_CAST", &of.expr, of.field.data_type()),
+            Expr::ScalarFunction(call) => match cast_of(call) {
+                Some(name) => Transformed::yes(Expr::Column(Column::new_unqualified(name))),
+                None => Transformed::no(expr),
+            },
+            _ => Transformed::no(expr),
+        })
+    });
+    written.map_or_else(|_| expr.clone(), |written| written.data)
+}
+
+/// What is written for a cast of ours.
+fn cast_of(call: &ScalarFunction) -> Option<String> {
+    (call.func.name() == CAST).then(|| call.func.schema_name(&call.args).ok())?
 }
 
 /// An expression as people write it.

@@ -17,11 +17,13 @@ mod rewrite;
 mod spark_plan;
 mod text;
 mod time_range;
+mod tokens;
 mod types;
 mod where_into_join;
+mod written_out;
 
 pub use self::{
-    ask::{Rows, ask},
+    ask::{Questions, Rows},
     catalog::Catalog,
     event_time::with_delay,
     text::{Sql, SqlError},
@@ -56,6 +58,11 @@ impl Planned {
     /// Whether it has state: an aggregation, a join of streams, a removal of duplicates.
     pub fn remembers(&self) -> bool {
         add::remembers(&self.plan, &self.catalog)
+    }
+
+    /// Refuses modes in which it cannot be kept over rows that are a result themselves: those of a step with state.
+    pub fn over_results(&self, modes: &[OutputMode]) -> Result<()> {
+        if add::groups(&self.plan) { add::over_results(modes) } else { Ok(()) }
     }
 
     /// The columns of rows that come too late: none unless it has state, and none if it has several parts with state, whose

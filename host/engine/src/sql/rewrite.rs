@@ -8,6 +8,7 @@ mod ignored;
 pub(super) mod known;
 mod lateral;
 mod literals;
+mod reused;
 mod stars;
 mod windows;
 
@@ -46,7 +47,9 @@ pub(super) fn rewrite(query: &mut Query, catalog: &Catalog) -> Result<()> {
     let columns = catalog.tables().values().flat_map(|schema| schema.fields());
     let columns = columns.map(|field| field.name().to_lowercase()).collect();
     let schemas = catalog.tables().values().cloned().collect();
-    match query.visit(&mut Rewrite { spelling, columns, relations, schemas }) {
+    let names = reused::Columns::new(catalog.tables());
+    let mut rewrite = Rewrite { spelling, columns, relations, schemas, names, outermost: true };
+    match query.visit(&mut rewrite) {
         Break(error) => Err(error),
         Continue(()) => Ok(()),
     }
@@ -117,6 +120,10 @@ struct Rewrite {
     relations: HashSet<String>,
     /// The columns of every table.
     schemas: Vec<SchemaRef>,
+    /// The same, by table.
+    names: reused::Columns,
+    /// Whether no query was seen yet.
+    outermost: bool,
 }
 
 impl Rewrite {
@@ -139,6 +146,25 @@ impl Rewrite {
             let alias = Ident::with_quote('`', spark_name(expr));
             *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias };
         }
+    }
+
+    /// A column that comes out is called as the query calls it: `SELECT K` gives `K`, whatever the table has.
+    /// Answers that name, if it is another.
+    fn named_as_written(&self, item: &mut SelectItem) -> Option<String> {
+        let SelectItem::UnnamedExpr(expr) = item else { return None };
+        let name = match &*expr {
+            Expr::Identifier(name) => name.clone(),
+            Expr::CompoundIdentifier(names) => names.last()?.clone(),
+            _ => return None,
+        };
+        let mut known = name.clone();
+        self.spelling.correct(&mut known);
+        if known.value == name.value {
+            return None;
+        }
+        let alias = Ident::with_quote('`', name.value.clone());
+        *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias };
+        Some(name.value)
     }
 
     /// The columns of `USING` are names, not expressions.
@@ -166,9 +192,19 @@ impl VisitorMut for Rewrite {
     type Break = Error;
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
+        if std::mem::take(&mut self.outermost)
+            && let Some(select) = first_select(&mut query.body)
+        {
+            let named =
+                select.projection.iter_mut().map(|item| self.named_as_written(item)).collect::<Vec<_>>();
+            sorted_by_place(query, &named);
+        }
+        self.names.with(query);
+        let mut refused = None;
         selects(&mut query.body, &mut |select| {
             stars::written_out(select, &self.schemas, &self.relations);
             select.projection.iter_mut().for_each(|item| self.named(item));
+            refused = refused.take().or(reused::written_out(select, &self.names).err());
             select.from.iter_mut().flat_map(|from| &mut from.joins).for_each(|join| self.using(join));
             windows::named(select, |name| self.columns.contains(name));
             grouping::written_out(select);
@@ -176,7 +212,7 @@ impl VisitorMut for Rewrite {
         for table in query.with.iter_mut().flat_map(|with| &mut with.cte_tables) {
             self.spelling.correct(&mut table.alias.name);
         }
-        Continue(())
+        refused.map_or(Continue(()), Break)
     }
 
     fn pre_visit_table_factor(&mut self, table: &mut ast::TableFactor) -> ControlFlow<Error> {
@@ -214,13 +250,15 @@ impl VisitorMut for Rewrite {
             }
             Expr::UnaryOp { op: op @ ast::UnaryOperator::BangNot, .. } => *op = ast::UnaryOperator::Not,
             Expr::UnaryOp { op: ast::UnaryOperator::BitwiseNot, .. } => calls::as_call(expr),
-            Expr::UnaryOp { op: ast::UnaryOperator::Minus, expr: of } => {
+            Expr::UnaryOp { op: ast::UnaryOperator::Minus, expr: of } => match &**of {
                 // The least of the whole numbers has no positive counterpart.
-                if let Expr::Value(ast::ValueWithSpan { value: Value::Number(digits, long), span }) = &**of {
+                Expr::Value(ast::ValueWithSpan { value: Value::Number(digits, long), span }) => {
                     let negative = Value::Number(format!("-{digits}"), *long).with_span(*span);
                     *expr = Expr::Value(negative);
                 }
-            }
+                Expr::Interval(_) => {}
+                _ => calls::as_call(expr),
+            },
             _ => {}
         }
         Continue(())
@@ -321,6 +359,31 @@ fn selects(body: &mut SetExpr, each: &mut impl FnMut(&mut ast::Select)) {
             selects(right, each);
         }
         _ => {}
+    }
+}
+
+/// What a union is sorted by is a column of it, not of a table: those with names of their own are named by their place.
+fn sorted_by_place(query: &mut Query, named: &[Option<String>]) {
+    let SetExpr::SetOperation { .. } = &*query.body else { return };
+    let Some(ast::OrderBy { kind: ast::OrderByKind::Expressions(by), .. }) = &mut query.order_by else {
+        return;
+    };
+    for by in by {
+        let Expr::Identifier(name) = &by.expr else { continue };
+        let is = |own: &Option<String>| own.as_ref().is_some_and(|own| own.eq_ignore_ascii_case(&name.value));
+        if let Some(place) = named.iter().position(is) {
+            by.expr = Expr::Value(Value::Number((place + 1).to_string(), false).with_span(name.span));
+        }
+    }
+}
+
+/// The `SELECT` that names the columns of a body.
+fn first_select(body: &mut SetExpr) -> Option<&mut ast::Select> {
+    match body {
+        SetExpr::Select(select) => Some(select),
+        SetExpr::SetOperation { left, .. } => first_select(left),
+        SetExpr::Query(query) => first_select(&mut query.body),
+        _ => None,
     }
 }
 

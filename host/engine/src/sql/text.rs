@@ -1,6 +1,14 @@
 //! The text of a query, and its tables.
 
-use super::{Catalog, Planned, add::same_names, error::invalid, optimize::optimize, rewrite, types};
+use super::{
+    Catalog, Planned,
+    add::same_names,
+    error::invalid,
+    optimize::optimize,
+    rewrite,
+    tokens::{FEWER, tokens},
+    types, written_out,
+};
 use crate::{Error, Kind, Result};
 use datafusion_common::config::ConfigOptions;
 use datafusion_expr::sqlparser::{
@@ -32,6 +40,17 @@ impl From<SqlError> for Error {
     }
 }
 
+impl SqlError {
+    pub(super) fn of_parser(error: ParserError) -> SqlError {
+        let what = match error {
+            ParserError::TokenizerError(what) | ParserError::ParserError(what) => what,
+            ParserError::RecursionLimitExceeded => "it is nested too deeply".into(),
+        };
+        let (what, at) = placed(&what);
+        SqlError { at, error: Error::new(Kind::Invalid, format!("SQL: {what}")) }
+    }
+}
+
 /// A query that is well formed.
 #[derive(Clone, Debug)]
 pub struct Sql {
@@ -44,28 +63,9 @@ impl Sql {
     /// Reads one `SELECT`.
     pub fn parse(text: &str) -> Result<Sql, SqlError> {
         types::refuse_deep(text)?;
-        let parsed = Parser::new(&super::dialect::Spark).try_with_sql(text).and_then(|mut parser| {
-            let query = parser.parse_query()?;
-            while parser.consume_token(&Token::SemiColon) {}
-            match parser.peek_token().token {
-                Token::EOF => Ok(query),
-                _ => parser.expected_ref("the end of the query", parser.peek_token_ref()),
-            }
-        });
-        let query = parsed.map_err(|e| {
-            let what = match e {
-                ParserError::TokenizerError(what) | ParserError::ParserError(what) => what,
-                ParserError::RecursionLimitExceeded => "it is nested too deeply".into(),
-            };
-            let (what, at) = placed(&what);
-            SqlError { at, error: Error::new(Kind::Invalid, format!("SQL: {what}")) }
-        })?;
-        if query.visit(&mut Depth(0)).is_break() {
-            return Err(Error::invalid(format!(
-                "SQL: an expression is nested more than {MOST_DEPTH} levels deep, where each of `a + b + c` is one; put parts of it into steps of their own, or use IN (…) for many ORs"
-            ))
-            .into());
-        }
+        let mut parser = Parser::new(&super::dialect::Spark).with_tokens_with_locations(tokens(text)?);
+        let query = one_query(&mut parser).map_err(SqlError::of_parser)?;
+        refuse_nested(&query)?;
         Ok(Sql { query, whole: false })
     }
 
@@ -91,7 +91,11 @@ impl Sql {
     /// Finds every name, type and function, and simplifies.
     pub fn plan(&self, catalog: Arc<Catalog>) -> Result<Planned, SqlError> {
         let mut query = self.query.clone();
+        if !catalog.is_at_hand() {
+            written_out::refuse(&query)?;
+        }
         rewrite::rewrite(&mut query, &catalog)?;
+        refuse_nested(&query)?;
         let options = ParserOptions {
             parse_float_as_decimal: true,
             enable_ident_normalization: false,
@@ -110,6 +114,24 @@ impl Sql {
         })?;
         same_names(plan.schema().inner())?;
         Ok(Planned { plan, catalog })
+    }
+}
+
+fn one_query(parser: &mut Parser<'_>) -> Result<Box<Query>, ParserError> {
+    let query = parser.parse_query()?;
+    while parser.consume_token(&Token::SemiColon) {}
+    match parser.peek_token().token {
+        Token::EOF => Ok(query),
+        _ => parser.expected_ref("the end of the query", parser.peek_token_ref()),
+    }
+}
+
+fn refuse_nested(query: &Query) -> Result<()> {
+    match query.visit(&mut Depth(0)).is_break() {
+        true => Err(Error::invalid(format!(
+            "SQL: an expression is nested more than {MOST_DEPTH} levels deep, where each of `a + b + c` is one; {FEWER}"
+        ))),
+        false => Ok(()),
     }
 }
 

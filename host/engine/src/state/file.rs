@@ -2,8 +2,8 @@ use crate::Epoch;
 use bytes::Bytes;
 use std::{cmp::Ordering, fmt};
 
-/// The version of the format below. A file of a higher one was written by a newer streamhost.
-const VERSION: u32 = 1;
+/// The version of the format below. A file of another one was written by another streamhost.
+const VERSION: u32 = 2;
 
 const MAGIC: &[u8; 8] = b"shstate\n";
 
@@ -18,7 +18,7 @@ const INDEXED: usize = 31;
 /// ```text
 /// front  magic "shstate\n" · version u32 · length of front and head u32 · length of the file u64 · CRC of the front u32
 /// head   number u64 · epoch u64 · key groups u16 · length of name u32 · operator's name
-///        · blocks u32 · for each: group u16 · kind u8 · after u64 · records u64 · length u64 · CRC of the block u32
+///        · length of unique u32 · unique · blocks u32 · for each: group u16 · kind u8 · after u64 · records u64 · length u64 · CRC of the block u32
 ///        · CRC of the head u32
 /// blocks one after the other, ascending by group: records, as `Record` has them
 /// ```
@@ -35,6 +35,8 @@ pub(super) struct StateFile<'a> {
     pub(super) groups: u16,
     /// Whose state it is.
     pub(super) operator: &'a str,
+    /// What tells the run that wrote it from every other one, of any query.
+    pub(super) unique: &'a str,
     /// What it holds, ascending by group, at most one block a group.
     pub(super) blocks: Vec<Block<'a>>,
 }
@@ -75,8 +77,8 @@ pub(super) enum Damage {
     Flipped(&'static str),
     /// The checksums are right, but what it says cannot be.
     Malformed(&'static str),
-    /// It has a higher version than [`VERSION`].
-    Newer(u32),
+    /// It has another version than [`VERSION`].
+    Version(u32),
 }
 
 impl fmt::Display for Damage {
@@ -86,9 +88,10 @@ impl fmt::Display for Damage {
             Damage::TooLong { has, of } => write!(f, "it has {has} bytes, but was written with {of}"),
             Damage::Flipped(part) => write!(f, "{part} is not as it was written: its checksum is another"),
             Damage::Malformed(what) => write!(f, "its checksums are right, but {what}"),
-            Damage::Newer(version) => write!(
+            Damage::Version(version) => write!(
                 f,
-                "it has format version {version}, and this streamhost knows up to {VERSION}: use the newer streamhost that wrote it"
+                "it has format version {version}, and this streamhost reads {VERSION}: use the streamhost that wrote it, or start with \
+                 another `checkpoint`"
             ),
         }
     }
@@ -112,9 +115,11 @@ impl Writer {
         head.extend_from_slice(&file.number.to_le_bytes());
         head.extend_from_slice(&file.epoch.0.to_le_bytes());
         head.extend_from_slice(&file.groups.to_le_bytes());
-        // A name and a number of blocks that do not fit cannot come here: they would have taken 4 GiB of memory before.
-        head.extend_from_slice(&(file.operator.len() as u32).to_le_bytes());
-        head.extend_from_slice(file.operator.as_bytes());
+        // Names and a number of blocks that do not fit cannot come here: they would have taken 4 GiB of memory before.
+        for text in [file.operator, file.unique] {
+            head.extend_from_slice(&(text.len() as u32).to_le_bytes());
+            head.extend_from_slice(text.as_bytes());
+        }
         head.extend_from_slice(&(blocks as u32).to_le_bytes());
         let head_len = FRONT + head.len() + blocks * INDEXED + 4;
         let mut file = Vec::with_capacity(head_len + bytes);
@@ -170,6 +175,7 @@ impl<'a> StateFile<'a> {
             epoch: Epoch(head.u64()?),
             groups: head.u16()?,
             operator: head.text()?,
+            unique: head.text()?,
             blocks: Vec::new(),
         };
         for _ in 0..head.u32()? {
@@ -200,7 +206,7 @@ fn open(bytes: &[u8]) -> Result<(Cursor<'_>, Cursor<'_>), Damage> {
     match of.cmp(&(has as u64)) {
         Ordering::Greater => return Err(Damage::CutShort { has, of }),
         Ordering::Less => return Err(Damage::TooLong { has, of }),
-        Ordering::Equal if version > VERSION => return Err(Damage::Newer(version)),
+        Ordering::Equal if version != VERSION => return Err(Damage::Version(version)),
         Ordering::Equal => {}
     }
     let mut rest = Cursor(bytes);
@@ -265,7 +271,7 @@ impl<'a> Cursor<'a> {
     fn text(&mut self) -> Result<&'a str, Damage> {
         let len = self.u32()?;
         let text = self.take(len as usize)?;
-        str::from_utf8(text).map_err(|_| Damage::Malformed("its operator's name is no text"))
+        str::from_utf8(text).map_err(|_| Damage::Malformed("a name in it is no text"))
     }
 }
 
@@ -275,8 +281,14 @@ mod tests {
     use rand::{RngExt, SeedableRng, rngs::SmallRng};
 
     fn file() -> Vec<u8> {
-        let about =
-            StateFile { number: 3, epoch: Epoch(17), groups: 4, operator: "counts", blocks: Vec::new() };
+        let about = StateFile {
+            number: 3,
+            epoch: Epoch(17),
+            groups: 4,
+            operator: "counts",
+            unique: "5e1",
+            blocks: Vec::new(),
+        };
         let mut writer = Writer::new(&about, 2, 6);
         writer.block(1, BlockKind::Full, |out| {
             out.extend(b"full");
@@ -304,7 +316,8 @@ mod tests {
     fn a_file_is_read_as_it_was_written() {
         let bytes = file();
         let file = StateFile::parse(&bytes).unwrap();
-        assert_eq!((file.number, file.epoch, file.groups, file.operator), (3, Epoch(17), 4, "counts"));
+        assert_eq!((file.number, file.epoch, file.groups), (3, Epoch(17), 4));
+        assert_eq!((file.operator, file.unique), ("counts", "5e1"));
         let blocks: Vec<_> = file.blocks.iter().map(|b| (b.group, b.kind, b.records, b.bytes)).collect();
         let changes = BlockKind::Changes { after: Epoch(12) };
         assert_eq!(blocks, [(1, BlockKind::Full, 2, &b"full"[..]), (3, changes, 1, &b"ch"[..])]);
@@ -315,11 +328,11 @@ mod tests {
         let hex: String = file().iter().map(|byte| format!("{byte:02x}")).collect();
         // Front, head up to the index, two blocks' index, its checksum, blocks.
         let expected = [
-            "736873746174650a010000007e00000084000000000000003838e42a",
-            "03000000000000001100000000000000040006000000636f756e747302000000",
+            "736873746174650a02000000850000008b00000000000000d53a1dda",
+            "03000000000000001100000000000000040006000000636f756e74730300000035653102000000",
             "0100000000000000000000020000000000000004000000000000002af93ae2",
             "0300010c0000000000000001000000000000000200000000000000e03105ae",
-            "663653a1",
+            "72d52e61",
             "66756c6c6368",
         ];
         assert_eq!(hex, expected.concat());
@@ -346,11 +359,13 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_a_newer_version_or_with_something_after_it_says_so() {
-        let mut newer = file();
-        newer[8] = 2;
-        seal(&mut newer);
-        assert_eq!(StateFile::parse(&newer).unwrap_err(), Damage::Newer(2));
+    fn a_file_of_another_version_or_with_something_after_it_says_so() {
+        for version in [1, 3] {
+            let mut other = file();
+            other[8] = version;
+            seal(&mut other);
+            assert_eq!(StateFile::parse(&other).unwrap_err(), Damage::Version(version.into()));
+        }
         let long = [file(), b"more".to_vec()].concat();
         assert!(matches!(StateFile::parse(&long).unwrap_err(), Damage::TooLong { .. }));
     }

@@ -75,6 +75,9 @@ impl Expected<'_> {
         if file.epoch != self.file.epoch {
             return Err(Wrong::Epoch(file.epoch.0));
         }
+        if *file.unique != *self.file.unique {
+            return Err(Wrong::Unique(file.unique.to_owned()));
+        }
         let is_full = |group| file.blocks.iter().any(|b| b.group == group && b.kind == BlockKind::Full);
         match self.files.full_in(file.epoch).find(|group| !is_full(*group)) {
             Some(group) => Err(Wrong::NotFull(group)),
@@ -101,6 +104,7 @@ enum Wrong {
     Operator(String),
     Groups(u16, usize),
     Epoch(u64),
+    Unique(String),
     /// It should have the full content of this key group.
     NotFull(u16),
     /// Its block of this key group is not the one that comes next.
@@ -119,6 +123,11 @@ impl Wrong {
                 format!("it was written for {file} key groups, and this checkpoint has {asked}")
             }
             Wrong::Epoch(epoch) => format!("it was written by epoch {epoch}"),
+            Wrong::Unique(other) => {
+                format!(
+                    "it was written by another start, whose files have `{other}` in their names, so it was copied or moved there"
+                )
+            }
             Wrong::NotFull(group) => {
                 format!("it does not have the full content of key group {group}, as the commit record says")
             }
@@ -128,7 +137,7 @@ impl Wrong {
             Wrong::Records(group) => format!("its records of key group {group} are not whole"),
         };
         let (kind, remedy) = match self {
-            Wrong::Damaged(Damage::Newer(_)) => (Kind::Invalid, ""),
+            Wrong::Damaged(Damage::Version(_)) => (Kind::Invalid, ""),
             _ => (
                 Kind::Data,
                 "; restore the file from a copy, or go back to an epoch whose state is whole with `checkpoint reset`",
@@ -156,6 +165,7 @@ mod tests {
             epoch: Epoch(0),
             groups: 1,
             operator: "counts",
+            unique: "a",
             blocks: Vec::new(),
         };
         let mut writer = Writer::new(&about, 1, block.len());

@@ -162,6 +162,7 @@ impl StateTable {
             epoch: name.epoch,
             groups: self.groups.count() as u16,
             operator: &self.operator,
+            unique: &name.unique,
             blocks: Vec::new(),
         };
         let bytes: u64 = plan.iter().map(|p| p.bytes).sum();

@@ -1,5 +1,5 @@
 use crate::{
-    Batch, EpochContext, Error, Origin, OutputMode, Result, Table,
+    Batch, EpochContext, Error, Origin, OutputMode, Result, Table, Wanted,
     plan::{Dataflow, Input, NamedTable, Work},
     sql::{Catalog, Outputs, Planned, Sql},
 };
@@ -162,6 +162,24 @@ async fn a_version_is_held_until_it_is_refreshed() {
     assert_ne!(table.refresh().await.unwrap(), first);
     assert_eq!(joined(&flow, &[(Some(1), "a")]).await, ["new"]);
     assert_eq!(table.hold(&first).await.unwrap_err().report(), "table `t`: written to meanwhile");
+}
+
+#[test]
+fn only_those_columns_of_the_stream_are_asked_for_that_are_used() {
+    let table = Arc::new(NamedTable::new("t", Arc::new(Written::default())));
+    for (sql, used) in [
+        ("SELECT ta FROM s JOIN t ON sk = tk", vec![0]),
+        ("SELECT sa, ta FROM s LEFT JOIN t ON sk = tk", vec![0, 1]),
+        ("SELECT sk FROM s LEFT SEMI JOIN t ON sk = tk", vec![0]),
+        ("SELECT sk FROM s JOIN t ON sk = tk AND sa < ta", vec![0, 1]),
+        ("SELECT * FROM s JOIN t ON sk = tk", vec![0, 1]),
+    ] {
+        let flow = flow(sql, &table, OutputMode::Append).unwrap();
+        let Work::Stateless(step) = &flow.steps[0].work else { panic!("a join with a table has no state") };
+        let reads = step.reads(&[Wanted::All]);
+        let reads: Vec<usize> = (0..2).filter(|column| reads.has(*column)).collect();
+        assert_eq!(reads, used, "{sql}");
+    }
 }
 
 #[test]

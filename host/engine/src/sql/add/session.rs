@@ -40,7 +40,7 @@ impl Adding<'_> {
         }
         let schema = aggregate.schema.inner().clone();
         let watermark = schema.fields().get(place).is_some_and(|field| event_time::is_event_time(field));
-        accept(mode, watermark)?;
+        accept(mode, watermark, aggregate)?;
         let Rows { inputs, chain: before, .. } = self.rows(&aggregate.input, &[OutputMode::Append])?;
         let input = aggregate.input.schema();
         let (time, gap, of) = self.session(aggregate.group_expr.get(place), input)?;

@@ -58,6 +58,7 @@ impl Adding<'_> {
             keys: [keys, table_keys],
             null_safe: join.null_equality == NullEquality::NullEqualsNull,
             filter: self.condition(&join.filter.iter().collect::<Vec<_>>(), &pairs)?,
+            width: join.left.schema().fields().len(),
             pairs: Arc::new(pairs.as_arrow().clone()),
             schema: join.schema.inner().clone(),
             index: Mutex::default(),

@@ -12,7 +12,7 @@ use std::sync::{Arc, LazyLock};
 
 /// `array(…)`.
 pub(super) static ARRAY: LazyLock<Arc<ScalarUDF>> =
-    LazyLock::new(|| alike(datafusion_spark::function::array::array(), 0));
+    LazyLock::new(|| super::bounded::bounded(alike(datafusion_spark::function::array::array(), 0)));
 
 pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
     use datafusion_functions::core;

@@ -1,6 +1,7 @@
 //! `/`, `div` and `%` as Spark has them: a quotient of whole numbers is a double, and a division by zero is an error.
 
-use super::{alike::ARRAY, later, time};
+use super::{alike::ARRAY, later, lists, time};
+use crate::sql::expression::{text, with_casts};
 use arrow::{
     array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array},
     compute::kernels::{cmp, numeric},
@@ -9,7 +10,7 @@ use arrow::{
 use datafusion_common::{Result, ScalarValue, TableReference, exec_err, plan_err, utils::take_function_args};
 use datafusion_expr::{
     ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
-    planner::{ExprPlanner, PlannerResult, RawBinaryExpr, RawFieldAccessExpr},
+    planner::{ExprPlanner, PlannerResult, RawAggregateExpr, RawBinaryExpr, RawFieldAccessExpr},
 };
 use std::sync::{Arc, LazyLock};
 
@@ -32,6 +33,7 @@ impl ExprPlanner for SparkOperators {
             Ok(side.get_type(schema)?.is_numeric() || side.get_type(schema)?.is_null())
         };
         let expr = super::operands::alike(expr, schema)?;
+        let list = |side: &Expr| -> Result<bool> { Ok(matches!(side.get_type(schema)?, DataType::List(_))) };
         match expr.op {
             BinaryOperator::Divide if numbers(&expr.left)? && numbers(&expr.right)? => {
                 Ok(PlannerResult::Planned(DIVIDE.call(vec![expr.left, expr.right])))
@@ -53,6 +55,10 @@ impl ExprPlanner for SparkOperators {
                 Ok(shift(datafusion_spark::function::bitwise::shiftright(), expr))
             }
             BinaryOperator::Plus | BinaryOperator::Minus => later::planned(expr, schema),
+            // Beside an array, an array; an array and an element are left to whoever refuses them.
+            BinaryOperator::StringConcat if list(&expr.left)? == list(&expr.right)? => {
+                Ok(PlannerResult::Planned(lists::CONCAT.call(vec![expr.left, expr.right])))
+            }
             _ => Ok(PlannerResult::Original(expr)),
         }
     }
@@ -78,6 +84,17 @@ impl ExprPlanner for SparkOperators {
             of = super::access::type_of_named(&of, name);
         }
         Ok(PlannerResult::Planned(expr))
+    }
+
+    /// DataFusion's names of values leave casts out: two aggregates that differ in one alone would have one name.
+    fn plan_aggregate(&self, mut expr: RawAggregateExpr) -> Result<PlannerResult<RawAggregateExpr>> {
+        for of in expr.args.iter_mut().filter(|of| of.any_column_refs()) {
+            let exact = text(&with_casts(of));
+            if exact != text(of) {
+                *of = std::mem::take(of).alias(exact);
+            }
+        }
+        Ok(PlannerResult::Original(expr))
     }
 
     fn plan_make_map(&self, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {

@@ -73,7 +73,11 @@ impl ScalarUDFImpl for Function {
         let columns = args.args.iter().map(|arg| arg.to_array(rows)).collect::<Result<Vec<_>>>()?;
         let answer = (self.run)(&columns, &args.config_options)?;
         match constant {
-            true => Ok(ScalarValue::try_from_array(&answer, 0)?.into()),
+            true => {
+                let bytes = answer.to_data().get_slice_memory_size()?;
+                super::bounded::refuse(self.name(), bytes as u64, true)?;
+                Ok(ScalarValue::try_from_array(&answer, 0)?.into())
+            }
             false => Ok(answer.into()),
         }
     }

@@ -13,7 +13,16 @@ use datafusion_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
     type_coercion::binary::comparison_coercion,
 };
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+
+/// `concat(…)`, which `||` is too.
+pub(super) static CONCAT: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {
+    super::bounded::bounded(Arc::new(ScalarUDF::new_from_impl(OfLists {
+        name: "concat",
+        texts: datafusion_spark::function::string::concat(),
+        signature: Signature::user_defined(Volatility::Immutable),
+    })))
+});
 
 pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
     let list = |of: &[DataType]| of.first().cloned().unwrap_or(DataType::Null);
@@ -35,11 +44,7 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
             |of| of.first().map_or(DataType::Null, |of| array_of(of.clone())),
             |columns, _| sequence(columns),
         ),
-        Arc::new(ScalarUDF::new_from_impl(OfLists {
-            name: "concat",
-            texts: datafusion_spark::function::string::concat(),
-            signature: Signature::user_defined(Volatility::Immutable),
-        })),
+        CONCAT.clone(),
         Arc::new(ScalarUDF::new_from_impl(OfLists {
             name: REVERSE,
             texts: datafusion_functions::unicode::reverse(),
@@ -192,18 +197,16 @@ fn steps(of: &[DataType]) -> Option<Vec<DataType>> {
     (step.len() < 2).then(|| vec![of; ends.len() + step.len()])
 }
 
-/// More elements than any list could hold would be a mistake.
-const MOST: i64 = 100_000_000;
-
 fn sequence(columns: &[ArrayRef]) -> Result<ArrayRef> {
     let Some(first) = columns.first() else { return exec_err!("sequence(from, to)") };
     let of = first.data_type().clone();
     let columns = columns.iter().map(as_long).collect::<Result<Vec<_>>>()?;
     let mut rows = Vec::with_capacity(first.len());
+    let mut elements = 0;
     for row in 0..first.len() {
         let values: Option<Vec<i64>> =
             columns.iter().map(|column| column.is_valid(row).then(|| column.value(row))).collect();
-        rows.push(values.map(|values| numbers(&values)).transpose()?);
+        rows.push(values.map(|values| numbers(&values, &mut elements)).transpose()?);
     }
     let lengths = rows.iter().map(|row| row.as_ref().map_or(0, Vec::len));
     let offsets = OffsetBuffer::from_lengths(lengths);
@@ -225,14 +228,17 @@ fn as_long(column: &ArrayRef) -> Result<Int64Array> {
     })
 }
 
-fn numbers(of: &[i64]) -> Result<Vec<i64>> {
+/// One more sequence, beside so many elements of others.
+fn numbers(of: &[i64], elements: &mut u64) -> Result<Vec<i64>> {
     let [from, to, step @ ..] = of else { return exec_err!("sequence(from, to)") };
     let step = step.first().copied().unwrap_or(if from <= to { 1 } else { -1 });
     let wrong_way = step > 0 && from > to || step < 0 && from < to || step == 0 && from != to;
-    let count = if step == 0 { 0 } else { to.saturating_sub(*from) / step };
-    if wrong_way || count > MOST {
-        return exec_err!("sequence({from}, {to}, {step}) never ends, or is too long");
+    if wrong_way {
+        return exec_err!("sequence({from}, {to}, {step}) never ends");
     }
+    let count = if step == 0 { 0 } else { to.saturating_sub(*from) / step };
+    *elements = elements.saturating_add(count.unsigned_abs()).saturating_add(1);
+    super::bounded::refuse("sequence", elements.saturating_mul(8), false)?;
     Ok((0..=count).map(|n| from + n * step).collect())
 }
 

@@ -4,10 +4,12 @@ mod access;
 mod aggregates;
 mod alike;
 mod arithmetic;
+mod bounded;
 mod cast;
 mod checked;
 mod floats;
 mod function;
+mod implied;
 mod json;
 mod later;
 mod lists;
@@ -22,9 +24,11 @@ mod time;
 mod window;
 mod zone;
 
-pub(super) use self::{aggregates::functions as aggregates, arithmetic::as_decimal};
+pub(super) use self::{
+    aggregates::functions as aggregates, arithmetic::as_decimal, bounded::MOST as MOST_BYTES,
+};
 pub(crate) use self::{
-    cast::spark_cast,
+    cast::{CAST, spark_cast},
     checked::checked,
     now::EpochTime,
     time::plus_interval,
@@ -47,6 +51,7 @@ pub(super) fn scalars() -> HashMap<String, Arc<ScalarUDF>> {
             all.insert(name.to_lowercase(), function.clone());
         }
     }
+    all.values_mut().for_each(|function| *function = bounded::bounded(implied::implied(function.clone())));
     for (spark, theirs) in RENAMED {
         if let Some(function) = all.get(*theirs).cloned() {
             all.insert((*spark).to_owned(), function);

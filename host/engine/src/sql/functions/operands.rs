@@ -1,7 +1,7 @@
 //! What is done to the two sides of an operator when they are of different types, where Spark's rule is not DataFusion's.
 
 use super::arithmetic::DIVIDE;
-use crate::sql::common::common_type;
+use crate::sql::common::{beside_text, common_type};
 use arrow::datatypes::DataType;
 use datafusion_common::{DFSchema, Result, ScalarValue, plan_err};
 use datafusion_expr::{
@@ -49,16 +49,16 @@ fn is_comparison(op: &BinaryOperator) -> bool {
     matches!(op, Eq | NotEq | Lt | LtEq | Gt | GtEq | Spaceship)
 }
 
-/// A text beside a value of another type is what this is.
+/// A text beside a value of another type is what this is. There is no arithmetic of truths and times.
 fn as_other(text: Expr, of: &DataType, arithmetic: bool) -> Expr {
-    match of {
-        whole if whole.is_integer() => cast(text, DataType::Int64),
-        number if number.is_numeric() => cast(text, DataType::Float64),
-        DataType::Boolean | DataType::Timestamp(..) | DataType::Date32 if !arithmetic => {
-            cast(text, of.clone())
-        }
-        _ => text,
+    match beside_text(of).filter(|of| of.is_numeric() || takes_text(of) && !arithmetic) {
+        Some(of) => cast(text, of),
+        None => text,
     }
+}
+
+fn takes_text(of: &DataType) -> bool {
+    matches!(of, DataType::Boolean | DataType::Timestamp(..) | DataType::Date32)
 }
 
 fn as_time(side: Expr, of: &DataType, time: &DataType) -> Expr {

@@ -13,7 +13,7 @@ use arrow::{
 use datafusion_common::{Result, exec_datafusion_err, exec_err};
 use datafusion_expr::ScalarUDF;
 use regex::{Captures, Regex};
-use std::sync::Arc;
+use std::{cell::Cell, sync::Arc};
 
 pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
     let text = |_: &[DataType]| DataType::Utf8;
@@ -58,14 +58,33 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
             extract_all,
         ),
         function("regexp_replace(text, pattern, with)", three, text, |columns, _| {
+            let bytes = Cell::new(0);
             let rows = each(columns, |text, regex, row| {
                 let Some(with) = columns.get(2).filter(|with| with.is_valid(row)) else { return Ok(None) };
                 let with = replacement(with.as_string::<i32>().value(row));
-                Ok(Some(regex.replace_all(text, with.as_str()).into_owned()))
+                replaced(text, regex, &with, &bytes).map(Some)
             })?;
             Ok(Arc::new(rows.into_iter().collect::<StringArray>()))
         }),
     ]
+}
+
+/// The text with other parts in the place of those that match. What it takes is added to `bytes`, which has a bound.
+fn replaced(text: &str, regex: &Regex, with: &str, bytes: &Cell<u64>) -> Result<String> {
+    let mut out = String::new();
+    let mut from = 0;
+    let refuse = |out: &str| super::bounded::refuse("regexp_replace", bytes.get() + out.len() as u64, false);
+    for found in regex.captures_iter(text) {
+        let whole = found.get_match();
+        out.push_str(text.get(from..whole.start()).unwrap_or_default());
+        found.expand(with, &mut out);
+        from = whole.end();
+        refuse(&out)?;
+    }
+    out.push_str(text.get(from..).unwrap_or_default());
+    refuse(&out)?;
+    bytes.set(bytes.get() + out.len() as u64);
+    Ok(out)
 }
 
 fn two(of: &[DataType]) -> Option<Vec<DataType>> {

@@ -67,6 +67,9 @@ pub(super) fn as_call(expr: &mut Expr) {
         Expr::UnaryOp { op: UnaryOperator::BitwiseNot, expr: of } => {
             function("bitwise_not", vec![of.as_ref().clone()])
         }
+        Expr::UnaryOp { op: UnaryOperator::Minus, expr: of } => {
+            function("negative", vec![of.as_ref().clone()])
+        }
         _ => return,
     };
 }

@@ -1,25 +1,30 @@
 //! `avg`, whose last digit of a decimal is rounded half up.
 
 use super::sum::decimals;
+use crate::sql::functions::implied::numbers;
 use arrow::{
     array::{Array, ArrayRef, AsArray, BooleanArray, Decimal128Array, Int64Array},
     datatypes::{DECIMAL128_MAX_PRECISION, DataType, Decimal128Type, Field, FieldRef, Int64Type, i256},
 };
 use datafusion_common::{Result, exec_err};
 use datafusion_expr::{
-    Accumulator, AggregateUDF, AggregateUDFImpl, EmitTo, GroupsAccumulator, Signature,
+    Accumulator, AggregateUDF, AggregateUDFImpl, EmitTo, GroupsAccumulator, Signature, Volatility,
     function::{AccumulatorArgs, StateFieldsArgs},
 };
 use datafusion_functions_aggregate::average::Avg;
 use std::sync::Arc;
 
 pub(super) fn function() -> Arc<AggregateUDF> {
-    Arc::new(AggregateUDF::new_from_impl(Average(Avg::new())))
+    let signature = Signature::user_defined(Volatility::Immutable);
+    Arc::new(AggregateUDF::new_from_impl(Average { inner: Avg::new(), signature }))
 }
 
 /// DataFusion's `avg`, but of decimals: it cuts their last digit off.
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct Average(Avg);
+struct Average {
+    inner: Avg,
+    signature: Signature,
+}
 
 impl AggregateUDFImpl for Average {
     fn name(&self) -> &str {
@@ -27,19 +32,23 @@ impl AggregateUDFImpl for Average {
     }
 
     fn aliases(&self) -> &[String] {
-        self.0.aliases()
+        self.inner.aliases()
     }
 
     fn signature(&self) -> &Signature {
-        self.0.signature()
+        &self.signature
+    }
+
+    fn coerce_types(&self, of: &[DataType]) -> Result<Vec<DataType>> {
+        numbers(of, &AggregateUDF::new_from_impl(Avg::new()))
     }
 
     fn return_type(&self, of: &[DataType]) -> Result<DataType> {
-        self.0.return_type(of)
+        self.inner.return_type(of)
     }
 
     fn accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
-        self.0.accumulator(args)
+        self.inner.accumulator(args)
     }
 
     fn state_fields(&self, args: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
@@ -48,12 +57,12 @@ impl AggregateUDFImpl for Average {
                 let count = Field::new("count", DataType::Int64, true);
                 Ok(vec![Arc::new(count), Arc::new(Field::new("sum", sum, true))])
             }
-            _ => self.0.state_fields(args),
+            _ => self.inner.state_fields(args),
         }
     }
 
     fn groups_accumulator_supported(&self, args: AccumulatorArgs<'_>) -> bool {
-        self.0.groups_accumulator_supported(args)
+        self.inner.groups_accumulator_supported(args)
     }
 
     fn create_groups_accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn GroupsAccumulator>> {
@@ -66,7 +75,7 @@ impl AggregateUDFImpl for Average {
                 scale: *mean_scale,
                 more_digits: mean_scale.abs_diff(scale),
             })),
-            _ => self.0.create_groups_accumulator(args),
+            _ => self.inner.create_groups_accumulator(args),
         }
     }
 }

@@ -1,12 +1,13 @@
 //! `sum`, whose answer is never another number than the sum: one that its type cannot hold is an error.
 
+use crate::sql::functions::implied::numbers;
 use arrow::{
     array::{ArrayRef, BooleanArray},
     datatypes::{ArrowPrimitiveType, DataType, Decimal128Type, FieldRef, Int64Type},
 };
 use datafusion_common::{Result, exec_err};
 use datafusion_expr::{
-    Accumulator, AggregateUDF, AggregateUDFImpl, EmitTo, GroupsAccumulator, Signature,
+    Accumulator, AggregateUDF, AggregateUDFImpl, EmitTo, GroupsAccumulator, Signature, Volatility,
     function::{AccumulatorArgs, StateFieldsArgs},
 };
 use datafusion_functions_aggregate::sum::Sum;
@@ -17,12 +18,16 @@ use std::sync::{
 };
 
 pub(super) fn function() -> Arc<AggregateUDF> {
-    Arc::new(AggregateUDF::new_from_impl(CheckedSum(Sum::new())))
+    let signature = Signature::user_defined(Volatility::Immutable);
+    Arc::new(AggregateUDF::new_from_impl(CheckedSum { inner: Sum::new(), signature }))
 }
 
 /// DataFusion's `sum`, but for sums of whole numbers and decimals: those wrap around there.
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct CheckedSum(Sum);
+struct CheckedSum {
+    inner: Sum,
+    signature: Signature,
+}
 
 impl AggregateUDFImpl for CheckedSum {
     fn name(&self) -> &str {
@@ -30,23 +35,27 @@ impl AggregateUDFImpl for CheckedSum {
     }
 
     fn signature(&self) -> &Signature {
-        self.0.signature()
+        &self.signature
+    }
+
+    fn coerce_types(&self, of: &[DataType]) -> Result<Vec<DataType>> {
+        numbers(of, &AggregateUDF::new_from_impl(Sum::new()))
     }
 
     fn return_type(&self, of: &[DataType]) -> Result<DataType> {
-        self.0.return_type(of)
+        self.inner.return_type(of)
     }
 
     fn accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
-        self.0.accumulator(args)
+        self.inner.accumulator(args)
     }
 
     fn state_fields(&self, args: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
-        self.0.state_fields(args)
+        self.inner.state_fields(args)
     }
 
     fn groups_accumulator_supported(&self, args: AccumulatorArgs<'_>) -> bool {
-        self.0.groups_accumulator_supported(args)
+        self.inner.groups_accumulator_supported(args)
     }
 
     fn create_groups_accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn GroupsAccumulator>> {
@@ -59,7 +68,7 @@ impl AggregateUDFImpl for CheckedSum {
                     move |a: i128, b: i128| a.checked_add(b).filter(|sum| -limit < *sum && *sum < limit);
                 Ok(checked::<Decimal128Type>(of, add))
             }
-            _ => self.0.create_groups_accumulator(args),
+            _ => self.inner.create_groups_accumulator(args),
         }
     }
 }

@@ -76,6 +76,9 @@ fn is_ours(from: &DataType, to: &DataType) -> bool {
     }
 }
 
+/// The name of the function that a cast becomes, which nobody can write.
+pub(crate) const CAST: &str = "cast";
+
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Cast {
     to: DataType,
@@ -85,7 +88,7 @@ struct Cast {
 
 impl ScalarUDFImpl for Cast {
     fn name(&self) -> &str {
-        "cast"
+        CAST
     }
 
     fn signature(&self) -> &Signature {
