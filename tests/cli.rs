@@ -159,7 +159,9 @@ fn every_ready_made_plugin_is_small_and_its_fixtures_pass_on_its_component() {
         let out = ok(&folder, ["test", "."]);
         assert!(out.ends_with(" 0 failed\n"), "{out}");
         let size = fs::metadata(folder.join(format!("{name}.wasm"))).unwrap().len();
-        assert!(size <= 1_500_000, "{name} has {size} bytes");
+        // It compares values of any type, and each type is code.
+        let most = if name == "upsert-latest" { 2_000_000 } else { 1_500_000 };
+        assert!(size <= most, "{name} has {size} bytes");
     }
 }
 

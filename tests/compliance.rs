@@ -122,7 +122,11 @@ fn sink<'a>(kind: &'a str, folder: &'a Path, test: &'a str) -> End<'a, ()> {
             lines.flat_map(|text| text.lines().map(of_json).collect::<Vec<_>>()).collect()
         }
         "parquet" => plain(&folder.join("out"), kind).iter().flat_map(|file| of_parquet(file)).collect(),
-        "kafka" => kafka().values(&format!("{test}-out")).iter().map(|line| of_json(line)).collect(),
+        "kafka" => kafka()
+            .read(&format!("{test}-out"))
+            .iter()
+            .map(|of| of_json(of.value.as_ref().unwrap()))
+            .collect(),
         "delta" => delta::read(folder.join("out")).iter().map(|line| of_json(line)).collect(),
         _ => {
             let cells = |row: &String| {

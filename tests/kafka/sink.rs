@@ -28,6 +28,7 @@ fn sink(settings: &str) -> Arc<dyn Sink> {
     kafka::sink(settings, options(false)).unwrap()
 }
 
+/// Each test has a query of its own: a newer host of the same query would fence the older.
 fn begin(query: &str, epoch: u64, schema: SchemaRef) -> Begin {
     Begin { partitions: 2, ..Begin::of(query, "out", epoch, schema) }
 }
@@ -78,13 +79,13 @@ async fn an_epoch_is_stored_once_whoever_writes_it_again() {
 #[tokio::test]
 async fn what_an_abandoned_epoch_wrote_is_never_seen() {
     let topic = kafka().topic("abandoned", 1);
-    let sink = opened(&format!("topic = \"{topic}\""), "q").await;
-    let abandoned = writer(&*sink, "q", 0, rows([0]).schema()).await.unwrap();
+    let sink = opened(&format!("topic = \"{topic}\""), "q-2").await;
+    let abandoned = writer(&*sink, "q-2", 0, rows([0]).schema()).await.unwrap();
     abandoned.write(Partition(0), rows(0..1000)).await.unwrap();
     drop(abandoned);
-    assert!(store(&*sink, "q", 0, rows([7])).await);
+    assert!(store(&*sink, "q-2", 0, rows([7])).await);
     assert_eq!(kafka().values(topic), ["{\"n\":7}"]);
-    let left = writer(&*sink, "q", 1, rows([0]).schema()).await.unwrap();
+    let left = writer(&*sink, "q-2", 1, rows([0]).schema()).await.unwrap();
     left.write(Partition(0), rows(0..1000)).await.unwrap();
     drop((left, sink));
     assert_eq!(kafka().values(topic), ["{\"n\":7}"], "nobody waits for a transaction that was left");
@@ -93,21 +94,21 @@ async fn what_an_abandoned_epoch_wrote_is_never_seen() {
 #[tokio::test]
 async fn an_epoch_without_rows_is_marked_too() {
     let topic = kafka().topic("empty", 1);
-    let sink = opened(&format!("topic = \"{topic}\""), "q").await;
-    let empty = writer(&*sink, "q", 0, rows([]).schema()).await.unwrap();
+    let sink = opened(&format!("topic = \"{topic}\""), "q-3").await;
+    let empty = writer(&*sink, "q-3", 0, rows([]).schema()).await.unwrap();
     assert_eq!(empty.commit().await.unwrap(), Token(json!({ "epoch": 0 })));
-    assert!(!store(&*opened(&format!("topic = \"{topic}\""), "q").await, "q", 0, rows([1])).await);
+    assert!(!store(&*opened(&format!("topic = \"{topic}\""), "q-3").await, "q-3", 0, rows([1])).await);
 }
 
 #[tokio::test]
 async fn of_two_hosts_the_one_that_started_last_can_commit() {
     let topic = kafka().topic("fenced", 1);
     let settings = format!("topic = \"{topic}\"");
-    let old = opened(&settings, "q").await;
-    let of_old = writer(&*old, "q", 0, rows([]).schema()).await.unwrap();
+    let old = opened(&settings, "q-4").await;
+    let of_old = writer(&*old, "q-4", 0, rows([]).schema()).await.unwrap();
     of_old.write(Partition(0), rows(0..5)).await.unwrap();
-    let new = opened(&settings, "q").await;
-    assert!(store(&*new, "q", 0, rows(5..10)).await);
+    let new = opened(&settings, "q-4").await;
+    assert!(store(&*new, "q-4", 0, rows(5..10)).await);
     let refused = match of_old.write(Partition(0), rows(0..5)).await {
         Err(error) => error,
         Ok(()) => of_old.commit().await.unwrap_err(),
@@ -120,17 +121,17 @@ async fn of_two_hosts_the_one_that_started_last_can_commit() {
 async fn a_lost_mark_ends_a_query_that_had_one_and_no_other() {
     let topic = kafka().topic("lost-mark", 1);
     let settings = format!("topic = \"{topic}\"");
-    assert!(store(&*opened(&settings, "q").await, "q", 0, rows([1])).await);
-    kafka().forget_group("q-out");
+    assert!(store(&*opened(&settings, "q-5").await, "q-5", 0, rows([1])).await);
+    kafka().forget_group("q-5-out");
     let sink = sink(&settings);
     sink.recall(&Token(json!({ "epoch": 0 })));
-    sink.open(&QueryId("q".into()), "out").await.unwrap();
-    let error = sink.begin(&begin("q", 1, rows([]).schema())).await.err().unwrap();
+    sink.open(&QueryId("q-5".into()), "out").await.unwrap();
+    let error = sink.begin(&begin("q-5", 1, rows([]).schema())).await.err().unwrap();
     assert_eq!(error.kind(), Kind::Invalid);
     assert!(error.report().contains("missing-mark = \"write\""), "{}", error.report());
     let told = self::sink(&format!("{settings}\nmissing-mark = \"write\""));
     told.recall(&Token(json!({ "epoch": 0 })));
-    assert!(store(&*told, "q", 1, rows([2])).await);
+    assert!(store(&*told, "q-5", 1, rows([2])).await);
     // Nothing was ever stored: there is no mark to be missed.
     assert!(store(&*opened(&settings, "fresh").await, "fresh", 0, rows([3])).await);
 }
@@ -149,7 +150,7 @@ async fn key_topic_partition_and_headers_come_from_columns_and_leave_the_value()
     let settings = format!(
         "topic = \"{a}\"\ntopic-from-column = \"t\"\nkey-from-column = \"k\"\npartition-from-column = \"p\"\njson = {{ ignore-null-fields = false }}"
     );
-    assert!(store(&*opened(&settings, "q").await, "q", 0, rows).await);
+    assert!(store(&*opened(&settings, "q-6").await, "q-6", 0, rows).await);
     let read = |topic| {
         let records = kafka().read(topic).into_iter();
         records.map(|r| (r.partition, r.key.unwrap_or_default(), r.value.unwrap())).collect::<Vec<_>>()
@@ -167,14 +168,14 @@ async fn string_and_raw_write_the_one_column_that_is_left_and_null_is_no_value()
     let text: ArrayRef = Arc::new(StringArray::from(vec![Some("hi"), None]));
     let strings = RecordBatch::try_from_iter([("v", text)]).unwrap();
     let settings = format!("topic = \"{topic}\"\nvalue = \"string\"\ndelivery = \"at-least-once\"");
-    let sink = opened(&settings, "q").await;
+    let sink = opened(&settings, "q-7").await;
     assert_eq!(sink.accepts(OutputMode::Append, &strings.schema()).unwrap(), Guarantee::AtLeastOnce);
-    assert!(store(&*sink, "q", 0, strings.clone()).await);
-    assert!(store(&*sink, "q", 0, strings).await, "at least once");
+    assert!(store(&*sink, "q-7", 0, strings.clone()).await);
+    assert!(store(&*sink, "q-7", 0, strings).await, "at least once");
     let bytes: ArrayRef = Arc::new(BinaryArray::from_vec(vec![b"raw"]));
     let raw = RecordBatch::try_from_iter([("v", bytes)]).unwrap();
     let settings = format!("topic = \"{topic}\"\nvalue = \"raw\"\ndelivery = \"at-least-once\"");
-    assert!(store(&*opened(&settings, "q").await, "q", 0, raw).await);
+    assert!(store(&*opened(&settings, "q-7").await, "q-7", 0, raw).await);
     let values: Vec<Option<String>> = kafka().read(topic).into_iter().map(|r| r.value).collect();
     let hi = || Some("hi".to_owned());
     assert_eq!(values, [hi(), None, hi(), None, Some("raw".to_owned())]);
