@@ -6,7 +6,7 @@ export AZURITE_PORT="${AZURITE_PORT:-10000}"
 version=3.37.0
 
 fetch() {
-  need npm "apt-get install npm"
+  need npm npm
   npm install --silent --no-audit --no-fund --omit=dev --ignore-scripts --prefix "$1" "azurite@$version"
 }
 
@@ -26,7 +26,7 @@ container() {
   '
 }
 
-need node "apt-get install nodejs"
+need node nodejs
 app="$(once "azurite-$version" fetch)"
 choose_data
 serve container node "$app/node_modules/azurite/dist/src/blob/main.js" --blobHost 127.0.0.1 --blobPort "$AZURITE_PORT" \

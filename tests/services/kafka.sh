@@ -15,13 +15,13 @@ here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 port="${KAFKA_PORT:-9092}"
 
 fetch_jars() {
-  need mvn "apt-get install maven"
+  need mvn maven
   mvn -q -B -f "$here/kafka/pom.xml" org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies \
     -DincludeScope=runtime -DoutputDirectory="$1"
 }
 
 
-need java "apt-get install openjdk-17-jre-headless"
+need java openjdk-17-jre-headless
 jars="$(once kafka-4.3.1 fetch_jars)"
 
 if [ "${1:-}" = tool ]; then
@@ -31,7 +31,7 @@ fi
 
 # A certificate authority, and a certificate of the server that it has signed; the server's key and certificate in one file.
 certificates() {
-  need openssl "apt-get install openssl"
+  need openssl openssl
   openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj "/CN=streamhost tests" -keyout "$data/ca.key" -out "$data/ca.pem"
   openssl req -newkey rsa:2048 -nodes -subj "/CN=localhost" -keyout "$data/server.key" -out "$data/server.csr"
   openssl x509 -req -in "$data/server.csr" -CA "$data/ca.pem" -CAkey "$data/ca.key" -CAcreateserial -days 30 \

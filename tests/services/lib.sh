@@ -11,23 +11,22 @@ fail() {
   exit 1
 }
 
-# need COMMAND INSTALL: ends with the command that installs COMMAND if it is not there.
-need() {
-  command -v "$1" >/dev/null || fail "$1 is not installed; install it, for example with: $2"
-}
-
-# packages COMMAND PACKAGE: sees to it that COMMAND is there, from the system's packages if this user may install them.
-packages() {
-  if command -v "$1" >/dev/null; then return; fi
+# install PACKAGE: from the system's packages, if this user may install them.
+install() {
   if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
     mkdir -p "$cache"
     (
       flock 9
       apt-get update -qq
-      DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$2"
+      DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$1"
     ) 9>"$cache/apt.lock" >&2 || true
   fi
-  [ "$1" = postgres ] || need "$1" "apt-get install $2"
+}
+
+# need COMMAND PACKAGE: sees to it that COMMAND is there, or ends with how to install it.
+need() {
+  command -v "$1" >/dev/null || install "$2"
+  command -v "$1" >/dev/null || fail "$1 is not installed; install it, for example with: apt-get install $2"
 }
 
 # once NAME FUNCTION: prints the folder $cache/NAME, filled by `FUNCTION folder` unless that was done before. Two runs at a time

@@ -3,8 +3,8 @@
 # streamhost may do everything in a database of the same name.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 port="${MYSQL_PORT:-3306}"
-packages mariadb-install-db mariadb-server-core
-packages mariadb mariadb-client-core
+need mariadb-install-db mariadb-server-core
+need mariadb mariadb-client-core
 
 choose_data
 if [ ! -e "$data/made" ]; then

@@ -11,7 +11,7 @@ find_bin() {
   done
   echo "$found"
 }
-if [ -z "$(find_bin)" ]; then packages postgres postgresql; fi
+if [ -z "$(find_bin)" ]; then install postgresql; fi
 bin="$(find_bin)"
 [ -x "$bin/initdb" ] || fail "PostgreSQL is not installed; install it, for example with: apt-get install postgresql"
 

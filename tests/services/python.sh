@@ -3,7 +3,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 install() {
-  need python3 "apt-get install python3-venv"
+  need python3 python3-venv
   python3 -m venv "$1"
   "$1/bin/python" -m pip install --quiet --disable-pip-version-check deltalake==1.6.6 pyarrow==26.0.1
 }

@@ -7,15 +7,15 @@ port="${REGISTRY_PORT:-8081}"
 version=2.6.13.Final
 
 fetch_registry() {
-  need mvn "apt-get install maven"
+  need mvn maven
   mvn -q -B org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy -Dmdep.useBaseVersion=true \
     -Dartifact="io.apicurio:apicurio-registry-app:$version:tar.gz:all" -DoutputDirectory="$1"
   tar -xzf "$1"/*.tar.gz -C "$1"
   rm "$1"/*.tar.gz
 }
 
-need java "apt-get install openjdk-17-jre-headless"
-need curl "apt-get install curl"
+need java openjdk-17-jre-headless
+need curl curl
 app="$(once "registry-$version" fetch_registry)"
 choose_data
 answers() { curl -fsS -m 2 "http://127.0.0.1:$port/apis/ccompat/v7/subjects"; }

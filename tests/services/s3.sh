@@ -6,11 +6,11 @@ port="${S3_PORT:-9900}"
 version=v1.8.0
 
 build() {
-  need go "apt-get install golang-go"
+  need go golang-go
   GOBIN="$1" go install "github.com/versity/versitygw/cmd/versitygw@$version"
 }
 
-need curl "apt-get install curl"
+need curl curl
 bin="$(once "versitygw-$version" build)"
 choose_data
 mkdir -p "$data/objects/test"

@@ -5,7 +5,7 @@ port="${TOXIPROXY_PORT:-8474}"
 version=v2.5.0
 
 build() {
-  need go "apt-get install golang-go"
+  need go golang-go
   GOBIN="$1" go install "github.com/Shopify/toxiproxy/v2/cmd/server@$version"
 }
 

@@ -42,6 +42,7 @@ type Done = Result<(), String>;
 /// The plugins' own tests first: the host's tests run the plugins.
 fn test(args: &[String], environment: &[(&str, &str)]) -> Done {
     wasm_target()?;
+    system_packages()?;
     run(cargo(&plugins(), &["test", "--workspace", "--quiet"]))?;
     let mut host = cargo(&root(), &["test", "--workspace"]);
     host.args(args).envs(environment.iter().copied());
@@ -51,6 +52,7 @@ fn test(args: &[String], environment: &[(&str, &str)]) -> Done {
 /// Guests twice: tests are compiled for this machine, and what only a component has, for Wasm.
 fn lint() -> Done {
     wasm_target()?;
+    system_packages()?;
     let guests = ["replace", "split"].map(|name| root().join("tests/guests").join(name));
     for workspace in [root(), plugins()].into_iter().chain(guests) {
         run(cargo(&workspace, &["fmt", "--all", "--check"]))?;
@@ -90,6 +92,13 @@ fn conformance(args: &[String]) -> Done {
     let mut run_all = cargo(&root(), &["run", "--quiet", "--package", "tests", "--bin", "conformance", "--"]);
     run_all.args(args);
     run(run_all)
+}
+
+/// The connectors to servers are built with a library of the system.
+fn system_packages() -> Done {
+    let mut script = Command::new("bash");
+    script.arg(root().join("tests/services/build.sh"));
+    run(script)
 }
 
 /// Plugins are built for a target that a fresh toolchain may not have.

@@ -30,7 +30,7 @@ pub(crate) enum Disk {
 pub(crate) enum Opened {
     Here(File),
     #[cfg(feature = "object-store")]
-    Store(ObjectFile),
+    Store(Box<ObjectFile>),
 }
 
 impl Disk {
@@ -39,7 +39,7 @@ impl Disk {
         match self {
             Disk::Here => File::open(full).map(Opened::Here),
             #[cfg(feature = "object-store")]
-            Disk::Store(root) => ObjectFile::open(root, _path).map(Opened::Store),
+            Disk::Store(root) => ObjectFile::open(root, _path).map(|file| Opened::Store(Box::new(file))),
         }
     }
 
@@ -84,7 +84,7 @@ impl Opened {
         match self {
             Opened::Here(file) => file.try_clone().map(Opened::Here),
             #[cfg(feature = "object-store")]
-            Opened::Store(file) => Ok(Opened::Store(file.again())),
+            Opened::Store(file) => Ok(Opened::Store(Box::new(file.again()))),
         }
     }
 }
@@ -94,7 +94,7 @@ impl Read for &Opened {
         match self {
             Opened::Here(file) => (&mut &*file).read(out),
             #[cfg(feature = "object-store")]
-            Opened::Store(file) => (&mut &*file).read(out),
+            Opened::Store(file) => (&mut &**file).read(out),
         }
     }
 }
@@ -104,7 +104,7 @@ impl Seek for &Opened {
         match self {
             Opened::Here(file) => (&mut &*file).seek(to),
             #[cfg(feature = "object-store")]
-            Opened::Store(file) => (&mut &*file).seek(to),
+            Opened::Store(file) => (&mut &**file).seek(to),
         }
     }
 }

@@ -139,7 +139,7 @@ impl Encoding {
             let writer = parquet_encode::writer(schema, codec, out)?;
             return Ok(FileEncoder(Parts::Parquet(Box::new(writer))));
         }
-        let out = Compressor::new(codec, out).map_err(write_failed)?;
+        let out = Box::new(Compressor::new(codec, out).map_err(write_failed)?);
         Ok(FileEncoder(Parts::Rows { rows: self.rows(zone)?, buffer: Vec::new(), out }))
     }
 }
@@ -148,7 +148,7 @@ impl Encoding {
 pub struct FileEncoder<W: Write + Send>(Parts<W>);
 
 enum Parts<W: Write + Send> {
-    Rows { rows: Box<dyn EncodeRows>, buffer: Vec<u8>, out: Compressor<W> },
+    Rows { rows: Box<dyn EncodeRows>, buffer: Vec<u8>, out: Box<Compressor<W>> },
     Parquet(Box<ArrowWriter<W>>),
 }
 

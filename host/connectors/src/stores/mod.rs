@@ -33,7 +33,14 @@ use std::{
 pub struct Environment {
     variables: Arc<dyn Fn(&str) -> Option<String> + Send + Sync>,
     /// For what is kept below an address: values that come before those of the environment.
-    stores: Arc<Vec<(String, BTreeMap<String, Secret>)>>,
+    stores: Arc<Vec<Store>>,
+}
+
+/// Values for what is kept below an address.
+#[derive(Clone)]
+struct Store {
+    address: String,
+    values: BTreeMap<String, Secret>,
 }
 
 impl Environment {
@@ -54,20 +61,20 @@ impl Environment {
             let known = settings(address).join(", ");
             return Err(Error::invalid(format!("there is no option `{unknown}`; there are: {known}")));
         }
-        Arc::make_mut(&mut self.stores).push((address.trim_end_matches('/').to_owned(), values));
+        let address = address.trim_end_matches('/').to_owned();
+        Arc::make_mut(&mut self.stores).push(Store { address, values });
         Ok(self)
     }
 
     /// What is set for an address: by the nearest store above it, else by the environment.
     #[cfg(feature = "object-store")]
     pub(crate) fn at(&self, address: &str) -> Environment {
-        let below = |store: &str| {
-            address.strip_prefix(store).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        let below = |store: &&Store| {
+            let rest = address.strip_prefix(&*store.address);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
-        let above = self.stores.iter().filter(|(store, _)| below(store));
-        let Some((_, values)) = above.max_by_key(|(store, _)| store.len()).cloned() else {
-            return self.clone();
-        };
+        let above = self.stores.iter().filter(below).max_by_key(|store| store.address.len());
+        let Some(Store { values, .. }) = above.cloned() else { return self.clone() };
         let variables = self.variables.clone();
         Environment::new(move |name| match values.get(name) {
             Some(value) => Some(value.expose().to_owned()),

@@ -10,7 +10,7 @@ use arrow::{
 };
 use engine::{Kind, Result, ResultExt};
 use jiff::{
-    Span, Timestamp,
+    SignedDuration, Span, Timestamp,
     civil::{self, DateTime},
     tz::{Offset, TimeZone},
 };
@@ -188,11 +188,20 @@ fn timestamps<'a>(column: &'a dyn Array, zoned: bool, style: &Style) -> Cell<'a>
 
 /// A point in time; one without a zone is shown as it stands. Outside the years −9999 to 9999: its microseconds.
 fn timestamp(micros: i64, zoned: bool, style: &Style, out: &mut String) {
-    let Ok(instant) = Timestamp::from_microsecond(micros) else {
-        return out.push_str(&micros.to_string());
+    let offset_at = |instant| if zoned { style.zone.to_offset(instant) } else { Offset::UTC };
+    let (at, offset) = match Timestamp::from_microsecond(micros) {
+        Ok(instant) => (offset_at(instant).to_datetime(instant), offset_at(instant)),
+        // A `Timestamp` ends some hours before the year 9999 does, and the end of that year often stands for never.
+        Err(_) => {
+            let offset = offset_at(if micros > 0 { Timestamp::MAX } else { Timestamp::MIN });
+            let since =
+                SignedDuration::from_micros(micros) + SignedDuration::from_secs(offset.seconds().into());
+            match civil::datetime(1970, 1, 1, 0, 0, 0, 0).checked_add(since) {
+                Ok(at) => (at, offset),
+                Err(_) => return out.push_str(&micros.to_string()),
+            }
+        }
     };
-    let offset = if zoned { style.zone.to_offset(instant) } else { Offset::UTC };
-    let at = offset.to_datetime(instant);
     push_date(at, out);
     out.push(if style.iso { 'T' } else { ' ' });
     push_time(at, out);
@@ -305,8 +314,15 @@ mod tests {
 
     #[test]
     fn times_are_shown_plain_or_as_iso_8601() {
-        let micros =
-            vec![0, 1_735_689_600_000_000, 1_735_689_600_120_000, 1_735_689_600_000_001, -1, i64::MAX];
+        let micros = vec![
+            0,
+            1_735_689_600_000_000,
+            1_735_689_600_120_000,
+            1_735_689_600_000_001,
+            -1,
+            253_402_300_799_999_999,
+            i64::MAX,
+        ];
         let naive = TimestampMicrosecondArray::from(micros.clone());
         let utc = TimestampMicrosecondArray::from(micros).with_timezone("UTC");
         let plain = [
@@ -315,6 +331,7 @@ mod tests {
             "2025-01-01 00:00:00.12",
             "2025-01-01 00:00:00.000001",
             "1969-12-31 23:59:59.999999",
+            "9999-12-31 23:59:59.999999",
             "9223372036854775807",
         ];
         assert_eq!(shown(utc.clone(), false), plain);
