@@ -16,7 +16,7 @@ const ROWS: u64 = 60;
 fn input(folder: &Path) {
     for file in 0..EPOCHS {
         let row = |n: u64| {
-            let (id, year) = (file * ROWS + n, if n % 3 == 0 { 2024 } else { 2025 });
+            let (id, year) = (file * ROWS + n, if n.is_multiple_of(3) { 2024 } else { 2025 });
             format!("{{\"id\":{id},\"at\":\"{year}-03-{:02}T12:00:00Z\"}}\n", 1 + n % 28)
         };
         write(folder.join(format!("in/{file:03}.json")), (0..ROWS).map(row).collect::<String>());
@@ -75,7 +75,7 @@ fn rows(folder: &Path) -> Vec<serde_json::Value> {
 
 /// What the outputs have to hold in the end.
 fn expected() -> [BTreeSet<u64>; 2] {
-    let of = |old: bool| (0..EPOCHS * ROWS).filter(|id| (id % ROWS % 3 == 0) == old).collect();
+    let of = |old: bool| (0..EPOCHS * ROWS).filter(|id| (id % ROWS).is_multiple_of(3) == old).collect();
     [of(false), of(true)]
 }
 

@@ -220,7 +220,7 @@ async fn a_range_is_read_again_with_the_same_rows_in_the_same_batches() {
         for batch in &first {
             let at = batch.origin.position(batch.len() - 1);
             let last: serde_json::Value =
-                serde_json::from_str(lines(&[batch.clone()]).last().unwrap()).unwrap();
+                serde_json::from_str(lines(std::slice::from_ref(batch)).last().unwrap()).unwrap();
             assert_eq!(at.of.as_deref(), Some(&*format!("{topic}/{}", last["partition"])));
             assert_eq!(Some(at.first), last["offset"].as_u64());
         }

@@ -93,7 +93,7 @@ impl Secrets<'_> {
             false => e,
         };
         let resolved = settings.resolved(|value| self.resolve(value)).map_err(of)?;
-        Ok(ConnectionSettings { url: self.from_folder(resolved.url), ..resolved })
+        Ok(ConnectionSettings { url: self.in_folder(resolved.url), ..resolved })
     }
 
     /// The environment, and the options of those connections that are object stores: the credentials for what is kept there.
@@ -117,7 +117,7 @@ impl Secrets<'_> {
     }
 
     /// The path of a database file starts at the pipeline's folder, as every path does.
-    fn from_folder(&self, url: Secret) -> Secret {
+    fn in_folder(&self, url: Secret) -> Secret {
         let path = url.expose().strip_prefix(SQLITE).map(|path| path.strip_prefix("//").unwrap_or(path));
         match path {
             Some(path)

@@ -28,10 +28,13 @@ use std::{
     sync::Arc,
 };
 
+/// Answers the value of a variable, if it is set.
+type Variables = dyn Fn(&str) -> Option<String> + Send + Sync;
+
 /// Looks an environment variable up: credentials of object stores come from there, unless they are given for a store.
 #[derive(Clone)]
 pub struct Environment {
-    variables: Arc<dyn Fn(&str) -> Option<String> + Send + Sync>,
+    variables: Arc<Variables>,
     /// For what is kept below an address: values that come before those of the environment.
     stores: Arc<Vec<Store>>,
 }

@@ -92,7 +92,7 @@ fn stamp(name: &Name, query: &QueryId) -> Stamp {
     Stamp { version: FORMAT_VERSION, name: name.clone(), query: query.clone() }
 }
 
-/// Reads what [`format`] wrote, if it is the record `name` of a query that is `ours`.
+/// Reads what [`format()`] wrote, if it is the record `name` of a query that is `ours`.
 pub(super) fn parse<T: DeserializeOwned>(
     bytes: &[u8],
     name: &Name,
