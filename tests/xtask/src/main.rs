@@ -134,9 +134,11 @@ fn cargo(workspace: &Path, args: &[&str]) -> Command {
 }
 
 fn run(mut command: Command) -> Done {
-    eprintln!("$ {command:?}");
-    let status = command.status().map_err(|e| format!("cannot run {command:?}: {e}"))?;
-    if status.success() { Ok(()) } else { Err(format!("failed: {command:?}: {status}")) }
+    let words = [command.get_program()].into_iter().chain(command.get_args());
+    let shown = words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ");
+    eprintln!("$ {shown}");
+    let status = command.status().map_err(|e| format!("cannot run {shown}: {e}"))?;
+    if status.success() { Ok(()) } else { Err(format!("failed: {shown}: {status}")) }
 }
 
 fn root() -> PathBuf {
