@@ -107,7 +107,7 @@ async fn tls_plain_and_scram_let_us_in() {
 }
 
 #[tokio::test]
-async fn a_wrong_password_and_an_unknown_certificate_are_told_and_not_the_password() {
+async fn a_wrong_password_and_an_expired_or_unknown_certificate_are_told_and_not_the_password() {
     let kafka = kafka();
     let topic = kafka.topic("locked", 1);
     for mechanism in ["PLAIN", "SCRAM-SHA-512"] {
@@ -118,6 +118,10 @@ async fn a_wrong_password_and_an_unknown_certificate_are_told_and_not_the_passwo
         assert!(report.contains("does not let us in") && report.contains("uthentication"), "{report}");
         assert!(!report.contains("wrong-one"), "{report}");
     }
+    let trusting = secure(topic, "SSL", "");
+    let error = Feed::new(&kafka.expired(), &trusting, plain()).await.next().await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Invalid, "{}", error.report());
+    assert!(error.report().contains("certificate has expired"), "{}", error.report());
     let untrusted = format!("topic = \"{topic}\"\nclient = {{ \"security.protocol\" = \"SSL\" }}");
     let error = Feed::new(&kafka.tls(), &untrusted, plain()).await.next().await.unwrap_err();
     assert_eq!(error.kind(), Kind::Invalid, "{}", error.report());

@@ -8,6 +8,7 @@
 #   P    plaintext                  P+1  its controller
 #   P+2  plaintext, and tells clients to come to P+3: a proxy goes between the two
 #   P+4  TLS                        P+5  TLS and SASL        P+6  SASL
+#   P+7  TLS, with a certificate that has expired
 # SASL knows PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512, and the user alice with the password alice-secret. Topics are made when
 # somebody writes to them. The certificate to trust is ca.pem in the folder of the data.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -37,6 +38,12 @@ certificates() {
   openssl x509 -req -in "$data/server.csr" -CA "$data/ca.pem" -CAkey "$data/ca.key" -CAcreateserial -days 30 \
     -extfile <(echo "subjectAltName=DNS:localhost,IP:127.0.0.1") -out "$data/server.crt"
   cat "$data/server.key" "$data/server.crt" >"$data/server.pem"
+  # Another of the same server, which was good for a day of 2020.
+  : >"$data/signed"
+  openssl ca -batch -notext -md sha256 -cert "$data/ca.pem" -keyfile "$data/ca.key" -in "$data/server.csr" \
+    -startdate 20200101000000Z -enddate 20200102000000Z -out "$data/expired.crt" -outdir "$data" \
+    -config <(printf '[ca]\ndefault_ca = it\n[it]\ndatabase = %s\npolicy = any\nrand_serial = yes\nx509_extensions = names\n[any]\ncommonName = supplied\n[names]\nsubjectAltName = IP:127.0.0.1\n' "$data/signed")
+  cat "$data/server.key" "$data/expired.crt" >"$data/expired.pem"
 }
 
 settings() {
@@ -45,9 +52,9 @@ settings() {
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@$a:$((port + 1))
-listeners=PLAINTEXT://$a:$port,CONTROLLER://$a:$((port + 1)),PROXIED://$a:$((port + 2)),TLS://$a:$((port + 4)),TLSSASL://$a:$((port + 5)),SASL://$a:$((port + 6))
-advertised.listeners=PLAINTEXT://$a:$port,PROXIED://$a:$((port + 3)),TLS://$a:$((port + 4)),TLSSASL://$a:$((port + 5)),SASL://$a:$((port + 6))
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT,TLS:SSL,TLSSASL:SASL_SSL,SASL:SASL_PLAINTEXT
+listeners=PLAINTEXT://$a:$port,CONTROLLER://$a:$((port + 1)),PROXIED://$a:$((port + 2)),TLS://$a:$((port + 4)),TLSSASL://$a:$((port + 5)),SASL://$a:$((port + 6)),EXPIRED://$a:$((port + 7))
+advertised.listeners=PLAINTEXT://$a:$port,PROXIED://$a:$((port + 3)),TLS://$a:$((port + 4)),TLSSASL://$a:$((port + 5)),SASL://$a:$((port + 6)),EXPIRED://$a:$((port + 7))
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT,TLS:SSL,TLSSASL:SASL_SSL,SASL:SASL_PLAINTEXT,EXPIRED:SSL
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
 log.dirs=$data/log-dirs
@@ -65,6 +72,8 @@ group.initial.rebalance.delay.ms=0
 auto.create.topics.enable=true
 ssl.keystore.type=PEM
 ssl.keystore.location=$data/server.pem
+listener.name.expired.ssl.keystore.type=PEM
+listener.name.expired.ssl.keystore.location=$data/expired.pem
 sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
 PROPERTIES
   for mechanism in tlssasl sasl; do

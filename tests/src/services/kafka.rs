@@ -48,7 +48,7 @@ pub struct Record {
 pub fn kafka() -> &'static Kafka {
     static KAFKA: OnceLock<Kafka> = OnceLock::new();
     KAFKA.get_or_init(|| {
-        let port = ports(7);
+        let port = ports(8);
         let service = Service::start("kafka.sh", &[("KAFKA_PORT", port.to_string())]);
         Kafka { port, service: Mutex::new(Some(service)), kept: None }
     })
@@ -58,7 +58,7 @@ impl Kafka {
     /// A broker of a test's own, which may be stopped and started again.
     pub fn own() -> Kafka {
         let kept = tempfile::tempdir().unwrap();
-        let kafka = Kafka { port: ports(7), service: Mutex::default(), kept: Some(kept) };
+        let kafka = Kafka { port: ports(8), service: Mutex::default(), kept: Some(kept) };
         kafka.start();
         kafka
     }
@@ -103,6 +103,11 @@ impl Kafka {
     /// Where clients go that name themselves.
     pub fn sasl(&self) -> String {
         self.at(6)
+    }
+
+    /// Where clients go that speak TLS, with a certificate that is no longer good.
+    pub fn expired(&self) -> String {
+        self.at(7)
     }
 
     fn at(&self, port: u16) -> String {
