@@ -97,6 +97,19 @@ impl Drop for Running {
     }
 }
 
+/// The lines of all JSON files of a folder, sorted.
+pub(crate) fn json_lines(folder: &Path) -> Vec<String> {
+    let mut lines = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|of| of == "json") {
+            lines.extend(fs::read_to_string(path).unwrap().lines().map(str::to_owned));
+        }
+    }
+    lines.sort();
+    lines
+}
+
 /// Writes a file, and the directories above it.
 pub(crate) fn write(path: impl AsRef<Path>, text: impl AsRef<[u8]>) {
     let path = path.as_ref();

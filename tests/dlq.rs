@@ -1,7 +1,7 @@
 //! Dead letters put through again.
 
 use crate::{
-    binary::{fails, ok, plugin, write},
+    binary::{fails, json_lines, ok, plugin, write},
     kill::kill_command_at,
 };
 use std::path::Path;
@@ -27,18 +27,6 @@ fn input(folder: &Path) {
     write(folder.join("in/2.txt"), "{\"n\":2}\n{\"n\":2.5}\n");
 }
 
-fn stored(folder: &Path) -> Vec<String> {
-    let mut rows = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.extension().is_some_and(|of| of == "json") {
-            rows.extend(std::fs::read_to_string(path).unwrap().lines().map(str::to_owned));
-        }
-    }
-    rows.sort();
-    rows
-}
-
 fn replay(folder: &Path, more: &[&str]) -> String {
     ok(folder, [&["dlq", "replay", "pipeline.toml", "--sink", "rejected"], more].concat())
 }
@@ -52,7 +40,7 @@ fn letters_pass_once_the_step_is_mended_and_what_does_not_is_a_letter_again() {
         input(folder);
         pipeline(folder, "n INT", &letters);
         ok(folder, ["run", "pipeline.toml"]);
-        assert_eq!(stored(&folder.join("out")), ["{\"n\":2}", "{\"n\":4}"]);
+        assert_eq!(json_lines(&folder.join("out")), ["{\"n\":2}", "{\"n\":4}"]);
         pipeline(folder, "n DOUBLE", &letters);
         for step in ["ran", "manifest-written", "committed"] {
             let replay = ["dlq", "replay", "pipeline.toml", "--sink", "rejected"];
@@ -62,9 +50,9 @@ fn letters_pass_once_the_step_is_mended_and_what_does_not_is_a_letter_again() {
             }
         }
         assert_eq!(replay(folder, &[]), "dead letters put through: 1; letters again: 1\n");
-        assert_eq!(stored(&folder.join("out")), ["{\"n\":2}", "{\"n\":3.0}", "{\"n\":4}", "{\"n\":5.0}"]);
+        assert_eq!(json_lines(&folder.join("out")), ["{\"n\":2}", "{\"n\":3.0}", "{\"n\":4}", "{\"n\":5.0}"]);
         assert_eq!(replay(folder, &[]), "dead letters put through: 1; letters again: 1\n");
-        assert_eq!(stored(&folder.join("out")).len(), 4);
+        assert_eq!(json_lines(&folder.join("out")).len(), 4);
     }
 }
 
@@ -85,7 +73,7 @@ fn letters_in_a_table_are_read_by_a_column_that_rises() {
     let error = fails(2, folder, ["dlq", "replay", "pipeline.toml", "--sink", "rejected"]);
     assert!(error.contains("name a column of it that rises with --column"), "{error}");
     assert_eq!(replay(folder, &["--column", "id"]), "dead letters put through: 3; letters again: 1\n");
-    assert_eq!(stored(&folder.join("out")).len(), 4);
+    assert_eq!(json_lines(&folder.join("out")).len(), 4);
     assert_eq!(database.rows("SELECT count(*) FROM letters"), ["4"]);
     assert_eq!(replay(folder, &["--column", "id"]), "dead letters put through: 1; letters again: 1\n");
 }
@@ -105,7 +93,7 @@ fn letters_in_a_delta_table_and_in_a_topic_are_put_through_again() {
         ok(folder, ["run", "pipeline.toml"]);
         pipeline(folder, "n DOUBLE", letters);
         assert_eq!(replay(folder, &[]), "dead letters put through: 3; letters again: 1\n", "{letters}");
-        assert_eq!(stored(&folder.join("out")).len(), 4);
+        assert_eq!(json_lines(&folder.join("out")).len(), 4);
         assert_eq!(replay(folder, &[]), "dead letters put through: 1; letters again: 1\n", "{letters}");
     }
 }

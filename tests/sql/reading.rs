@@ -2,28 +2,14 @@
 
 use super::{each, job};
 use crate::{
-    binary::{Running, command, ok, write},
+    binary::{Running, command, json_lines, ok, write},
     kill::kill_at,
 };
 use std::{
     collections::BTreeSet,
     io::{BufRead, BufReader},
-    path::Path,
     process::Stdio,
 };
-
-/// The rows in all JSON files of a folder, sorted.
-fn stored(folder: &Path) -> Vec<String> {
-    let mut rows = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.extension().is_some_and(|of| of == "json") {
-            rows.extend(std::fs::read_to_string(path).unwrap().lines().map(str::to_owned));
-        }
-    }
-    rows.sort();
-    rows
-}
 
 fn polling(connection: &str, table: &str, more: &str) -> String {
     format!(
@@ -51,10 +37,10 @@ fn rows_are_read_in_ranges_of_a_column_and_each_once() {
         let sorted = |ids: &[u32]| {
             ids.iter().map(|id| row(*id)).collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>()
         };
-        assert_eq!(stored(&folder.join("out")).len(), 6);
+        assert_eq!(json_lines(&folder.join("out")).len(), 6);
         insert(&[12, 13, 14]);
         ok(folder, ["run", "pipeline.toml"]);
-        let mut rows = stored(&folder.join("out"));
+        let mut rows = json_lines(&folder.join("out"));
         assert_eq!(rows.len(), 9);
         rows.dedup();
         assert_eq!(rows, sorted(&[1, 2, 10, 11, 12, 13, 14]));
@@ -74,7 +60,7 @@ fn new_rows_come_while_the_query_runs() {
             database.run(&format!("INSERT INTO {table} VALUES ({id}, 'x')"));
             assert!(said.any(|line| line.contains("\"numInputRows\":1")));
         }
-        assert_eq!(stored(&folder.join("out")).len(), 3);
+        assert_eq!(json_lines(&folder.join("out")).len(), 3);
     });
 }
 
@@ -91,7 +77,7 @@ fn streams_are_joined_with_what_a_query_answers() {
         );
         job(folder, "n INT", &["{\"n\":1}\n{\"n\":2}\n{\"n\":3}\n"], &rest);
         ok(folder, ["run", "pipeline.toml"]);
-        let rows = stored(&folder.join("out"));
+        let rows = json_lines(&folder.join("out"));
         assert_eq!(
             rows,
             ["{\"n\":1,\"name\":\"one\"}", "{\"n\":2,\"name\":null}", "{\"n\":3,\"name\":null}"]
@@ -99,7 +85,7 @@ fn streams_are_joined_with_what_a_query_answers() {
         database.run(&format!("UPDATE {table} SET gone = 0"));
         write(folder.join("in/001.json"), "{\"n\":2}\n");
         ok(folder, ["run", "pipeline.toml"]);
-        assert!(stored(&folder.join("out")).contains(&"{\"n\":2,\"name\":\"two\"}".to_owned()));
+        assert!(json_lines(&folder.join("out")).contains(&"{\"n\":2,\"name\":\"two\"}".to_owned()));
         let explained = ok(folder, ["explain", "pipeline.toml"]);
         assert!(
             explained.contains("names") && explained.contains("columns: id INT, name STRING"),

@@ -1,7 +1,7 @@
 //! Values of every type go in and come out as they are.
 
 use super::each;
-use crate::binary::{ok, write};
+use crate::binary::{json_lines, ok, write};
 use std::path::Path;
 
 const SCHEMA: &str = "id INT, b BOOLEAN, i8 TINYINT, i16 SMALLINT, i32 INT, i64 BIGINT, f32 FLOAT, f64 DOUBLE, small DECIMAL(10, 2), \
@@ -16,18 +16,6 @@ const ROWS: &str = r#"{"id":1,"b":true,"i8":-128,"i16":-32768,"i32":-2147483648,
 fn run(folder: &Path, name: &str, text: &str) {
     write(folder.join(name), text);
     ok(folder, ["run", name]);
-}
-
-fn rows(folder: &Path) -> Vec<String> {
-    let mut rows = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.extension().is_some_and(|of| of == "json") {
-            rows.extend(std::fs::read_to_string(path).unwrap().lines().map(str::to_owned));
-        }
-    }
-    rows.sort();
-    rows
 }
 
 #[test]
@@ -49,7 +37,7 @@ fn every_type_comes_back_as_it_went_in() {
             "back.toml",
             &format!("{head}back\"\n{}{typed}{read}{files}\"back\"\n", database.connection()),
         );
-        assert_eq!(rows(&folder.join("back")), rows(&folder.join("plain")));
+        assert_eq!(json_lines(&folder.join("back")), json_lines(&folder.join("plain")));
         // Without a schema, what the database says of its columns is enough but for what is nested.
         let explained = {
             write(
