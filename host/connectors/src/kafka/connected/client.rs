@@ -122,7 +122,7 @@ impl Context {
             matches!(trouble.code?, Code::Authentication | Code::SaslAuthenticationFailed | Code::SSL);
         about_trust.then(|| {
             let what =
-                "does not let us in; look at \"security.protocol\", \"sasl.*\" and \"ssl.*\" in `client`";
+                "does not let us in; look at \"security.protocol\", \"sasl.*\" and \"ssl.*\" in `client`, and whether its certificate is still good";
             Error::invalid(format!("{} {what}: {}", self.of, trouble.what))
         })
     }

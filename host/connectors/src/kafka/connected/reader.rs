@@ -259,9 +259,22 @@ impl Reader {
     fn seek(&mut self, to: i64, cluster: &Cluster) -> Result<()> {
         let (topic, partition) = &self.tp;
         self.held = None;
-        cluster.ask(&format!("going to offset {to} of {}", self.of), |timeout| {
-            cluster.consumer.seek(topic, *partition, Offset::Offset(to), timeout)
+        let doing = format!("going to offset {to} of {}", self.of);
+        let sought = cluster.ask(&doing, |timeout| {
+            match cluster.consumer.seek(topic, *partition, Offset::Offset(to), timeout) {
+                // It has stopped to fetch, as it does where an offset is gone.
+                Err(KafkaError::Seek(_)) => Ok(false),
+                done => done.map(|()| true),
+            }
         })?;
+        if !sought {
+            let mut list = TopicPartitionList::with_capacity(1);
+            // The queue stays what it is: it belongs to the partition.
+            list.add_partition_offset(topic, *partition, Offset::Offset(to))
+                .and_then(|()| cluster.consumer.incremental_unassign(&list))
+                .and_then(|()| cluster.consumer.incremental_assign(&list))
+                .map_err(|e| cluster.context().failed(&doing, e))?;
+        }
         self.drained = false;
         self.next = to;
         Ok(())
