@@ -7,6 +7,7 @@
 mod keyed;
 mod stateless;
 
+pub use self::keyed::Outbox;
 pub(crate) use self::stateless::Lanes;
 
 use self::keyed::Inboxes;
@@ -43,7 +44,9 @@ pub(crate) struct EpochRun<'a> {
     pub(crate) sources: &'a [NamedSource],
     pub(crate) flow: &'a Dataflow,
     pub(crate) lanes: &'a Lanes,
-    pub(crate) states: &'a States,
+    pub(crate) states: &'a Arc<States>,
+    /// Bytes of memory that all state together may take.
+    pub(crate) max_state: u64,
     /// Its partition is overwritten for every task.
     pub(crate) context: EpochContext,
     pub(crate) partitions: u32,

@@ -47,7 +47,9 @@ pub(crate) struct Run<'q> {
     flow: Dataflow,
     lanes: Lanes,
     key_groups: KeyGroups,
-    states: States,
+    states: Arc<States>,
+    /// What the state of each step was last committed as; none before that is known.
+    identities: Option<BTreeMap<String, String>>,
     watermarks: Watermarks,
     /// What the last planned epoch runs with.
     in_force: InForce,
@@ -100,7 +102,8 @@ impl<'q> Run<'q> {
             flow: Dataflow::default(),
             lanes: Lanes::default(),
             key_groups: metadata.key_groups,
-            states: States::default(),
+            states: Arc::default(),
+            identities: None,
             watermarks: Watermarks::default(),
             in_force: InForce::default(),
             triggered: None,
@@ -125,6 +128,9 @@ impl<'q> Run<'q> {
             self.flow = self.query.planner.dataflow(&schemas).await?;
             self.lanes = Lanes::default();
             self.schemas = schemas;
+            if let Some(identities) = &self.identities {
+                self.refuse_other_steps(identities)?;
+            }
             for (index, NamedSource { source, .. }) in self.sources.iter().enumerate() {
                 source.want(self.flow.wanted(Input::Source(index)));
             }
@@ -236,7 +242,7 @@ impl<'q> Run<'q> {
             self.phases = Phases { latest_offset: self.millis_since(started), ..Phases::default() };
             let idle = self.idle(&ranges);
             self.watch_without(&idle);
-            if ranges.is_empty() && !self.watermark_has_work(trigger) {
+            if ranges.is_empty() && !self.time_has_work(trigger)? {
                 if trigger.ends() || self.have_ended().await || self.wait_for_data(trigger, stop).await {
                     return Ok(());
                 }
@@ -290,6 +296,7 @@ impl<'q> Run<'q> {
             () = stop.requested() => true,
             () = any_source_ready(&self.sources) => false,
             () = self.next_idle() => false,
+            () = self.next_timer() => false,
         }
     }
 
@@ -410,6 +417,7 @@ impl<'q> Run<'q> {
             flow: &self.flow,
             lanes: &self.lanes,
             states: &self.states,
+            max_state: self.query.settings.max_state,
             context: context.clone(),
             partitions: record.partitions.max(1),
             writing,

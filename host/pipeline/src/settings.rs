@@ -257,6 +257,13 @@ pub struct Step {
     pub sql: Option<String>,
     /// A `.wasm` file, or the folder of a plugin's source, which is built when stale.
     pub plugin: Option<String>,
+    /// The columns by which the plugin keeps state: of a plugin of the world `stateful`, which gets all rows of a key together. Rows that
+    /// come too late go to `<step>.late`.
+    pub keys: Option<Vec<String>>,
+    /// What the rows are that leave a plugin with `keys`: rows that stay as they are, or (`update`) rows that take the place of earlier
+    /// ones. Sinks behind it have the same mode.
+    #[serde(default)]
+    pub mode: OutputMode,
     /// Of the rows that agree in some columns, only the first passes. Rows that come too late go to `<step>.late`.
     pub drop_duplicates: Option<DropDuplicates>,
     /// Which column of what comes in is event time, and how long to wait for late rows.
@@ -287,6 +294,8 @@ impl Step {
             from: None,
             sql: Some(sql),
             plugin: None,
+            keys: None,
+            mode: OutputMode::Append,
             drop_duplicates: None,
             watermark: None,
             config: toml::Table::new(),

@@ -152,6 +152,7 @@ impl Run<'_> {
             of_interest.then(|| (name.to_owned(), progress))
         };
         let sinks = self.flow.sinks.iter().filter_map(|sink| Some((sink.key(), sink.sink.progress()?)));
-        self.flow.stateless().filter_map(progress).chain(sinks).collect()
+        let keyed = self.flow.keyed().filter_map(|(_, name, step)| Some((name.to_owned(), step.progress()?)));
+        self.flow.stateless().filter_map(progress).chain(keyed).chain(sinks).collect()
     }
 }
