@@ -19,7 +19,7 @@ fn resident(process: u32) -> u64 {
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
 }
 
-const ROWS: usize = 400_000;
+const ROWS: usize = 500_000;
 const PARTITIONS: i32 = 64;
 
 /// Text of a kilobyte that nobody makes smaller.
@@ -63,8 +63,8 @@ fn a_sink_that_hangs_stops_the_source_and_memory_stays_as_it_is_while_the_topic_
         .collect();
     let (most, rest) = (seen.iter().max().unwrap(), &seen[40..]);
     eprintln!("{before} MiB, then {seen:?}");
-    // The topic has 400 MiB.
-    assert!(*most < before + 200, "{before} MiB before, then {seen:?}");
+    // The topic has 500 MiB.
+    assert!(*most < before + 250, "{before} MiB before, then {seen:?}");
     assert!(rest.iter().max().unwrap() - rest.iter().min().unwrap() < 16, "it still grows: {seen:?}");
     assert!(stored(10_000), "the server was not held");
     proxy.let_go();
