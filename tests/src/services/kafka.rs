@@ -326,6 +326,15 @@ impl Kafka {
     }
 }
 
+impl Drop for Kafka {
+    fn drop(&mut self) {
+        // An orderly end waits for the other nodes. After a panic the scripts see to it.
+        if !std::thread::panicking() {
+            self.nodes.lock().unwrap().iter().flatten().for_each(|service| service.signal("KILL"));
+        }
+    }
+}
+
 /// A record to be written: where to and with what else, its key, its value.
 pub type Sent<'t> = (BaseRecord<'t, Vec<u8>, Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>);
 
