@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 #[derive(Debug)]
 pub struct Toxiproxy {
     port: u16,
-    _service: Service,
+    service: Service,
 }
 
 /// A connection through the proxy.
@@ -21,14 +21,27 @@ pub struct Link<'a> {
 /// The proxy of this process.
 pub fn toxiproxy() -> &'static Toxiproxy {
     static PROXY: OnceLock<Toxiproxy> = OnceLock::new();
-    PROXY.get_or_init(|| {
-        let port = ports(1);
-        let service = Service::start("toxiproxy.sh", &[("TOXIPROXY_PORT", port.to_string())]);
-        Toxiproxy { port, _service: service }
-    })
+    PROXY.get_or_init(Toxiproxy::own)
 }
 
 impl Toxiproxy {
+    /// A proxy of a test's own, which may be held.
+    pub fn own() -> Self {
+        let port = ports(1);
+        let service = Service::start("toxiproxy.sh", &[("TOXIPROXY_PORT", port.to_string())]);
+        Toxiproxy { port, service }
+    }
+
+    /// Passes nothing on any more, and keeps every connection: as a peer does that hangs.
+    pub fn hold(&self) {
+        self.service.signal("STOP");
+    }
+
+    /// Goes on where it was held.
+    pub fn let_go(&self) {
+        self.service.signal("CONT");
+    }
+
     /// Whoever connects to port `from` is led to port `to`.
     pub fn link(&self, from: u16, to: u16) -> Link<'_> {
         let name = format!("link-{from}");

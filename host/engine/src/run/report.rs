@@ -79,7 +79,7 @@ impl Run<'_> {
             description: format!("{}: {}", named.name, named.source.facts().description),
             start_offset: ranges.first().and_then(|r| r.start.clone()),
             end_offset: ranges.last().map(|r| r.end.clone()),
-            latest_offset: None,
+            latest_offset: named.source.newest(),
             backlog: self.backlog.get(&named.name).copied().unwrap_or(0),
             num_input_rows: rows,
             num_bad_rows: 0,
