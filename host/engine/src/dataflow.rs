@@ -113,6 +113,33 @@ impl EpochRun<'_> {
         Ok(counts.iter().map(|count| count.load(Relaxed)).collect())
     }
 
+    /// For each source, how many rows its ranges have; nothing is done with them. What is stored is no worse for not being counted: if
+    /// the rows cannot be read any more, there are none.
+    pub(crate) async fn count_or_warn(&self, ranges: &Ranges) -> Vec<u64> {
+        self.count(ranges).await.unwrap_or_else(|error| {
+            let epoch = self.context.epoch.0;
+            tracing::warn!(
+                epoch,
+                error = error.report(),
+                "the rows of an epoch that is stored are not counted"
+            );
+            vec![0; self.sources.len()]
+        })
+    }
+
+    async fn count(&self, ranges: &Ranges) -> Result<Vec<u64>> {
+        let mut counts = Vec::with_capacity(self.sources.len());
+        for source in self.sources {
+            let count = Arc::new(AtomicU64::new(0));
+            let mut rows = stream::select_all(self.read(source, ranges, &count).await?);
+            while let Some(batch) = rows.next().await {
+                batch?;
+            }
+            counts.push(count.load(Relaxed));
+        }
+        Ok(counts)
+    }
+
     /// The rows of all of a source's ranges, by partition.
     async fn read(
         &self,

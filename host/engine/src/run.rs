@@ -66,6 +66,7 @@ pub(crate) struct Run<'q> {
     backlog: BTreeMap<String, u64>,
     /// By source, those that nobody was warned of.
     bad_rows: BTreeMap<String, BadRows>,
+    /// Set once an epoch is committed or there is none to run.
     advanced: &'q AtomicBool,
 }
 
@@ -323,6 +324,10 @@ impl<'q> Run<'q> {
             self.backlog.insert(name.clone(), backlog);
             ranges.insert(name.clone(), vec![range]);
         }
+        if ranges.is_empty() {
+            // Everything outside was there, and nothing is left to be done: a failure after this is a new one.
+            self.advanced.store(true, Relaxed);
+        }
         Ok(ranges)
     }
 
@@ -422,11 +427,12 @@ impl<'q> Run<'q> {
             partitions: record.partitions.max(1),
             writing,
         };
-        // With every sink's rows stored already there is nothing to read for, but to bring state up to date.
+        // With every sink's rows stored already there is nothing to run for, but to bring state up to date. How many rows the epoch
+        // had only who committed it last would have written down.
         let input = if run.writing.iter().any(Option::is_some) || self.flow.remembers() {
             run.run(&record.sources).await?
         } else {
-            vec![0; self.sources.len()]
+            run.count_or_warn(&record.sources).await
         };
         let writing = run.writing;
         self.reached(context.epoch, Step::Ran)?;

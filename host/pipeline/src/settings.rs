@@ -43,8 +43,8 @@ pub struct Pipeline {
     /// The time zone of times without one, and of printed times: an IANA name.
     #[serde(default = "utc")]
     pub time_zone: String,
-    /// Starting again after an error of something outside: a full disk, a refused connection. Default:
-    /// `{ attempts = 5, backoff = "1s..1m" }`.
+    /// Starting again after an error of something outside: a full disk, a refused connection. A query that has never worked does
+    /// not. Default: `{ attempts = 10, backoff = "1s..1m" }`, which takes about five minutes to give up.
     #[serde(default)]
     pub restart: Retry,
     /// How many epochs' records the checkpoint keeps at least: a few more stay until a source has summed them up.
@@ -354,7 +354,7 @@ pub struct Retry {
 
 impl Default for Retry {
     fn default() -> Self {
-        Retry { attempts: 5, backoff: Backoff::default() }
+        Retry { attempts: 10, backoff: Backoff::default() }
     }
 }
 

@@ -70,6 +70,22 @@ impl Link<'_> {
         request("POST", self.proxy.port, &format!("/proxies/{}/toxics", self.name), &body.to_string());
     }
 
+    /// Lets nothing through any more, and does not say so: as when the other machine has lost its power.
+    pub fn hush(&self) {
+        for way in ["upstream", "downstream"] {
+            let body =
+                json!({ "name": way, "type": "timeout", "stream": way, "attributes": { "timeout": 0 } });
+            request("POST", self.proxy.port, &format!("/proxies/{}/toxics", self.name), &body.to_string());
+        }
+    }
+
+    /// Takes [`hush`](Self::hush) back. What was sent meanwhile is lost.
+    pub fn speak(&self) {
+        for way in ["upstream", "downstream"] {
+            request("DELETE", self.proxy.port, &format!("/proxies/{}/toxics/{way}", self.name), "");
+        }
+    }
+
     fn change(&self, to: &serde_json::Value) {
         request("POST", self.proxy.port, &format!("/proxies/{}", self.name), &to.to_string());
     }
