@@ -6,7 +6,7 @@ use syn::meta::ParseNestedMeta;
 use syn::parse::Parser;
 use syn::{Error, Expr, FnArg, Ident, ItemFn, Lit, LitInt, Pat, Path, Result, Type};
 
-use crate::function::{Arguments, first_argument, named, returns};
+use crate::function::{Arguments, first_argument, named as is_named, returns};
 
 /// The arguments of the attribute.
 #[derive(Default)]
@@ -144,11 +144,11 @@ impl Signature {
 
     fn parameter(&mut self, i: usize, name: &Pat, kind: &Type) -> Result<TokenStream> {
         match kind {
-            rows if named(rows, "Group") && self.row.is_none() => {
+            rows if is_named(rows, "Group") && self.row.is_none() => {
                 self.row = first_argument(rows).map(|row| elided(row.to_token_stream()));
                 Ok(quote!(rows))
             }
-            Type::Reference(to) if to.mutability.is_some() && named(&to.elem, "Timers") => {
+            Type::Reference(to) if to.mutability.is_some() && is_named(&to.elem, "Timers") => {
                 self.timers = Some(kind.clone());
                 Ok(quote!(&mut timers))
             }
@@ -160,7 +160,7 @@ impl Signature {
                 let held = held(self.tables.len() - 1);
                 Ok(quote!(#held.value()))
             }
-            Type::Reference(to) if named(&to.elem, "Context") => Ok(quote!(cx)),
+            Type::Reference(to) if is_named(&to.elem, "Context") => Ok(quote!(cx)),
             Type::Reference(to) if self.config.is_none() && to.mutability.is_none() => {
                 self.config = Some(to.elem.as_ref().clone());
                 Ok(quote!(config))
@@ -212,7 +212,7 @@ fn elided(kind: TokenStream) -> TokenStream {
 }
 
 fn is_table(kind: &Type) -> bool {
-    ["Option", "Vec", "BTreeMap"].iter().any(|content| named(kind, content))
+    ["Option", "Vec", "BTreeMap"].iter().any(|content| is_named(kind, content))
 }
 
 fn held(table: usize) -> Ident {
@@ -228,9 +228,9 @@ fn implement(function: &ItemFn, signature: &Signature, keyed: &Keyed) -> Result<
     let reads = given.clone().unwrap_or_else(
         || quote!(::core::option::Option::Some(::streamhost::row::names::<#row>())),
     );
-    let renamed = given.unwrap_or_else(|| quote!(::core::option::Option::None));
+    let named = given.unwrap_or_else(|| quote!(::core::option::Option::None));
     let declared = signature.tables.iter().map(|table| declare(table, &keyed.settings(&table.name)));
-    let process = process(function, signature, &renamed);
+    let process = process(function, signature, &named);
     let fired = keyed.expired.as_ref().map(|expired| fired(function, signature, expired));
     let migrate = keyed.migrate.as_ref().map(migrate);
     let doc = format!("The plugin that [`{name}()`] is.");
@@ -290,7 +290,7 @@ fn tables(signature: &Signature, keys: &TokenStream, again: &TokenStream) -> (Ve
     each.unzip()
 }
 
-fn process(function: &ItemFn, signature: &Signature, renamed: &TokenStream) -> TokenStream {
+fn process(function: &ItemFn, signature: &Signature, named: &TokenStream) -> TokenStream {
     let (open, write) = tables(signature, &quote!(groups.len()), &quote!());
     let held: Vec<_> = (0..signature.tables.len()).map(held).collect();
     let (keys, read, key) = signature.key(&quote!(groups.keys()));
@@ -304,8 +304,8 @@ fn process(function: &ItemFn, signature: &Signature, renamed: &TokenStream) -> T
             state: &::streamhost::keyed::State<'_>,
             errors: &mut ::streamhost::RowErrors,
         ) -> ::streamhost::Result<::streamhost::keyed::Output> {
-            let batch = ::streamhost::keyed::renamed::<#row>(groups.rows(), #renamed)?;
-            let grouped = ::streamhost::keyed::Grouped::<#row>::open(groups, &batch)?;
+            let named = ::streamhost::keyed::named::<#row>(groups.rows(), #named)?;
+            let grouped = ::streamhost::keyed::Grouped::<#row>::open(groups, &named)?;
             #keys
             #(#open)*
             let mut timers = ::streamhost::keyed::Timers::new(cx);

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use arrow_array::RecordBatch;
+use arrow_array::{RecordBatch, RecordBatchOptions};
 use arrow_schema::Schema;
 
 use crate::row::{ReadRow, Row, Timestamp};
@@ -89,12 +89,16 @@ pub struct Grouped<'a, In: ReadRow<'a>> {
 }
 
 impl<'a, In: ReadRow<'a>> Grouped<'a, In> {
-    /// Opens the columns of `rows`, which are those of the groups.
+    /// Opens the columns of `named`, which are those of the groups.
     ///
     /// # Errors
     /// If they are not those of the struct.
-    pub fn open(groups: &'a Groups, rows: &'a RecordBatch) -> Result<Self> {
-        Ok(Self { groups, columns: In::columns(rows)? })
+    pub fn open(groups: &'a Groups, named: &'a Named) -> Result<Self> {
+        let columns = In::columns(&named.rows).map_err(|error| match &named.told {
+            Some(told) => error.context(told),
+            None => error,
+        })?;
+        Ok(Self { groups, columns })
     }
 
     /// The rows of the key at `key`.
@@ -143,19 +147,35 @@ impl<'a, In: ReadRow<'a>> Source<In> for Reading<'_, 'a, In> {
     }
 }
 
-/// The columns under the names of the struct's fields, if the plugin reads columns that its configuration names: the first is the
-/// first field, and so on.
+/// The columns of the rows, under the names of the struct's fields.
 #[doc(hidden)]
-pub fn renamed<R: Row>(rows: &RecordBatch, reads: Option<Vec<String>>) -> Result<RecordBatch> {
-    let Some(reads) = reads else { return Ok(rows.clone()) };
-    let fields = row::names::<R>();
-    if fields.len() != reads.len() {
-        let (read, wanted) = (reads.join(", "), fields.join(", "));
-        return Err(Error::invalid(format_args!("the columns {read} are read as {wanted}: not one for each")));
+pub struct Named {
+    rows: RecordBatch,
+    /// Which column is which field, if the configuration says so.
+    told: Option<String>,
+}
+
+/// Gives columns the names of the fields, if the configuration names them: the first is the first field, and so on.
+#[doc(hidden)]
+pub fn named<R: Row>(rows: &RecordBatch, reads: Option<Vec<String>>) -> Result<Named> {
+    let Some(reads) = reads else { return Ok(Named { rows: rows.clone(), told: None }) };
+    let names = row::names::<R>();
+    let told = format!("config: {} are read as {}", quoted(&reads), quoted(&names));
+    if names.len() != reads.len() {
+        return Err(Error::invalid(format_args!("{told}: there has to be one for each")));
     }
-    let of = reads.iter().map(|name| rows.schema_ref().index_of(name));
-    let picked = rows.project(&of.collect::<std::result::Result<Vec<_>, _>>().map_err(Error::invalid)?)?;
-    let named = picked.schema_ref().fields().iter().zip(fields);
-    let named = named.map(|(field, name)| field.as_ref().clone().with_name(name)).collect::<Vec<_>>();
-    Ok(picked.with_schema(Schema::new(named).into())?)
+    let mut fields = Vec::with_capacity(names.len());
+    let mut columns = Vec::with_capacity(names.len());
+    for (column, name) in reads.iter().zip(names) {
+        let place = rows.schema_ref().index_of(column).map_err(Error::invalid)?;
+        fields.push(rows.schema_ref().field(place).clone().with_name(name));
+        columns.push(rows.column(place).clone());
+    }
+    let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
+    let rows = RecordBatch::try_new_with_options(Schema::new(fields).into(), columns, &options)?;
+    Ok(Named { rows, told: Some(told) })
+}
+
+fn quoted(names: &[String]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }

@@ -65,7 +65,7 @@ pub use before::Before;
 pub use call::{FiredTimers, Groups, Input};
 pub use content::Content;
 pub use entries::Entries;
-pub use group::{Fired, Group, Grouped, Source, renamed};
+pub use group::{Fired, Group, Grouped, Source, named};
 pub use held::Held;
 pub use out::Out;
 pub use rows::{declare, plan};
