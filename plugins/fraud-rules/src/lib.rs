@@ -112,7 +112,8 @@ mod tests {
     #[test]
     fn what_no_rule_can_look_back_at_is_forgotten() {
         let config = r#"{"time": "t", "amount": "x", "window": "1m", "rules": [], "remember": 2}"#;
-        let mut job = testing::bind_keyed::<watch>(config, "id INT, t TIMESTAMP, x INT", &["id"]).expect("a job");
+        let mut job =
+            testing::bind_keyed::<watch>(config, "id INT, t TIMESTAMP, x INT", &["id"]).expect("a job");
         let row = |at: &str| format!("{{\"id\": 1, \"t\": \"2025-03-01T12:{at}Z\", \"x\": 1}}\n");
         job.epoch(&(row("00:00") + &row("00:30") + &row("00:20"))).expect("rows");
         assert_eq!(job.state("recent").expect("a table").len(), 2);

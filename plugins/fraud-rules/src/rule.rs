@@ -26,9 +26,8 @@ impl Rule {
         Interval(window): Interval,
     ) -> Option<Alert> {
         let counts = |other: &&Transaction| self.at_least.is_none_or(|least| other.amount >= least);
-        let within = |other: &&Transaction| {
-            other.time <= transaction.time && other.time + window > transaction.time
-        };
+        let within =
+            |other: &&Transaction| other.time <= transaction.time && other.time + window > transaction.time;
         if !counts(&transaction) {
             return None;
         }

@@ -62,13 +62,16 @@ impl Keyed for Sessionize {
         let of_tables = tables.iter().flat_map(|(_, fields)| fields.iter().cloned());
         let output: Vec<FieldRef> = input.keys.fields().iter().cloned().chain(of_tables).collect();
         let names = output.iter().map(|field| field.name());
-        if let Some(twice) = names.clone().enumerate().find(|(i, name)| names.clone().take(*i).any(|n| n == *name)) {
+        if let Some(twice) =
+            names.clone().enumerate().find(|(i, name)| names.clone().take(*i).any(|n| n == *name))
+        {
             return Err(Error::invalid(format!(
                 "a session would have two columns `{}`: rename the key's, or leave one out",
                 twice.1
             )));
         }
-        let tables = tables.into_iter().map(|(name, fields)| Table::value(name, Schema::new(fields))).collect();
+        let tables =
+            tables.into_iter().map(|(name, fields)| Table::value(name, Schema::new(fields))).collect();
         Ok(Plan { tables, ..Plan::of(Schema::new(output)) })
     }
 
@@ -121,7 +124,9 @@ fn tables(config: &Config, rows: &Schema) -> Result<Vec<(&'static str, Vec<Field
     let time = field(&config.time)?.data_type();
     if !matches!(time, DataType::Timestamp(TimeUnit::Microsecond, _)) {
         let (name, has) = (&config.time, ddl::type_name(time));
-        return Err(Error::invalid(format!("config: column `{name}` has type {has}, and times are TIMESTAMP")));
+        return Err(Error::invalid(format!(
+            "config: column `{name}` has type {has}, and times are TIMESTAMP"
+        )));
     }
     let own = [("start", time.clone()), ("end", time.clone()), ("n", DataType::Int64)];
     let own = own.map(|(name, kind)| Arc::new(Field::new(name, kind, true)));
@@ -188,9 +193,8 @@ fn keep_rows(
 /// Each session has one timer, at its end; but one that ends already, and of which more rows follow in the next call, has none yet.
 fn set_timers(config: &Config, cx: &Context, running: &[&Session], state: &State<'_>) -> Result<()> {
     let moved: Vec<_> = running.iter().filter(|session| session.before != Some(session.end)).collect();
-    let before = moved.iter().filter_map(|session| {
-        Some(Timer { key: session.key, at: config.ends(session.before?) })
-    });
+    let before =
+        moved.iter().filter_map(|session| Some(Timer { key: session.key, at: config.ends(session.before?) }));
     state.clear_timers(Clock::EventTime, &before.collect::<Vec<_>>())?;
     let now = moved.iter().map(|session| Timer { key: session.key, at: config.ends(session.end) });
     let now = now.filter(|timer| cx.watermark.is_none_or(|watermark| timer.at > watermark));

@@ -1,7 +1,7 @@
 //! A key's session, and the rows of a call that are added to it.
 
-use streamhost::arrow::array::types::{Int64Type, TimestampMicrosecondType};
 use streamhost::arrow::array::TimestampMicrosecondArray;
+use streamhost::arrow::array::types::{Int64Type, TimestampMicrosecondType};
 use streamhost::keyed::{Entries, Groups};
 use streamhost::prelude::*;
 

@@ -17,7 +17,7 @@ fn a_key_beyond_a_batch_has_one_session() {
     let mut job = testing::bind_keyed::<Sessionize>(CONFIG, "user INT, at TIMESTAMP, page STRING", &["user"])
         .expect("a job");
     job.batch_rows(2).watermark("2025-03-01T12:30:00Z").expect("a time");
-    // The first two are over already, and still belong to what the third begins.
+    // The first two rows are over already, and still belong to what the third begins.
     let rows = row(1, "12:01:00", "b") + &row(1, "12:00:00", "a") + &row(1, "12:29:00", "c");
     job.epoch(&rows).expect("rows").expect("");
     job.watermark("2025-03-01T12:31:00Z").expect("a time").epoch("").expect("timers").expect(

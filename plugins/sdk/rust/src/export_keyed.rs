@@ -89,7 +89,12 @@ impl<P: Keyed> Groupwise for KeyedExports<P> {
         bound(|plugin| plugin.process(&cx, input))
     }
 
-    fn timers_fired(cx: Context, clock: Clock, keys: Vec<u8>, timers: Vec<Timer>) -> Result<Outcome, Failure> {
+    fn timers_fired(
+        cx: Context,
+        clock: Clock,
+        keys: Vec<u8>,
+        timers: Vec<Timer>,
+    ) -> Result<Outcome, Failure> {
         bound(|plugin| plugin.fired(&cx, clock, keys, timers))
     }
 

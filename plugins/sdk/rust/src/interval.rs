@@ -19,7 +19,9 @@ impl FromStr for Interval {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         let wrong = || {
-            Error::invalid(format!("`{text}` is no length of time; write for example \"90s\" or \"10 minutes\""))
+            Error::invalid(format!(
+                "`{text}` is no length of time; write for example \"90s\" or \"10 minutes\""
+            ))
         };
         let mut rest = text.trim();
         let mut total = None;

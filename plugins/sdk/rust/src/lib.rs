@@ -44,7 +44,7 @@ pub use streamhost_sdk_macros::{Row, batch_sink, config, filter, keyed, map, tra
 
 /// What nearly every plugin names.
 pub mod prelude {
-    pub use crate::keyed::{Clock, Fired, Group, Timers};
     pub use crate::arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, cast::AsArray};
+    pub use crate::keyed::{Clock, Fired, Group, Timers};
     pub use crate::{Context, Date, Error, Outputs, Result, Row, RowErrors, Rows, Timestamp};
 }

@@ -1,14 +1,17 @@
 //! Plugins that keep state, made with the attribute, in the harness.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs, reason = "tests")]
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use streamhost::keyed::Before;
+use streamhost::arrow::array::{Int64Array, StringArray};
+use streamhost::arrow::datatypes::Schema;
+use streamhost::keyed::{Before, Groups, Input, Output, Plan, State, Table, Timer};
 use streamhost::prelude::*;
 use streamhost::testing::{Job, bind_keyed};
-use streamhost::{Interval, Keyed};
+use streamhost::{Interval, Keyed, Manifest, ddl};
 
 #[derive(Row)]
 struct User<'a> {
@@ -38,7 +41,12 @@ struct Session<'a> {
 const GAP: Duration = Duration::from_secs(120);
 
 #[streamhost::keyed(expired = ended)]
-fn sessions<'a>(_user: User<'a>, visits: Group<Visit>, open: &mut Option<Open>, timers: &mut Timers) -> Result<Option<Session<'a>>> {
+fn sessions<'a>(
+    _user: User<'a>,
+    visits: Group<Visit>,
+    open: &mut Option<Open>,
+    timers: &mut Timers,
+) -> Result<Option<Session<'a>>> {
     for Visit { at } in visits {
         let open = open.get_or_insert(Open { start: at, end: at, n: 0 });
         *open = Open { start: open.start.min(at), end: open.end.max(at), n: open.n + 1 };
@@ -49,7 +57,12 @@ fn sessions<'a>(_user: User<'a>, visits: Group<Visit>, open: &mut Option<Open>, 
     Ok(None)
 }
 
-fn ended<'a>(user: User<'a>, _: Fired, open: &mut Option<Open>, _: &mut Timers) -> Result<Option<Session<'a>>> {
+fn ended<'a>(
+    user: User<'a>,
+    _: Fired,
+    open: &mut Option<Open>,
+    _: &mut Timers,
+) -> Result<Option<Session<'a>>> {
     Ok(open.take().map(|Open { start, end, n }| Session { user: user.user, start, end, n }))
 }
 
@@ -67,20 +80,30 @@ fn visits(of: &[(&str, &str)]) -> String {
 fn a_session_ends_when_the_watermark_passes_its_gap() {
     let mut job = job::<sessions>("");
     job.epoch(&visits(&[("b", "12:00:00"), ("a", "12:01:00"), ("b", "12:01:30")])).unwrap().expect("");
-    job.watermark("2025-03-01T12:03:29Z").unwrap().epoch("").unwrap().expect(
-        r#"{"user": "a", "start": "2025-03-01T12:01:00Z", "end": "2025-03-01T12:01:00Z", "n": 1}"#,
-    );
+    job.watermark("2025-03-01T12:03:29Z")
+        .unwrap()
+        .epoch("")
+        .unwrap()
+        .expect(r#"{"user": "a", "start": "2025-03-01T12:01:00Z", "end": "2025-03-01T12:01:00Z", "n": 1}"#);
     assert_eq!(job.state("open").unwrap().len(), 1);
-    job.watermark("2025-03-01T12:03:30Z").unwrap().epoch("").unwrap().expect(
-        r#"{"user": "b", "start": "2025-03-01T12:00:00Z", "end": "2025-03-01T12:01:30Z", "n": 2}"#,
-    );
+    job.watermark("2025-03-01T12:03:30Z")
+        .unwrap()
+        .epoch("")
+        .unwrap()
+        .expect(r#"{"user": "b", "start": "2025-03-01T12:00:00Z", "end": "2025-03-01T12:01:30Z", "n": 2}"#);
     assert!(job.state("open").unwrap().is_empty() && job.timers(Clock::EventTime).unwrap().is_empty());
 }
 
 #[test]
 fn a_key_beyond_a_batch_finds_its_state_in_the_next_call() {
     let mut job = job::<sessions>("");
-    let rows = visits(&[("a", "12:00:01"), ("b", "12:00:00"), ("b", "12:00:02"), ("b", "12:00:01"), ("c", "12:00:00")]);
+    let rows = visits(&[
+        ("a", "12:00:01"),
+        ("b", "12:00:00"),
+        ("b", "12:00:02"),
+        ("b", "12:00:01"),
+        ("c", "12:00:00"),
+    ]);
     job.batch_rows(2).epoch(&rows).unwrap();
     let state = job.state("open").unwrap();
     assert_eq!(state.iter().map(|row| row["n"].as_i64()).collect::<Vec<_>>(), [Some(1), Some(3), Some(1)]);
@@ -179,9 +202,9 @@ fn values_lists_and_maps_are_kept_for_each_key() {
         "#,
     );
     assert_eq!(answer.errors, ["row 2: a price is not negative"]);
-    job.epoch(&buys(&[(2, "z", 5.0), (2, "x", 0.0)])).unwrap().expect(
-        r#"{"country": "de", "id": 2, "total": 10, "items": 1, "bought": 4}"#,
-    );
+    job.epoch(&buys(&[(2, "z", 5.0), (2, "x", 0.0)]))
+        .unwrap()
+        .expect(r#"{"country": "de", "id": 2, "total": 10, "items": 1, "bought": 4}"#);
     let items = job.state("items").unwrap();
     assert_eq!(items[1].to_string(), r#"{"country":"de","id":2,"item":"z","price":5}"#);
     assert_eq!(items.len(), 2);
@@ -240,7 +263,13 @@ struct Tick {
 
 /// Tells the sum every minute, from a column that the configuration names.
 #[streamhost::keyed(expired = tick, reads = reads, ttl = ttl, tables(sum(ttl = ttl, version = 2)), migrate = migrate)]
-fn ticks(values: Group<Value>, sum: &mut Option<Sum>, timers: &mut Timers, config: &Every, cx: &Context) -> Result<Vec<Tick>> {
+fn ticks(
+    values: Group<Value>,
+    sum: &mut Option<Sum>,
+    timers: &mut Timers,
+    config: &Every,
+    cx: &Context,
+) -> Result<Vec<Tick>> {
     if sum.is_none() {
         timers.set(Clock::ProcessingTime, Timestamp(cx.now) + config.every.0)?;
         timers.set(Clock::ProcessingTime, Timestamp(cx.now) + config.every.0 * 2)?;
@@ -249,7 +278,13 @@ fn ticks(values: Group<Value>, sum: &mut Option<Sum>, timers: &mut Timers, confi
     Ok(Vec::new())
 }
 
-fn tick(fired: Fired, sum: &mut Option<Sum>, timers: &mut Timers, config: &Every, cx: &Context) -> Result<Vec<Tick>> {
+fn tick(
+    fired: Fired,
+    sum: &mut Option<Sum>,
+    timers: &mut Timers,
+    config: &Every,
+    cx: &Context,
+) -> Result<Vec<Tick>> {
     let Some(sum) = sum else { return Ok(Vec::new()) };
     if sum.sum > 100 {
         return Err(Error::permanent("too much"));
@@ -307,9 +342,15 @@ fn what_cannot_be_bound_is_refused() {
     };
     let without = refused(VISITS, &[]);
     assert!(without.ends_with("name the key's columns, as in keys = [\"user_id\"]"), "{without}");
-    assert_eq!(refused(VISITS, &["id"]), "the input has no column `id`; its columns are user STRING, at TIMESTAMP");
+    assert_eq!(
+        refused(VISITS, &["id"]),
+        "the input has no column `id`; its columns are user STRING, at TIMESTAMP"
+    );
     assert_eq!(refused(VISITS, &["at"]), "the input has no column `user`; its columns are at TIMESTAMP");
-    assert_eq!(refused("user STRING, at INT", &["user"]), "column `at` has type INT, and the plugin reads TIMESTAMP");
+    assert_eq!(
+        refused("user STRING, at INT", &["user"]),
+        "column `at` has type INT, and the plugin reads TIMESTAMP"
+    );
 }
 
 #[test]
@@ -319,4 +360,103 @@ fn an_epoch_that_fails_leaves_everything_as_it_was() {
     let before = job.state("bought").unwrap();
     assert!(job.epoch("{\"id\": 1, \"price\": \"much\"}").is_err());
     assert_eq!(job.state("bought").unwrap(), before);
+}
+
+/// Does one thing with its state, for each call.
+enum Probe {}
+
+#[streamhost::config]
+struct Does {
+    does: String,
+}
+
+impl Keyed for Probe {
+    const MANIFEST: Manifest =
+        Manifest { name: "probe", version: "0.1.0", summary: "Probes.", deterministic: true };
+    type Config = Does;
+
+    fn plan(_: &Does, input: &Input) -> Result<Plan> {
+        let value = || ddl::parse("n BIGINT");
+        let tables = vec![
+            Table::value("value", value()?),
+            Table::sequence("list", value()?),
+            Table::mapping("map", ddl::parse("of STRING")?, value()?),
+        ];
+        Ok(Plan { tables, ..Plan::of(Schema::clone(&input.keys)) })
+    }
+
+    fn process(
+        Does { does }: &Does,
+        cx: &Context,
+        groups: &Groups,
+        state: &State<'_>,
+        _: &mut RowErrors,
+    ) -> Result<Output> {
+        let numbers =
+            |n: &[i64]| batch([("n", Arc::new(Int64Array::from(n.to_vec())) as ArrayRef)].into_iter());
+        let of = |of: &[&str]| ("of", Arc::new(StringArray::from(of.to_vec())) as ArrayRef);
+        let entries = |names: &[&str], n: &[i64]| {
+            batch([of(names), ("n", Arc::new(Int64Array::from(n.to_vec())) as ArrayRef)].into_iter())
+        };
+        let (value, list, map) = (state.open("value")?, state.open("list")?, state.open("map")?);
+        match does.as_str() {
+            "reach-back" => {
+                state.set_timers(Clock::ProcessingTime, &[Timer { key: 0, at: cx.now }])?;
+            }
+            "another-key" => value.remove(&[groups.len() as u32])?,
+            "another-table" => drop(state.open("other")?),
+            "other-columns" => value.put(&[0], &batch([of(&["x"])].into_iter())?)?,
+            "other-count" => value.put(&[0, 0], &numbers(&[1])?)?,
+            "append-to-a-value" => value.append(&[0], &numbers(&[1])?)?,
+            "find-in-a-list" => drop(list.find(&[0], &batch([of(&["x"])].into_iter())?)?),
+            "find" => {
+                list.append(&[0, 0], &numbers(&[1, 2])?)?;
+                list.put(&[0, 0], &numbers(&[3, 4])?)?;
+                list.append(&[0], &numbers(&[5])?)?;
+                map.put(&[0, 0, 0], &entries(&["b", "a", "c"], &[2, 1, 3])?)?;
+                map.remove_found(&[0, 0], &batch([of(&["c", "d"])].into_iter())?)?;
+                let found = map.find(&[0, 0], &batch([of(&["z", "b"])].into_iter())?)?;
+                assert_eq!((found.keys(), found.values()), (&[0][..], &numbers(&[2])?));
+            }
+            other => panic!("{other}"),
+        }
+        Ok(Output::default())
+    }
+}
+
+fn batch<'a>(columns: impl Iterator<Item = (&'a str, ArrayRef)>) -> Result<RecordBatch> {
+    Ok(RecordBatch::try_from_iter_with_nullable(columns.map(|(name, column)| (name, column, true)))?)
+}
+
+fn probe(does: &str) -> (Job<Probe>, Result<streamhost::testing::Answer>) {
+    let mut job = bind_keyed::<Probe>(&format!("{{\"does\": \"{does}\"}}"), "id INT", &["id"]).unwrap();
+    let answer = job.now("2025-03-01T12:00:00Z").unwrap().epoch(r#"{"id": 1}"#);
+    (job, answer)
+}
+
+#[test]
+fn what_the_host_refuses_is_refused() {
+    let why = |does: &str| probe(does).1.err().map(|error| error.to_string()).unwrap();
+    assert_eq!(
+        why("reach-back"),
+        "it sets a timer at 2025-03-01T12:00:00Z, which the time of the epoch, 2025-03-01T12:00:00Z, has reached"
+    );
+    assert_eq!(why("another-key"), "table `value`: it names key 1, and the call has 1 keys");
+    assert_eq!(why("another-table"), "the plugin did not declare a table `other`");
+    assert_eq!(why("other-columns"), "table `value` takes n BIGINT, and is given of STRING");
+    assert_eq!(why("other-count"), "table `value` is given 2 keys for 1 rows");
+    assert_eq!(why("append-to-a-value"), "table `value` is no sequence, so nothing is appended to it");
+    assert_eq!(
+        why("find-in-a-list"),
+        "table `list` is no mapping, so nothing is found in it by a second key"
+    );
+}
+
+#[test]
+fn entries_are_found_added_and_removed() {
+    let (job, answer) = probe("find");
+    answer.unwrap();
+    let shown = |table: &str| job.state(table).unwrap().iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(shown("list"), [r#"{"id":1,"n":3}"#, r#"{"id":1,"n":4}"#, r#"{"id":1,"n":5}"#]);
+    assert_eq!(shown("map"), [r#"{"id":1,"n":1,"of":"a"}"#, r#"{"id":1,"n":2,"of":"b"}"#]);
 }

@@ -61,7 +61,9 @@ fn plugin(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> {
             "say what a timer that fires calls: #[streamhost::keyed(expired = function)]",
         ));
     }
-    if let Some((unknown, _)) = keyed.tables.iter().find(|(name, _)| signature.tables.iter().all(|table| table.name != *name)) {
+    if let Some((unknown, _)) =
+        keyed.tables.iter().find(|(name, _)| signature.tables.iter().all(|table| table.name != *name))
+    {
         return Err(Error::new_spanned(unknown, "no parameter of this name is a table"));
     }
     implement(&function, &signature, &keyed)
@@ -222,12 +224,13 @@ fn held(table: usize) -> Ident {
 fn implement(function: &ItemFn, signature: &Signature, keyed: &Keyed) -> Result<TokenStream> {
     let (name, visibility) = (&function.sig.ident, &function.vis);
     let manifest = keyed.common.manifest();
-    let config = signature.config.as_ref().map_or_else(|| quote!(::streamhost::NoConfig), |config| quote!(#config));
+    let config =
+        signature.config.as_ref().map_or_else(|| quote!(::streamhost::NoConfig), |config| quote!(#config));
     let row = &signature.row;
     let given = keyed.common.reads_given().then(|| keyed.common.reads_of_batches());
-    let reads = given.clone().unwrap_or_else(
-        || quote!(::core::option::Option::Some(::streamhost::row::names::<#row>())),
-    );
+    let reads = given
+        .clone()
+        .unwrap_or_else(|| quote!(::core::option::Option::Some(::streamhost::row::names::<#row>())));
     let named = given.unwrap_or_else(|| quote!(::core::option::Option::None));
     let declared = signature.tables.iter().map(|table| declare(table, &keyed.settings(&table.name)));
     let process = process(function, signature, &named);
@@ -278,7 +281,11 @@ fn answer(of: &impl ToTokens, function: &ItemFn, arguments: &[TokenStream]) -> T
 }
 
 /// Opens the tables of a call of so many keys, and writes what was changed in them.
-fn tables(signature: &Signature, keys: &TokenStream, again: &TokenStream) -> (Vec<TokenStream>, Vec<TokenStream>) {
+fn tables(
+    signature: &Signature,
+    keys: &TokenStream,
+    again: &TokenStream,
+) -> (Vec<TokenStream>, Vec<TokenStream>) {
     let each = signature.tables.iter().enumerate().map(|(i, Table { name, content })| {
         let (held, stored, name) = (held(i), format_ident!("stored_{i}"), name.to_string());
         let open = quote! {

@@ -7,9 +7,7 @@ use crate::bindings::exports::streamhost::plugin::plugin::{Binding, Output as Sh
 use crate::bindings::stateful::exports::streamhost::plugin::keyed::{Groups as Sent, Outcome};
 use crate::{Context, Error, Result, RowErrors, config, ddl, ipc, schema};
 
-use super::{
-    Before, Clock, FiredTimers, Groups, Input, Keyed, Output, State, Store, Table, Timer,
-};
+use super::{Before, Clock, FiredTimers, Groups, Input, Keyed, Output, State, Store, Table, Timer};
 
 /// A plugin that has agreed on columns and tables.
 pub(crate) struct BoundKeyed<P: Keyed> {
@@ -141,7 +139,9 @@ impl<P: Keyed> BoundKeyed<P> {
     fn encode(&self, messages: &mut Vec<u8>, what: &str, rows: &RecordBatch, columns: &Schema) -> Result<()> {
         if !schema::alike(columns, rows.schema_ref()) {
             let (said, given) = (ddl::print(columns), ddl::print(rows.schema_ref()));
-            return Err(Error::permanent(format_args!("{what} has the columns {said}, and is given {given}")));
+            return Err(Error::permanent(format_args!(
+                "{what} has the columns {said}, and is given {given}"
+            )));
         }
         if rows.num_rows() == 0 {
             return Ok(());

@@ -41,14 +41,16 @@ impl<W: WriteRow> Out<W> {
     pub fn finish(self, keys: &RecordBatch) -> Result<Output> {
         let rows = W::finish(self.builders)?;
         let Some(of) = self.keys else { return Ok(rows.into()) };
-        let twice = W::fields().into_iter().find(|field| keys.schema_ref().column_with_name(field.name()).is_some());
+        let twice =
+            W::fields().into_iter().find(|field| keys.schema_ref().column_with_name(field.name()).is_some());
         if let Some(twice) = twice {
             return Err(Error::invalid(format_args!(
                 "`{}` is a column of the key, and the plugin adds one of that name: rename the key's before this step",
                 twice.name()
             )));
         }
-        let columns = keys.columns().iter().map(|column| pick::take_rows(column, &of)).collect::<Result<_>>()?;
+        let columns =
+            keys.columns().iter().map(|column| pick::take_rows(column, &of)).collect::<Result<_>>()?;
         Ok(row::beside(&RecordBatch::try_new(Arc::clone(keys.schema_ref()), columns)?, &rows)?.into())
     }
 }

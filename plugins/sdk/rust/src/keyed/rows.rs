@@ -3,9 +3,7 @@
 use crate::instance::no_context;
 use crate::{Error, Result, RowErrors, ddl, schema};
 
-use super::{
-    Clock, Content, FiredTimers, Groups, Input, Keyed, Output, Plan, State, Store, Table, Timer,
-};
+use super::{Clock, Content, FiredTimers, Groups, Input, Keyed, Output, Plan, State, Store, Table, Timer};
 
 /// The table that a parameter of this type is a key's part of.
 #[doc(hidden)]

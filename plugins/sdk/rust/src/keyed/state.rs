@@ -29,9 +29,8 @@ impl<'a> State<'a> {
     /// If it did not.
     pub fn open(&self, name: &str) -> Result<OpenTable<'_>> {
         let table = self.tables.iter().find(|table| table.name == name);
-        let table = table.ok_or_else(|| {
-            Error::permanent(format_args!("the plugin did not declare a table `{name}`"))
-        })?;
+        let table = table
+            .ok_or_else(|| Error::permanent(format_args!("the plugin did not declare a table `{name}`")))?;
         Ok(OpenTable { table, state: self })
     }
 
@@ -81,12 +80,15 @@ impl OpenTable<'_> {
         self.entries(self.state.store.get(&self.table.name, None))
     }
 
-    /// The entries of these keys.
+    /// The entries of these keys, ordered by key, in whichever order the keys are named.
     ///
     /// # Errors
     /// If there is no such key, or the host cannot read them.
     pub fn get_of(&self, keys: &[u32]) -> Result<Entries> {
-        self.entries(self.state.store.get(&self.table.name, Some(keys)))
+        let mut keys = keys.to_vec();
+        keys.sort_unstable();
+        keys.dedup();
+        self.entries(self.state.store.get(&self.table.name, Some(&keys)))
     }
 
     /// Of a mapping: those entries that are there of these, which are a key each and a row of the second key's columns.
@@ -94,7 +96,8 @@ impl OpenTable<'_> {
     /// # Errors
     /// If the table is no mapping, there is no such key, or the columns are others.
     pub fn find(&self, keys: &[u32], second: &RecordBatch) -> Result<Entries> {
-        let found = self.encoded(keys, second, &self.places()?, |of| self.state.store.find(&self.table.name, of));
+        let found =
+            self.encoded(keys, second, &self.places()?, |of| self.state.store.find(&self.table.name, of));
         self.entries(found)
     }
 

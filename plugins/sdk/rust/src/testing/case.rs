@@ -137,7 +137,11 @@ fn run<P: Plugin>(file: &Path) -> Result<()> {
             assert_eq!(case.failure, None, "{file}: a failure was expected, and the plugin gave {answer:?}");
             answer.expect(&case.expect);
             assert_eq!(answer.errors, case.errors, "{file}: the row errors (left), and expected");
-            assert_eq!(sides(&answer), expected(&case.outputs)?, "{file}: the side outputs (left), and expected");
+            assert_eq!(
+                sides(&answer),
+                expected(&case.outputs)?,
+                "{file}: the side outputs (left), and expected"
+            );
         }
         Err(failure) => assert_eq!(Some(failure), case.failure, "{file}: the failure (left), and expected"),
     }

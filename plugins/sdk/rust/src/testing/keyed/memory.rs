@@ -44,13 +44,10 @@ struct OfClock {
 impl Memory {
     /// Refuses tables as the host does.
     pub(super) fn new(tables: &[Table], keys: &SchemaRef) -> Result<Self> {
-        for (i, Table { name, .. }) in tables.iter().enumerate() {
-            let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-            if name.is_empty() || !name.chars().all(plain) {
-                return Err(Error::invalid(format_args!("table `{name}`: names have letters, digits, `-` and `_`")));
-            }
-            if tables.iter().take(i).any(|before| before.name == *name) {
-                return Err(Error::invalid(format_args!("there are two tables `{name}`")));
+        for (i, table) in tables.iter().enumerate() {
+            refuse(table)?;
+            if tables.iter().take(i).any(|before| before.name == table.name) {
+                return Err(Error::invalid(format_args!("it has two tables `{}`", table.name)));
             }
         }
         let shelves = tables.iter().cloned().map(Shelf::new).collect();
@@ -104,7 +101,8 @@ impl Memory {
     /// What a table has, as JSON.
     pub(super) fn entries(&self, table: &str) -> Result<Vec<Value>> {
         let within = self.within.borrow();
-        let shelf = within.shelves.iter().find(|shelf| shelf.table.name == table).ok_or_else(|| none(table))?;
+        let shelf =
+            within.shelves.iter().find(|shelf| shelf.table.name == table).ok_or_else(|| none(table))?;
         let order = within.keys.order()?;
         let mut keys: Vec<Key> = shelf.keys().collect();
         keys.sort_by(|a, b| order(*a, *b));
@@ -155,8 +153,7 @@ impl Within {
     /// The key of this row of the call's keys.
     fn key(&self, row: u32) -> Result<Key> {
         self.call.get(row as usize).copied().ok_or_else(|| {
-            let count = self.call.len();
-            Error::invalid(format_args!("there is no key {row}: the call has {count}, counted from 0"))
+            Error::invalid(format_args!("it names key {row}, and the call has {} keys", self.call.len()))
         })
     }
 
@@ -246,9 +243,16 @@ impl Store for Memory {
         let mut within = self.within.borrow_mut();
         let keys = timers.iter().map(|timer| within.key(timer.key)).collect::<Result<Vec<_>>>()?;
         let of = within.of(clock);
-        if let Some(early) = timers.iter().find(|timer| of.reached.is_some_and(|reached| timer.at <= reached)) {
+        if let Some(early) = timers.iter().find(|timer| of.reached.is_some_and(|reached| timer.at <= reached))
+        {
             let (at, reached) = (Timestamp(early.at), Timestamp(of.reached.unwrap_or_default()));
-            return Err(Error::invalid(format_args!("a timer at {at} is not after its clock, {reached}")));
+            let name = match clock {
+                Clock::EventTime => "the watermark",
+                Clock::ProcessingTime => "the time of the epoch",
+            };
+            return Err(Error::invalid(format_args!(
+                "it sets a timer at {at}, which {name}, {reached}, has reached"
+            )));
         }
         of.timers.extend(timers.iter().map(|timer| timer.at).zip(keys));
         Ok(())
@@ -272,8 +276,26 @@ impl Store for Memory {
     }
 }
 
+/// Tables that cannot be.
+fn refuse(table: &Table) -> Result<()> {
+    let Table { name, kind, value, ttl, .. } = table;
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if name.is_empty() || name.len() > 64 || !name.chars().all(plain) {
+        return Err(Error::invalid(format_args!(
+            "table `{name}`: a name has 1 to 64 letters, digits, `-` and `_`"
+        )));
+    }
+    let wrong = |why: &str| Err(Error::invalid(format_args!("its table `{name}` {why}")));
+    match kind {
+        _ if value.fields().is_empty() => wrong("has values of no columns"),
+        TableKind::Mapping(second) if second.fields().is_empty() => wrong("has a second key of no columns"),
+        _ if ttl.is_some_and(|ttl| ttl.as_millis() == 0) => wrong("lets values go after no time"),
+        _ => Ok(()),
+    }
+}
+
 fn none(table: &str) -> Error {
-    Error::invalid(format_args!("the plugin did not declare a table `{table}`"))
+    Error::invalid(format_args!("it opens a table `{table}`, which it did not declare"))
 }
 
 fn joined(one: Value, other: Value) -> Value {

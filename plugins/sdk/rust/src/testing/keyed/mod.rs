@@ -194,7 +194,8 @@ fn moment(text: &str) -> Result<i64> {
     let schema = SchemaRef::new(ddl::parse("at TIMESTAMP")?);
     let read = json::read(&format!("{{\"at\": {}}}", Value::from(text)), &schema);
     let column = read.as_ref().ok().and_then(|batch| batch.columns().first());
-    let at = column.and_then(|at| at.as_primitive_opt::<TimestampMicrosecondType>()?.values().first().copied());
+    let at =
+        column.and_then(|at| at.as_primitive_opt::<TimestampMicrosecondType>()?.values().first().copied());
     at.ok_or_else(|| Error::invalid(format!("`{text}` is no time; write for example 2025-03-01T12:00:00Z")))
 }
 

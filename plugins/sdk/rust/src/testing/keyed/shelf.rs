@@ -74,7 +74,7 @@ impl Shelf {
     /// Adds to a sequence.
     pub(super) fn append(&mut self, key: Key, columns: RecordBatch, now: i64) -> Result<()> {
         if self.table.kind != TableKind::Sequence {
-            return Err(Error::invalid("it is no sequence, so nothing is appended to it"));
+            return Err(Error::invalid("it is no sequence table, so nothing is appended to it"));
         }
         self.keys.entry(key).or_default().push(Entry { columns, second: String::new(), put: now });
         Ok(())
