@@ -36,33 +36,6 @@ fn values(numbers: std::ops::Range<u64>) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn what_a_replica_has_not_heard_of_yet_is_not_taken_for_the_end() {
-    let brokers = brokers("behind");
-    send(&brokers, "behind", 0..100);
-    let settings = "topic = \"behind\"\n[client]\n\"client.rack\" = \"near\"";
-    let options = SourceOptions::default;
-    let feed = Feed::new(&brokers.bootstrap_servers(), settings, options()).await;
-    let planned = feed.plan().await.unwrap().unwrap();
-    brokers.partition_follower("behind", 0, 2).unwrap();
-    brokers.follower_watermarks("behind", 0, Some(0), Some(90)).unwrap();
-    // One that never hears of it is a fault that passes.
-    let hasty = Feed::impatient(&brokers.bootstrap_servers(), settings, options()).await;
-    let error = hasty.read(&planned.range, 1).await.unwrap_err();
-    assert_eq!(error.kind(), Kind::Unavailable, "{}", error.report());
-    assert!(
-        error.report().contains("nothing behind offset 89, and its leader goes on to 100"),
-        "{}",
-        error.report()
-    );
-    let hears = async {
-        tokio::time::sleep(Duration::from_secs(3)).await;
-        brokers.follower_watermarks("behind", 0, None, None).unwrap();
-    };
-    let (batches, ()) = tokio::join!(feed.read(&planned.range, 1), hears);
-    assert_eq!(super::feed::lines(&batches.unwrap()), values(0..100));
-}
-
-#[tokio::test]
 async fn a_topic_that_brokers_do_not_tell_of_is_not_deleted() {
     let brokers = brokers("untold");
     send(&brokers, "untold", 0..3);

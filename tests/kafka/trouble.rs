@@ -2,8 +2,10 @@
 
 use super::feed::{Feed, columns, limited};
 use connectors::source::SourceOptions;
-use engine::Kind;
-use serde_json::json;
+use engine::{Kind, Offset, Range};
+use futures::StreamExt;
+use rdkafka::producer::Producer;
+use serde_json::{Value, json};
 use std::{collections::BTreeSet, time::Duration};
 use tests::services::{
     kafka::{Kafka, kafka},
@@ -76,6 +78,31 @@ async fn a_topic_that_is_deleted_or_made_anew_is_a_loss() {
         "{}",
         error.report()
     );
+}
+
+#[tokio::test]
+async fn an_end_that_was_announced_before_there_was_more_is_not_believed() {
+    let kafka = kafka();
+    let topic = kafka.topic("early-end", 1);
+    kafka.send(topic, 0, lines(0..40_000));
+    let pending = kafka.pending(topic, 0, &["last"]);
+    let feed = Feed::new(&kafka.bootstrap(), &format!("topic = \"{topic}\""), plain()).await;
+    feed.plan().await.unwrap();
+    // It begins elsewhere than where was begun to fetch, and ends behind what may be read by now.
+    let range = Range {
+        start: Some(Offset(json!({ topic: { "0": 1 } }))),
+        end: Offset(json!({ topic: { "0": 40_001 } })),
+        detail: Value::Null,
+    };
+    let mut streams = feed.source.read(&range, 1).await.unwrap();
+    // Nobody takes what is read, so the announcement waits behind it.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    pending.commit_transaction(Duration::from_secs(60)).unwrap();
+    let mut rows = 0;
+    while let Some(batch) = streams[0].next().await {
+        rows += batch.unwrap().len();
+    }
+    assert_eq!(rows, 40_000);
 }
 
 #[tokio::test]

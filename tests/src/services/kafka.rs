@@ -253,6 +253,15 @@ impl Kafka {
 
     /// A transaction: these values, committed or taken back.
     pub fn transaction(&self, topic: &str, partition: i32, values: &[&str], commit: bool) {
+        let producer = self.pending(topic, partition, values);
+        match commit {
+            true => producer.commit_transaction(PATIENCE).unwrap(),
+            false => producer.abort_transaction(PATIENCE).unwrap(),
+        }
+    }
+
+    /// A transaction that has written these values, and is open.
+    pub fn pending(&self, topic: &str, partition: i32, values: &[&str]) -> BaseProducer {
         let mut client = self.client();
         let producer: BaseProducer =
             client.set("transactional.id", format!("of-test-{topic}")).create().unwrap();
@@ -261,14 +270,9 @@ impl Kafka {
         for value in values {
             producer.send(BaseRecord::<(), str>::to(topic).partition(partition).payload(value)).unwrap();
         }
-        match commit {
-            true => producer.commit_transaction(PATIENCE).unwrap(),
-            false => {
-                // Else nothing may have been sent by now.
-                producer.flush(PATIENCE).unwrap();
-                producer.abort_transaction(PATIENCE).unwrap();
-            }
-        }
+        // Else nothing may have been sent by now.
+        producer.flush(PATIENCE).unwrap();
+        producer
     }
 
     /// All that is committed in a topic now, in the order of partitions and offsets.

@@ -49,7 +49,7 @@ impl Service {
     /// Sends the server itself a signal: `STOP`, `CONT`, `KILL`.
     pub fn signal(&self, signal: &str) {
         let pid = std::fs::read_to_string(self.data.join("pid")).unwrap();
-        let sent = Command::new("kill").args([&format!("-{signal}"), pid.trim()]).status().unwrap();
+        let sent = Command::new("kill").arg(format!("-{signal}")).arg(pid.trim()).status().unwrap();
         assert!(sent.success(), "no {signal} to {pid}");
     }
 
