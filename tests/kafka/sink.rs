@@ -1,20 +1,27 @@
 //! What a Kafka sink writes.
 
-use super::feed::Hasty;
 use arrow::{
     array::{ArrayRef, BinaryArray, Int32Array, RecordBatch, StringArray},
     datatypes::SchemaRef,
 };
+use async_trait::async_trait;
 use connectors::{
     files::sink::AtStep,
     kafka::{self, KafkaSinkOptions, KafkaSinkSettings},
 };
 use engine::{
-    Begin, Begun, EpochWriter, Guarantee, Kind, OutputMode, Partition, QueryId, Sink, SystemClock, Token,
+    Begin, Begun, Clock, EpochWriter, Guarantee, Kind, OutputMode, Partition, QueryId, Sink, SystemClock,
+    Timestamp, Token,
 };
 use jiff::tz::TimeZone;
 use serde_json::json;
-use std::sync::Arc;
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 use tests::services::{
     kafka::{Kafka, kafka},
     toxiproxy::toxiproxy,
@@ -143,6 +150,30 @@ async fn a_lost_mark_ends_a_query_that_had_one_and_no_other() {
     assert!(store(&*opened(&settings, "fresh").await, "fresh", 0, rows([3])).await);
 }
 
+/// A clock that runs twenty times too fast from some time on.
+#[derive(Default)]
+struct Hastened(SystemClock, AtomicBool, OnceLock<Duration>);
+
+#[async_trait]
+impl Clock for Hastened {
+    fn now(&self) -> Timestamp {
+        self.0.now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        let now = self.0.monotonic();
+        if !self.1.load(Relaxed) {
+            return now;
+        }
+        let since = *self.2.get_or_init(|| now);
+        now + now.saturating_sub(since) * 19
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        self.0.sleep(duration).await;
+    }
+}
+
 #[tokio::test]
 async fn a_broker_that_is_away_for_too_long_is_not_taken_for_an_epoch_that_is_too_large() {
     let broker = Kafka::own();
@@ -156,17 +187,15 @@ async fn a_broker_that_is_away_for_too_long_is_not_taken_for_an_epoch_that_is_to
         );
         kafka::sink(toml::from_str(&text).unwrap(), options).unwrap()
     };
-    let cut = link.clone();
+    let clock = Arc::new(Hastened::default());
+    let (cut, hastened) = (link.clone(), clock.clone());
     let at_step: AtStep = Arc::new(move |step: &str| {
         if step == "sent" {
             cut.cut();
+            hastened.1.store(true, Relaxed);
         }
     });
-    let first = sink(KafkaSinkOptions {
-        clock: Arc::new(Hasty::default()),
-        at_step: Some(at_step),
-        ..options(false)
-    });
+    let first = sink(KafkaSinkOptions { clock, at_step: Some(at_step), ..options(false) });
     let of_first = writer(&*first, "q-8", 0, rows([]).schema()).await.unwrap();
     of_first.write(Partition(0), rows(0..5)).await.unwrap();
     let error = of_first.commit().await.unwrap_err();
