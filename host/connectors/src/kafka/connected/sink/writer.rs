@@ -339,6 +339,8 @@ impl Writer {
         let mut waiting = Waiting { looked: Some(begun), ..Waiting::default() };
         loop {
             let answer = ask(SLICE);
+            // What is wrong is heard of by polling.
+            self.producer.poll(Duration::ZERO);
             self.missed(&mut waiting, self.clock().monotonic());
             match answer {
                 Err(KafkaError::Transaction(error))
