@@ -267,6 +267,8 @@ pub(crate) enum Kind {
     Map,
     /// Makes new rows.
     Transform,
+    /// Keeps state for each key: flatMapGroupsWithState.
+    Keyed,
     /// Stores epochs in outputs: foreachBatch.
     BatchSink,
 }
