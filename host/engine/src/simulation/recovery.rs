@@ -259,16 +259,21 @@ impl CheckpointStore for Full {
 }
 
 #[tokio::test]
-async fn what_worked_in_an_earlier_process_is_retried() {
-    let world = World::default();
-    run(&world, Start { total: 20, ..START }).await.unwrap();
-    let (mut query, _) = query(&world, START);
-    let clock = Arc::new(Impatient::default());
-    query.clock = clock.clone();
-    query.store = Arc::new(Full(world.store.clone(), AtomicU64::new(2)));
-    query.run(&Stop::channel().1).await.unwrap();
-    assert_eq!(clock.slept(), [1, 2]);
-    assert_eq!(published(&world.sinks[0]), epochs_of_ten(45, 2));
+async fn what_worked_in_an_earlier_process_is_retried_unless_its_trigger_ends_it() {
+    for (trigger, waits) in [(Trigger::Asap, vec![1, 2]), (Trigger::AvailableNow, vec![])] {
+        let world = World::default();
+        run(&world, Start { total: 20, ..START }).await.unwrap();
+        let (mut query, _) = query(&world, Start { ends: true, trigger, ..START });
+        let clock = Arc::new(Impatient::default());
+        query.clock = clock.clone();
+        query.store = Arc::new(Full(world.store.clone(), AtomicU64::new(2)));
+        let ended = query.run(&Stop::channel().1).await;
+        assert_eq!(clock.slept(), waits);
+        match ended {
+            Ok(()) => assert_eq!(published(&world.sinks[0]), epochs_of_ten(45, 2)),
+            Err(e) => assert_eq!((e.kind(), trigger), (Kind::Unavailable, Trigger::AvailableNow)),
+        }
+    }
 }
 
 #[tokio::test]
