@@ -3,6 +3,7 @@
 mod audited;
 mod continuous;
 mod idle;
+mod releases;
 mod report;
 mod stateful;
 mod tables;
@@ -113,6 +114,7 @@ impl<'q> Run<'q> {
             bad_rows: BTreeMap::new(),
             advanced,
         };
+        run.pin_first(resume).await?;
         run.replan(&Ranges::new()).await?;
         run.recover_sinks(resume).await?;
         Ok((run, resume))
@@ -125,11 +127,15 @@ impl<'q> Run<'q> {
             self.flow = self.query.planner.dataflow(&schemas).await?;
             self.lanes = Lanes::default();
             self.schemas = schemas;
-            for (index, NamedSource { source, .. }) in self.sources.iter().enumerate() {
-                source.want(self.flow.wanted(Input::Source(index)));
-            }
+            self.tell_wanted();
         }
         Ok(())
+    }
+
+    fn tell_wanted(&self) {
+        for (index, NamedSource { source, .. }) in self.sources.iter().enumerate() {
+            source.want(self.flow.wanted(Input::Source(index)));
+        }
     }
 
     fn schemas_of(&self, ranges: &Ranges) -> Result<Vec<SchemaRef>> {
@@ -146,6 +152,11 @@ impl<'q> Run<'q> {
             Resume::Replay { first, .. } => first.before(),
             Resume::Continue(last) => Some(last),
         };
+        self.open_sinks(last).await
+    }
+
+    /// Opens the sinks, each with what it wanted to be kept of the last epoch that was committed.
+    async fn open_sinks(&self, last: Option<Epoch>) -> Result<()> {
         let committed = match last {
             Some(last) => self.checkpoint.commit(last).await?,
             None => None,
@@ -193,10 +204,12 @@ impl<'q> Run<'q> {
                     }
                     let record = self.checkpoint.offsets(epoch).await?;
                     self.positions.clone_from(&record.positions);
+                    self.pin_again(&record, epoch.before()).await?;
                     self.warn_of_other_plugins(epoch, &record);
                     let late = self.too_late(stop, epoch);
                     self.audited(epoch, record, 1, late).await?;
                 }
+                self.pin_from(last).await?;
                 Ok(last.next())
             }
         }
@@ -227,6 +240,7 @@ impl<'q> Run<'q> {
             if self.wait_for_trigger(trigger, stop).await {
                 return Ok(());
             }
+            self.renew();
             let started = self.query.clock.monotonic();
             let ranges = tokio::select! {
                 // A source may wait for rows while it plans.
@@ -328,6 +342,7 @@ impl<'q> Run<'q> {
             time: self.query.clock.now(),
             partitions: self.query.settings.parallelism,
             plugins: self.flow.digests().collect(),
+            releases: self.query.planner.releases(),
             positions,
             consumed: self.consumed(&sources),
             sources,

@@ -4,6 +4,8 @@ use crate::{
     assemble::{Assembled, Reader},
     directories,
     file::PipelineFile,
+    follow::{Followed, Follower},
+    releases::Releases,
     secrets::Secrets,
     settings::{self, Leaf, OnError, Pipeline, Sink, Source, Step, Table, Trigger},
     table::FileTable,
@@ -28,15 +30,19 @@ use connectors::{
     sql::{self, SqlSinkOptions, SqlSinkSettings},
     stdin::StdinSource,
     stdout::StdoutSink,
+    stores,
     units::{ByteSize, Interval},
 };
 use engine::{
     Error, OutputMode, Result,
-    plan::{Dataflow, NamedSink, NamedSource, NamedTable},
+    plan::{Dataflow, NamedSink, NamedSource, NamedTable, Renewed},
     sql::SqlError,
 };
 use jiff::tz::TimeZone;
-use plugin::{BindSettings, Plugin, PluginStep};
+use plugin::{
+    BindSettings, Misfit, Plugin, PluginStep,
+    registry::{Policy, Wanted},
+};
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
@@ -51,6 +57,9 @@ pub struct Planner {
     time_zone: TimeZone,
     /// Loaded plugins by path, so that a restart or a second step does not load them again.
     plugins: Mutex<HashMap<PathBuf, Arc<Plugin>>>,
+    /// Which versions of the registry's plugins these are.
+    releases: Arc<Releases>,
+    follower: Follower,
     /// Tables whose rows are given: their files are not looked at.
     given: HashMap<String, Arc<dyn engine::Table>>,
 }
@@ -59,7 +68,10 @@ impl Planner {
     /// A planner for `file`; nothing is opened yet.
     pub fn new(file: Arc<PipelineFile>, world: World) -> Result<Self> {
         let time_zone = time_zone(&file)?;
-        Ok(Planner { file, world, time_zone, plugins: Mutex::default(), given: HashMap::new() })
+        let releases = Arc::new(releases(&file, &world));
+        let follower = Follower::new(releases.clone(), world.runtime.clone(), world.clock.clone());
+        let (plugins, given) = (Mutex::default(), HashMap::new());
+        Ok(Planner { file, world, time_zone, plugins, releases, follower, given })
     }
 
     /// Puts `table` in the place of the one that the file calls so.
@@ -316,6 +328,73 @@ impl Planner {
         Ok(plugin)
     }
 
+    /// The plugin of a place in the pipeline: of a path, or the registry's that the place runs.
+    pub(crate) async fn plugin_at(&self, place: &str, text: &str) -> Result<Arc<Plugin>> {
+        let Some(wanted) = self.wanted(text)? else {
+            return match self.releases.policy().is_strict() {
+                true => Err(Error::invalid(format!(
+                    "`require-signed-by` asks for plugins that are signed, and {text} is a file that nobody has signed; add it to the \
+                     registry with `streamhost plugin add --sign`, and name it as name@version"
+                ))),
+                false => self.plugin(text).await,
+            };
+        };
+        let found = self.releases.choose(place, &wanted)?;
+        let key = PathBuf::from(format!("{} {}", found.release, found.digest));
+        let mut plugins = self.plugins.lock().await;
+        if let Some(plugin) = plugins.get(&key) {
+            return Ok(plugin.clone());
+        }
+        let registry = self.releases.registry()?;
+        let plugin = registry.load(&self.world.runtime, &found, self.releases.policy()).await?;
+        let plugin = Arc::new(plugin);
+        plugins.insert(key, plugin.clone());
+        Ok(plugin)
+    }
+
+    /// What of the registry a text asks for; none if it is a path.
+    fn wanted(&self, text: &str) -> Result<Option<Wanted>> {
+        // A folder that is there is meant, not what is called the same in the registry.
+        let is_path = !text.contains('@') && self.file.resolve(text.as_ref()).exists();
+        let wanted = (!is_path).then(|| Wanted::parse(text)).flatten().transpose();
+        match wanted? {
+            // Without a registry a bare name can only have been meant as a path.
+            Some(_) if !text.contains('@') && self.releases.registry().is_err() => Ok(None),
+            wanted => Ok(wanted),
+        }
+    }
+
+    /// A plugin's configuration as it is told, once it fits the plugin's schema.
+    pub(crate) fn config(&self, plugin: &Plugin, key: &[&str], config: &toml::Table) -> Result<String> {
+        let whose = key.iter().take(2).copied().collect::<Vec<_>>().join(".");
+        let text = json(config).map_err(|e| self.file.locate(key, e))?;
+        let problem = |misfit: &Misfit| {
+            let key: Vec<&str> = key.iter().copied().chain(misfit.path.iter().map(String::as_str)).collect();
+            let error = Error::invalid(format!("{whose}: plugin {}: {misfit}", plugin.description().name));
+            self.file.locate(&key, error).report()
+        };
+        let problems: Vec<String> = plugin.check_config(&text)?.iter().map(problem).collect();
+        if problems.is_empty() { Ok(text) } else { Err(Error::invalid(problems.join("\n"))) }
+    }
+
+    /// Begins to follow the plugin of a step, if the query runs.
+    fn follow(
+        &self,
+        name: &str,
+        wanted: Option<Wanted>,
+        settings: BindSettings,
+        bound: &PluginStep,
+    ) -> Result<()> {
+        let wanted = wanted.ok_or_else(|| {
+            Error::invalid("follow = true is for a plugin of the registry; write plugin = \"name@^1.2\"")
+        })?;
+        if self.releases.is_running() {
+            let current = self.releases.choose(name, &wanted)?;
+            self.follower.follow(name, Followed::new(wanted, current, settings, bound));
+        }
+        Ok(())
+    }
+
     /// The error, with whose it is and where that stands in front.
     pub(crate) fn of(&self, kind: &str, name: &str, error: Error) -> Error {
         let error = error.while_doing(format!("{kind} `{name}`"));
@@ -338,11 +417,28 @@ impl Planner {
         step: &Step,
         input: SchemaRef,
     ) -> Result<PluginStep> {
-        let plugin =
-            self.plugin(plugin).await.map_err(|e| self.file.locate(&["steps", name, "plugin"], e))?;
-        let settings = bind_settings(name, step, input)?;
-        plugin.bind(settings).await.map_err(|e| self.file.locate(&["steps", name], e))
+        let of = |e| self.file.locate(&["steps", name, "plugin"], e);
+        let wanted = self.wanted(plugin).map_err(of)?;
+        let plugin = self.plugin_at(name, plugin).await.map_err(of)?;
+        let config = self.config(&plugin, &["steps", name, "config"], &step.config)?;
+        let settings = BindSettings { config, ..bind_settings(name, step, input)? };
+        let bound = plugin.bind(settings.clone()).await.map_err(|e| self.file.locate(&["steps", name], e))?;
+        if step.follow {
+            self.follow(name, wanted, settings, &bound)
+                .map_err(|e| self.file.locate(&["steps", name, "follow"], e))?;
+        }
+        Ok(bound)
     }
+}
+
+fn releases(file: &PipelineFile, world: &World) -> Releases {
+    let policy = Policy::default().and(file.settings.require_signed_by.iter().copied());
+    let checkpoint = file.settings.checkpoint.as_ref().map(|path| {
+        let path = file.resolve(path);
+        // Whoever reads it later may be in another directory.
+        if stores::address(&path).is_some() { path } else { std::path::absolute(&path).unwrap_or(path) }
+    });
+    Releases::new(world.registry.clone(), policy, checkpoint)
 }
 
 /// The zone of a pipeline's times that name none.
@@ -421,6 +517,22 @@ impl engine::plan::Planner for Planner {
     async fn dataflow(&self, schemas: &[SchemaRef]) -> Result<Dataflow> {
         self.note_schemas(schemas);
         Ok(self.plan(schemas).await?.flow)
+    }
+
+    async fn pin(&self, releases: &engine::Releases, exact: bool) -> Result<bool> {
+        self.releases.pin(releases, exact)
+    }
+
+    fn releases(&self) -> engine::Releases {
+        self.releases.in_use()
+    }
+
+    fn renewed(&self) -> Vec<Renewed> {
+        self.follower.renewed()
+    }
+
+    fn notices(&self) -> Vec<String> {
+        self.follower.notices()
     }
 }
 

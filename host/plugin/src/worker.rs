@@ -11,7 +11,7 @@ use crate::{
 };
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
-use engine::{Batch, Batching, EpochContext, Error, Kind, Origin, Result, Worker};
+use engine::{Batch, Batching, EpochContext, Error, Kind, Origin, Place, Result, Worker};
 use std::{sync::Arc, time::Duration};
 
 /// One lane of a plugin step: an instance and what it needs to be fed.
@@ -41,6 +41,20 @@ impl Lane {
     pub(crate) fn new(bound: Arc<Bound>, batching: Batching) -> Result<Self> {
         let encoder = Encoder::of_columns(&bound.settings.input, &bound.agreed.reads.indices)?;
         Ok(Lane { bound, batching, encoder, instance: None, message: Vec::new() })
+    }
+
+    /// Whether a new instance takes a batch, one without rows, and answers it as it has agreed to. The instance is kept for the
+    /// first batch that has rows.
+    pub(crate) async fn try_out(&mut self) -> Result<()> {
+        let cx = EpochContext::alone("health");
+        let rows = RecordBatch::new_empty(self.bound.settings.input.clone());
+        let answer = self.call(&cx, &Batch::read(rows, Place::Epoch)).await?.0;
+        if let Some(instance) = self.instance.take() {
+            self.bound.instances.keep(instance);
+        }
+        // Nobody is to count it among the work of an epoch.
+        self.bound.tally.progress();
+        answer.map(drop).map_err(|fault| self.bound.blame(cx.epoch, "a batch without rows", fault))
     }
 
     async fn work(&mut self, job: &mut Job<'_>) -> Result<()> {

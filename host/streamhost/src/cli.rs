@@ -24,6 +24,9 @@ pub(crate) struct Cli {
     /// What to log to standard error.
     #[arg(long, global = true, value_enum, default_value_t = Level::Warn)]
     pub(crate) log: Level,
+    /// The directory of plugins by name. Default: `streamhost/registry` in the user's data directory.
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) registry: Option<PathBuf>,
 }
 
 /// A log level.
@@ -113,6 +116,15 @@ Examples:
   streamhost query late-purchases \"SELECT * FROM live ORDER BY n DESC LIMIT 10\"
   streamhost query late-purchases \"SELECT count(*) AS rows FROM live\" --format json")]
     Query(QueryArgs),
+    /// Keep plugins by name and version, in the registry
+    #[command(
+        subcommand,
+        after_long_help = "Examples:\n  streamhost plugin add my-filter\n  streamhost plugin list"
+    )]
+    Plugin(PluginCommand),
+    /// Make keys that sign plugins
+    #[command(subcommand, after_long_help = "Example:\n  streamhost key new release.key")]
+    Key(Key),
     /// Make test data
     #[command(
         subcommand,
@@ -163,7 +175,7 @@ pub(crate) struct RunArgs {
     /// A pipeline file, beside which only --name, --trigger, --checkpoint, --parallelism and --progress have a meaning;
     /// without one, flags say everything.
     pub(crate) pipeline: Option<PathBuf>,
-    /// A `.wasm` file or the folder of a plugin's source; several are applied in order.
+    /// A `.wasm` file, the folder of a plugin's source, or `name@^1.2` of the registry; several are applied in order.
     #[arg(long, value_name = "PATH")]
     pub(crate) plugin: Vec<String>,
     /// JSON settings of the `--plugin` before it.
@@ -273,7 +285,7 @@ pub(crate) enum Kind {
 
 #[derive(Args)]
 pub(crate) struct InspectArgs {
-    /// A `.wasm` file or the folder of a plugin's source.
+    /// A `.wasm` file, the folder of a plugin's source, or `name@^1.2` of the registry.
     pub(crate) plugin: PathBuf,
     /// Columns of its input, such as "user_id INT, value DOUBLE".
     #[arg(long, value_name = "DDL")]
@@ -302,6 +314,106 @@ pub(crate) struct BenchArgs {
     /// For how many seconds to measure.
     #[arg(long, default_value_t = 3)]
     pub(crate) seconds: u64,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum PluginCommand {
+    /// Add a plugin; what is there under its version never changes
+    ///
+    /// What it is called and its version it says itself. README.md, schema/ and tests/ of a folder are added too. An add that is
+    /// interrupted adds nothing.
+    #[command(after_long_help = "\
+Examples:
+  streamhost plugin add my-filter                        # the folder of its source, built if it is stale
+  streamhost plugin add my-filter.wasm --sign release.key
+  streamhost plugin add other-registry/my-filter/1.2.0   # with the signatures that it has")]
+    Add(AddArgs),
+    /// List what there is
+    #[command(after_long_help = "Example:\n  streamhost plugin list")]
+    List,
+    /// List what has all of these words in its name, summary or world
+    #[command(after_long_help = "Example:\n  streamhost plugin search filter")]
+    Search {
+        /// The words.
+        #[arg(required = true)]
+        words: Vec<String>,
+    },
+    /// Say all about a version, or the newest one
+    #[command(after_long_help = "Examples:\n  streamhost plugin info my-filter\n  streamhost plugin info my-filter@1.2.0")]
+    Info {
+        /// `name` or `name@1.2.3`.
+        plugin: String,
+    },
+    /// Compare every file with its digest, and check the signatures; exit code 4 if anything is wrong
+    #[command(after_long_help = "Examples:\n  streamhost plugin verify\n  streamhost plugin verify my-filter@1.2.0")]
+    Verify {
+        /// `name@1.2.3`. Default: all.
+        releases: Vec<String>,
+    },
+    /// Keep a version from being chosen by any query that does not run it already
+    #[command(after_long_help = "\
+Examples:
+  streamhost plugin yank my-filter@1.2.0 --reason \"drops rows with NULL\"
+  streamhost plugin yank my-filter@1.2.0 --undo")]
+    Yank {
+        /// `name@1.2.3`.
+        release: String,
+        /// Why, for `plugin info`.
+        #[arg(long, default_value = "")]
+        reason: String,
+        /// Let it be chosen again.
+        #[arg(long, conflicts_with = "reason")]
+        undo: bool,
+    },
+    /// Remove a version; refused while a checkpoint needs it
+    #[command(after_long_help = "Example:\n  streamhost plugin remove my-filter@1.2.0")]
+    Remove {
+        /// `name@1.2.3`.
+        release: String,
+    },
+    /// Remove what nobody can use: what interrupted adds have left, and notes of checkpoints that are gone
+    #[command(after_long_help = "Examples:\n  streamhost plugin gc\n  streamhost plugin gc --yanked")]
+    Gc {
+        /// Yanked versions that no checkpoint needs, too.
+        #[arg(long)]
+        yanked: bool,
+    },
+    /// Sign a version with a key, after a look at all of its files
+    #[command(after_long_help = "\
+Examples:
+  streamhost plugin sign my-filter@1.2.0 --key release.key
+  streamhost plugin sign copy-of/my-filter/1.2.0 --key release.key")]
+    Sign(SignArgs),
+}
+
+/// `streamhost plugin add`.
+#[derive(Args)]
+pub(crate) struct AddArgs {
+    /// A `.wasm` file, the folder of a plugin's source, or the folder of a version in another registry.
+    pub(crate) plugin: PathBuf,
+    /// Sign it with this key.
+    #[arg(long, value_name = "KEY")]
+    pub(crate) sign: Option<PathBuf>,
+}
+
+/// `streamhost plugin sign`.
+#[derive(Args)]
+pub(crate) struct SignArgs {
+    /// `name@1.2.3`, or a folder that was copied from a registry.
+    pub(crate) plugin: String,
+    /// The file of the key.
+    #[arg(long)]
+    pub(crate) key: PathBuf,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Key {
+    /// Make a key, and print its public half: that is what `require-signed-by` lists
+    #[command(after_long_help = "Example:\n  streamhost key new release.key")]
+    New {
+        /// The file to make, which only this user can read.
+        file: PathBuf,
+    },
 }
 
 #[derive(Subcommand)]

@@ -42,6 +42,7 @@ impl Run<'_> {
         stop: &Stop,
     ) -> Result<(OffsetRecord, Option<CommitRecord>)> {
         self.checkpoint.still_mine(self.owner).await?;
+        self.renew();
         let clock = self.query.clock.clone();
         let close = clock.monotonic() + interval;
         let mut all = self.record(Ranges::new());

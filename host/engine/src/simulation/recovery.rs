@@ -269,6 +269,7 @@ fn record(sources: &[&str]) -> OffsetRecord {
         tables: BTreeMap::new(),
         idle: Vec::new(),
         plugins: BTreeMap::new(),
+        releases: BTreeMap::new(),
         consumed: Vec::new(),
         watermarks: Default::default(),
     }

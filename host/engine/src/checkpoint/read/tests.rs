@@ -13,6 +13,7 @@ fn offsets() -> OffsetRecord {
         sources: BTreeMap::new(),
         positions: BTreeMap::new(),
         plugins: BTreeMap::new(),
+        releases: BTreeMap::new(),
         consumed: Vec::new(),
         tables: BTreeMap::new(),
         idle: Vec::new(),
