@@ -359,7 +359,9 @@ impl<'a> Assembly<'a> {
             let watermark =
                 prepared.watermark.clone().map(|step| (format!("{name}.watermark"), Work::Stateless(step)));
             let body = match &prepared.body {
-                Body::Plugin(plugin) => Some((name.to_owned(), Work::Stateless(plugin.clone()))),
+                Body::Plugin(plugin) => {
+                    Some((name.to_owned(), Work::Stateless(self.planner.work_of(name, plugin))))
+                }
                 Body::DropDuplicates(step) => Some((name.to_owned(), Work::Keyed(step.clone()))),
                 _ => None,
             };

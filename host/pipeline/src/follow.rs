@@ -4,6 +4,7 @@
 //! batch without rows, all beside the running query. Only what passes is handed over, between two epochs, and its instance
 //! is ready by then. What does not pass changes nothing but the log and the progress.
 
+use crate::releases::Releases;
 use arrow::datatypes::SchemaRef;
 use engine::{Clock, Error, Result, Step, plan::Renewed};
 use plugin::{
@@ -16,8 +17,6 @@ use std::{
     time::Duration,
 };
 use tokio::{sync::Notify, task::JoinHandle};
-
-use crate::releases::Releases;
 
 /// How often to look where the system tells of no changes.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -116,7 +115,8 @@ impl Shared {
         });
         let watch = watch.ok();
         loop {
-            for (step, followed) in self.followed().clone() {
+            let all = self.followed().clone();
+            for (step, followed) in all {
                 self.look(&step, followed).await;
             }
             tokio::select! {
@@ -170,11 +170,13 @@ impl Shared {
     fn hand_over(&self, name: &str, for_one: &Found, found: Found, step: Arc<PluginStep>) {
         let mut all = self.followed();
         // It may have been bound to other columns meanwhile.
-        if let Some(followed) = all.get_mut(name).filter(|followed| followed.current == *for_one) {
-            if ports(&step) == followed.ports && followed.settings.input == step.input() {
-                followed.ready = Some((found, step));
-                followed.refused = None;
-            }
+        if let Some(followed) = all.get_mut(name)
+            && followed.current == *for_one
+            && ports(&step) == followed.ports
+            && followed.settings.input == step.input()
+        {
+            followed.ready = Some((found, step));
+            followed.refused = None;
         }
     }
 

@@ -8,6 +8,7 @@ use crate::{
     releases::Releases,
     secrets::Secrets,
     settings::{self, Leaf, OnError, Pipeline, Sink, Source, Step, Table, Trigger},
+    shadow::Shadow,
     table::FileTable,
     world::{Unread, World},
 };
@@ -46,7 +47,7 @@ use plugin::{
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, PoisonError},
 };
 use tokio::sync::Mutex;
 
@@ -60,6 +61,9 @@ pub struct Planner {
     /// Which versions of the registry's plugins these are.
     releases: Arc<Releases>,
     follower: Follower,
+    /// What is to run beside a step; and, once that is bound, its plugin.
+    shadow: Option<Arc<Shadow>>,
+    beside: std::sync::Mutex<Option<Arc<PluginStep>>>,
     /// Tables whose rows are given: their files are not looked at.
     given: HashMap<String, Arc<dyn engine::Table>>,
 }
@@ -71,7 +75,55 @@ impl Planner {
         let releases = Arc::new(releases(&file, &world));
         let follower = Follower::new(releases.clone(), world.runtime.clone(), world.clock.clone());
         let (plugins, given) = (Mutex::default(), HashMap::new());
-        Ok(Planner { file, world, time_zone, plugins, releases, follower, given })
+        let (shadow, beside) = (None, std::sync::Mutex::default());
+        Ok(Planner { file, world, time_zone, plugins, releases, follower, shadow, beside, given })
+    }
+
+    /// The same, with a plugin beside that of a step.
+    pub(crate) fn with_shadow(self, shadow: Arc<Shadow>) -> Result<Self> {
+        let steps = &self.file.settings.steps;
+        if steps.get(&shadow.step).is_some_and(|step| step.plugin.is_some()) {
+            return Ok(Planner { shadow: Some(shadow), ..self });
+        }
+        let plugins = steps.iter().filter(|(_, step)| step.plugin.is_some());
+        let plugins: Vec<&str> = plugins.map(|(name, _)| name.as_str()).collect();
+        Err(Error::invalid(format!(
+            "there is no step `{}` with a plugin; there are: {}",
+            shadow.step,
+            plugins.join(", ")
+        )))
+    }
+
+    /// What a step with a plugin does: with another one beside it, if that was asked for.
+    pub(crate) fn work_of(&self, name: &str, plugin: &Arc<PluginStep>) -> Arc<dyn engine::Step> {
+        let beside = self.beside.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match (&self.shadow, beside) {
+            (Some(shadow), Some(beside)) if shadow.step == name => {
+                shadow.beside(plugin.clone(), beside, self.world.clock.clone())
+            }
+            _ => plugin.clone(),
+        }
+    }
+
+    /// Binds what is to run beside a step, as that is bound.
+    async fn bind_beside(&self, name: &str, settings: &BindSettings) -> Result<()> {
+        let Some(shadow) = self.shadow.as_ref().filter(|shadow| shadow.step == name) else { return Ok(()) };
+        let bound = async {
+            let path = self.file.resolve(shadow.with.as_ref());
+            let is_wanted = shadow.with.contains('@') || !path.exists();
+            let plugin = match is_wanted.then(|| Wanted::parse(&shadow.with)).flatten() {
+                None => self.world.load(&path).await?,
+                Some(wanted) => {
+                    let registry = self.releases.registry()?;
+                    let found = registry.resolve(&wanted?)?;
+                    registry.load(&self.world.runtime, &found, self.releases.policy()).await?
+                }
+            };
+            plugin.bind(settings.clone()).await
+        };
+        let bound = bound.await.map_err(|e| e.while_doing(format!("--with {}", shadow.with)))?;
+        *self.beside.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(bound));
+        Ok(())
     }
 
     /// Puts `table` in the place of the one that the file calls so.
@@ -423,7 +475,9 @@ impl Planner {
         let config = self.config(&plugin, &["steps", name, "config"], &step.config)?;
         let settings = BindSettings { config, ..bind_settings(name, step, input)? };
         let bound = plugin.bind(settings.clone()).await.map_err(|e| self.file.locate(&["steps", name], e))?;
-        if step.follow {
+        self.bind_beside(name, &settings).await?;
+        // What runs beside it is compared with one version.
+        if step.follow && self.shadow.is_none() {
             self.follow(name, wanted, settings, &bound)
                 .map_err(|e| self.file.locate(&["steps", name, "follow"], e))?;
         }

@@ -110,6 +110,12 @@ Examples:
         /// The pipeline file.
         pipeline: PathBuf,
     },
+    /// Run a pipeline with another version of a step's plugin beside it, and say how the two compare
+    ///
+    /// It runs as `run` does, and stores what it stores. The other plugin is given the same batches; what it puts out is compared row by
+    /// row and thrown away, and what it fails on fails nothing.
+    #[command(after_long_help = "Example:\n  streamhost shadow pipeline.toml --step scored --with fraud-score@2.0 --trigger available-now")]
+    Shadow(ShadowArgs),
     /// Ask the tables of a running query's memory sinks: any SELECT
     #[command(after_long_help = "\
 Examples:
@@ -241,6 +247,25 @@ pub(crate) struct RunArgs {
     /// How progress is shown on standard error. Default: live on a terminal, else none.
     #[arg(long, value_enum)]
     pub(crate) progress: Option<ProgressStyle>,
+}
+
+/// `streamhost shadow`.
+#[derive(Args)]
+pub(crate) struct ShadowArgs {
+    /// The pipeline file.
+    pub(crate) pipeline: PathBuf,
+    /// The step.
+    #[arg(long)]
+    pub(crate) step: String,
+    /// The other plugin: `name@^2.0` of the registry, a `.wasm` file, or the folder of a plugin's source.
+    #[arg(long, value_name = "PLUGIN")]
+    pub(crate) with: String,
+    /// When an epoch starts: asap, available-now, once or an interval such as 10s. Default: as in the file.
+    #[arg(long)]
+    pub(crate) trigger: Option<String>,
+    /// Directory of what the query remembers. Default: as in the file.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) checkpoint: Option<String>,
 }
 
 /// How progress is shown.

@@ -14,6 +14,7 @@ mod process;
 mod progress;
 mod registry;
 mod run;
+mod shadow;
 mod state;
 mod test;
 
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench::bench(&args, registry),
         Command::Check { pipeline } => run::check(&pipeline, registry),
         Command::Explain { pipeline } => run::explain(&pipeline, registry),
+        Command::Shadow(args) => shadow::shadow(args, registry),
         Command::Query(args) => live::query(&args),
         Command::Plugin(command) => registry::plugin(&command, registry),
         Command::Key(command) => registry::key(&command),

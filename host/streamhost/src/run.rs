@@ -93,6 +93,11 @@ fn pipeline(args: &RunArgs, matches: &ArgMatches) -> Result<PipelineFile> {
             doubled.join(", ")
         )));
     }
+    overridden(path, args)
+}
+
+/// A file with what flags say otherwise.
+pub(crate) fn overridden(path: &Path, args: &RunArgs) -> Result<PipelineFile> {
     let mut file = read(path)?;
     let mut table = toml::Table::new();
     flags::overrides(args, &mut table)?;

@@ -118,8 +118,8 @@ impl SigningKey {
 
     /// Whom others have to trust to trust what it signs.
     pub fn public(&self) -> Result<PublicKey> {
-        let bytes: [u8; 32] = self.0.public_key().as_ref().try_into().doing(Kind::Internal, || "a public key")?;
-        Ok(PublicKey(bytes))
+        let bytes: &[u8] = self.0.public_key().as_ref();
+        <[u8; 32]>::try_from(bytes).map(PublicKey).doing(Kind::Internal, || "a public key")
     }
 
     pub(super) fn sign(&self, message: &[u8]) -> String {
@@ -141,7 +141,7 @@ fn hex(bytes: &[u8]) -> String {
 pub(super) fn from_hex(text: &str) -> Option<Vec<u8>> {
     let digits: Option<Vec<u8>> = text.chars().map(|c| c.to_digit(16).map(|digit| digit as u8)).collect();
     let (pairs, rest) = digits.as_deref()?.as_chunks::<2>();
-    rest.is_empty().then(|| pairs.iter().map(|[high, low]| high << 4 | low).collect())
+    rest.is_empty().then(|| pairs.iter().map(|[high, low]| (high << 4) | low).collect())
 }
 
 #[cfg(test)]

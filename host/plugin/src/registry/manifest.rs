@@ -2,7 +2,12 @@ use super::{
     folder,
     name::{Release, check_path},
 };
-use crate::{abi, compile::LARGEST, load::digest, load::Plugin, role::Role};
+use crate::{
+    abi,
+    compile::LARGEST,
+    load::{Plugin, digest},
+    role::Role,
+};
 use engine::{Error, Kind, Result, ResultExt};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::Path};

@@ -233,7 +233,7 @@ mod tests {
         }
         for path in [
             "plugin.toml", "../component.wasm", "/etc/passwd", "tests/../../x", "tests/.hidden", "tests/", "tests",
-            "tests/a/b/c.toml", "tests/a\0", "tests/ä", "src/lib.rs", "tests//a", "tests/a\nb",
+            "tests/a/b/c/d.toml", "tests/a\0", "tests/ä", "src/lib.rs", "tests//a", "tests/a\nb",
         ] {
             assert!(check_path(path).is_err(), "{path:?}");
         }

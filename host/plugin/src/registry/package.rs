@@ -6,7 +6,7 @@ use super::{
     name::{Release, check_path},
     sign::{SIGNATURES, Signatures},
 };
-use crate::{load::Plugin, load::digest, runtime::Runtime};
+use crate::{load::digest, runtime::Runtime};
 use engine::{Error, Kind, Result, ResultExt};
 use std::{collections::BTreeMap, path::Path};
 

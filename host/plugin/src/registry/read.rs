@@ -4,7 +4,6 @@ use super::{
     keys::PublicKey,
     manifest::{COMPONENT, Manifest},
     name::{Release, Wanted, succeeds},
-    package,
     sign::{Policy, Signatures},
 };
 use crate::{load::Plugin, runtime::Runtime};
@@ -153,11 +152,6 @@ impl Registry {
             ))),
             _ => Ok(()),
         }
-    }
-
-    /// Refuses a component that is not what its manifest says, and looks at nothing else.
-    pub(super) fn refuse_other_component(&self, release: &Release, manifest: &Manifest) -> Result<()> {
-        package::verified(&self.folder(release), COMPONENT, manifest.component())
     }
 
     /// The folder of a release that is there.

@@ -65,16 +65,20 @@ impl Policy {
     fn admit(&self, release: &Release, by: &[PublicKey]) -> Result<()> {
         let lacking = self.0.iter().find(|keys| !by.iter().any(|key| keys.contains(key)));
         let Some(keys) = lacking else { return Ok(()) };
-        let list = |keys: &mut dyn Iterator<Item = &PublicKey>| {
-            keys.map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        let is = match by {
+            [] => "it is not signed".into(),
+            by => format!("it is signed by {}", list(by)),
         };
-        let is = if by.is_empty() { "it is not signed".into() } else { format!("it is signed by {}", list(&mut by.iter())) };
         Err(Error::invalid(format!(
             "{release} may not be used: `require-signed-by` asks for a signature of {}, and {is}; sign it with `streamhost plugin sign`, \
              or use another version",
-            list(&mut keys.iter())
+            list(keys)
         )))
     }
+}
+
+fn list<'k>(keys: impl IntoIterator<Item = &'k PublicKey>) -> String {
+    keys.into_iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 impl Signatures {

@@ -246,9 +246,10 @@ async fn yanked_versions_that_nobody_needs_are_collected_on_request() {
     registry.pin("/ckpt", [(needed.release.clone(), needed.digest.clone())]).unwrap();
     registry.yank(&release("a@1.0.0"), "").unwrap();
     registry.yank(&release("a@1.1.0"), "").unwrap();
-    let needs = async |_: &Pin| Ok(Some(BTreeSet::from([needed.digest.clone()])));
-    assert_eq!(registry.collect(false, needs).await.unwrap(), [""; 0]);
-    assert_eq!(registry.collect(true, needs).await.unwrap(), ["a@1.1.0, yanked"]);
+    let digests = BTreeSet::from([needed.digest]);
+    assert_eq!(registry.collect(false, async |_: &Pin| Ok(Some(digests.clone()))).await.unwrap(), [""; 0]);
+    let gone = registry.collect(true, async |_: &Pin| Ok(Some(digests.clone()))).await.unwrap();
+    assert_eq!(gone, ["a@1.1.0, yanked"]);
     assert_eq!(names(&registry), ["a@1.0.0", "a@1.2.0"]);
 }
 
