@@ -1,6 +1,7 @@
 //! The registry as people use it, with the real binary.
 
 mod follow;
+mod shadow;
 mod shared;
 mod signed;
 

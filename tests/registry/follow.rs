@@ -74,7 +74,7 @@ fn a_step_that_follows_goes_on_with_a_newer_version_between_two_epochs_and_keeps
     add(query.dir.path(), "2.0.0", &[]);
     add(query.dir.path(), "1.2.0", &[("health: sounds", "health: ailing")]);
     let stays = query.until(|epoch| notice(epoch, "stays with versioned@1.1.0: versioned@1.2.0"));
-    assert!(runs(&stays, "1.1.0") && notice(&stays, "this version is ailing"), "{stays}");
+    assert!(runs(&stays, "1.1.0"), "{stays}");
     add(query.dir.path(), "1.3.0", &[("by_version", "by_another")]);
     let stays = query.until(|epoch| notice(epoch, "stays with versioned@1.1.0: versioned@1.3.0"));
     assert!(runs(&stays, "1.1.0") && notice(&stays, "its columns are others"), "{stays}");

@@ -1,5 +1,6 @@
 //! One start of a query: the loop that plans, runs and commits epochs.
 
+mod again;
 mod audited;
 mod continuous;
 mod idle;
@@ -12,7 +13,7 @@ use self::idle::Quiet;
 use crate::{
     BadRows, Begin, Begun, Created, Epoch, EpochContext, Error, Kind, Offset, Partition, Planned, QueryId,
     Result, Timestamp, Token,
-    checkpoint::{Checkpoint, CommitRecord, OffsetRecord, Ranges, Resume},
+    checkpoint::{Checkpoint, CommitRecord, Metadata, OffsetRecord, Ranges, Resume},
     dataflow::{EpochRun, Lanes, Writing},
     event_time::{InForce, Times, Watermarks},
     plan::{Dataflow, Input, NamedSource},
@@ -89,7 +90,22 @@ impl<'q> Run<'q> {
             restored.map_err(|e| e.while_doing(format!("source `{name}`")))?;
         }
         let resume = checkpoint.resume().await?;
-        let mut run = Run {
+        let mut run = Run::new(query, checkpoint, metadata, owner, sources, advanced);
+        run.pin_first(resume).await?;
+        run.replan(&Ranges::new()).await?;
+        run.recover_sinks(resume).await?;
+        Ok((run, resume))
+    }
+
+    fn new(
+        query: &'q Query,
+        checkpoint: Checkpoint,
+        metadata: Metadata,
+        owner: u64,
+        sources: Vec<NamedSource>,
+        advanced: &'q AtomicBool,
+    ) -> Run<'q> {
+        Run {
             query,
             checkpoint,
             id: metadata.id,
@@ -113,11 +129,7 @@ impl<'q> Run<'q> {
             backlog: BTreeMap::new(),
             bad_rows: BTreeMap::new(),
             advanced,
-        };
-        run.pin_first(resume).await?;
-        run.replan(&Ranges::new()).await?;
-        run.recover_sinks(resume).await?;
-        Ok((run, resume))
+        }
     }
 
     /// Makes the steps and sinks for the schemas of these ranges, unless they are made for them already.
@@ -430,10 +442,10 @@ impl<'q> Run<'q> {
             writing,
         };
         // With every sink's rows stored already there is nothing to read for, but to bring state up to date.
-        let input = if run.writing.iter().any(Option::is_some) || self.flow.remembers() {
-            run.run(&record.sources).await?
+        let (input, outputs) = if run.writing.iter().any(Option::is_some) || self.flow.remembers() {
+            (run.run(&record.sources).await?, again::fingerprints(&self.flow))
         } else {
-            vec![0; self.sources.len()]
+            (vec![0; self.sources.len()], BTreeMap::new())
         };
         let writing = run.writing;
         self.reached(context.epoch, Step::Ran)?;
@@ -454,6 +466,7 @@ impl<'q> Run<'q> {
             sinks,
             watermarks: self.watermarks.clone(),
             state,
+            outputs,
         };
         self.times = times;
         Ok((input, written, commit))

@@ -101,17 +101,19 @@ impl Planner {
             (Some(shadow), Some(beside)) if shadow.step == name => {
                 shadow.beside(plugin.clone(), beside, self.world.clock.clone())
             }
+            (Some(shadow), None) if shadow.step == name => shadow.alone(plugin.clone()),
             _ => plugin.clone(),
         }
     }
 
     /// Binds what is to run beside a step, as that is bound.
     async fn bind_beside(&self, name: &str, settings: &BindSettings) -> Result<()> {
-        let Some(shadow) = self.shadow.as_ref().filter(|shadow| shadow.step == name) else { return Ok(()) };
+        let shadow = self.shadow.as_ref().filter(|shadow| shadow.step == name);
+        let Some(with) = shadow.and_then(|shadow| shadow.with.as_ref()) else { return Ok(()) };
         let bound = async {
-            let path = self.file.resolve(shadow.with.as_ref());
-            let is_wanted = shadow.with.contains('@') || !path.exists();
-            let plugin = match is_wanted.then(|| Wanted::parse(&shadow.with)).flatten() {
+            let path = self.file.resolve(with.as_ref());
+            let is_wanted = with.contains('@') || !path.exists();
+            let plugin = match is_wanted.then(|| Wanted::parse(with)).flatten() {
                 None => self.world.load(&path).await?,
                 Some(wanted) => {
                     let registry = self.releases.registry()?;
@@ -121,7 +123,7 @@ impl Planner {
             };
             plugin.bind(settings.clone()).await
         };
-        let bound = bound.await.map_err(|e| e.while_doing(format!("--with {}", shadow.with)))?;
+        let bound = bound.await.map_err(|e| e.while_doing(format!("--with {with}")))?;
         *self.beside.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(bound));
         Ok(())
     }

@@ -1,4 +1,5 @@
-//! A plugin beside another one: it is given the same batches, what it puts out is compared and thrown away.
+//! Looking at a step: with another plugin beside its own, which is given the same batches and whose output is compared and thrown
+//! away; or alone, for the rows that it puts out.
 
 use crate::testing::lines;
 use arrow::record_batch::RecordBatch;
@@ -19,8 +20,8 @@ const MOST_SHOWN: usize = 5;
 pub struct Shadow {
     /// The step.
     pub step: String,
-    /// The other plugin, as a pipeline would name it.
-    pub with: String,
+    /// The other plugin, as a pipeline would name it; none to see what the step puts out.
+    pub with: Option<String>,
     tally: Mutex<Tally>,
 }
 
@@ -34,6 +35,8 @@ struct Tally {
     failures: u64,
     /// The first failure.
     failure: Option<String>,
+    /// What the step put out, if it is alone.
+    rows: Vec<String>,
 }
 
 /// One of the two.
@@ -50,8 +53,19 @@ struct Side {
 
 impl Shadow {
     /// Nothing was compared yet.
-    pub fn new(step: impl Into<String>, with: impl Into<String>) -> Self {
-        Shadow { step: step.into(), with: with.into(), tally: Mutex::default() }
+    pub fn new(step: impl Into<String>, with: Option<String>) -> Self {
+        Shadow { step: step.into(), with, tally: Mutex::default() }
+    }
+
+    /// The rows that the step put out since this was asked last, as JSON, in no order; those of another output than the main one
+    /// with its name in front.
+    pub fn take_rows(&self) -> Vec<String> {
+        std::mem::take(&mut self.tally().rows)
+    }
+
+    /// The step as it is, and what it puts out is kept.
+    pub(crate) fn alone(self: &Arc<Self>, step: Arc<PluginStep>) -> Arc<dyn Step> {
+        Arc::new(Watched { step, shadow: self.clone() })
     }
 
     /// The step with the other one beside it.
@@ -139,6 +153,10 @@ impl Step for Shadowed {
             shadow: self.shadow.clone(),
             clock: self.clock.clone(),
         }))
+    }
+
+    fn fingerprint(&self) -> Option<u64> {
+        self.old.fingerprint()
     }
 
     fn progress(&self) -> StepProgress {
@@ -248,5 +266,64 @@ fn compare(
             }
             side.shown.push(format!("{text}: {row}"));
         }
+    }
+}
+
+/// A step alone.
+struct Watched {
+    step: Arc<PluginStep>,
+    shadow: Arc<Shadow>,
+}
+
+struct WatchedWorker {
+    worker: Box<dyn Worker>,
+    names: Vec<String>,
+    shadow: Arc<Shadow>,
+}
+
+#[async_trait]
+impl Step for Watched {
+    fn facts(&self) -> StepFacts {
+        self.step.facts()
+    }
+
+    fn ports(&self) -> &[Port] {
+        self.step.ports()
+    }
+
+    fn reads(&self, wanted: &[Wanted]) -> Wanted {
+        Step::reads(&*self.step, wanted)
+    }
+
+    fn batching(&self) -> Batching {
+        self.step.batching()
+    }
+
+    async fn worker(&self) -> Result<Box<dyn Worker>> {
+        let worker = self.step.worker().await?;
+        Ok(Box::new(WatchedWorker { worker, names: ports(&self.step), shadow: self.shadow.clone() }))
+    }
+
+    fn progress(&self) -> StepProgress {
+        self.step.progress()
+    }
+
+    fn fingerprint(&self) -> Option<u64> {
+        self.step.fingerprint()
+    }
+}
+
+#[async_trait]
+impl Worker for WatchedWorker {
+    async fn process(&mut self, cx: &EpochContext, batch: Batch, out: &mut Out) -> Result<()> {
+        let before = out.len();
+        self.worker.process(cx, batch, out).await?;
+        for (port, batch) in out.get(before..).unwrap_or_default() {
+            let name = self.names.get(*port).map_or("", String::as_str);
+            let name = if name.is_empty() { String::new() } else { format!("{name}: ") };
+            let rows = lines(std::slice::from_ref(&batch.rows))?;
+            self.shadow.tally().rows.extend(rows.into_iter().map(|row| format!("{name}{row}")));
+        }
+        Ok(())
     }
 }

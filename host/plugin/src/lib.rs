@@ -21,6 +21,7 @@ mod config;
 mod dead_letter;
 mod empty;
 mod fault;
+mod fingerprint;
 mod guest;
 #[cfg(test)]
 mod hostile;

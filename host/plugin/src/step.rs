@@ -163,4 +163,9 @@ impl Step for PluginStep {
     fn progress(&self) -> StepProgress {
         self.0.tally.progress()
     }
+
+    fn fingerprint(&self) -> Option<u64> {
+        let answers = self.0.tally.fingerprint();
+        self.0.plugin.description().deterministic.then_some(answers)
+    }
 }

@@ -1,6 +1,7 @@
 use crate::{
     bind::OnError,
     fault::Fault,
+    fingerprint,
     instance::{Call, Instance},
     ipc::Encoder,
     outcome::{self, Applied, RowError, marked},
@@ -54,6 +55,7 @@ impl Lane {
         }
         // Nobody is to count it among the work of an epoch.
         self.bound.tally.progress();
+        self.bound.tally.fingerprint();
         answer.map(drop).map_err(|fault| self.bound.blame(cx.epoch, "a batch without rows", fault))
     }
 
@@ -81,7 +83,11 @@ impl Lane {
                 Err(fault) => return Err(self.bound.blame(cx.epoch, "starting an instance", fault)),
             },
         };
-        let said = instance.process(Call { cx, seed: seed(cx, batch) }, &self.message).await;
+        let seed = seed(cx, batch);
+        let said = instance.process(Call { cx, seed }, &self.message).await;
+        if let (Ok(said), true) = (&said, self.bound.plugin.description().deterministic) {
+            self.bound.tally.answered(fingerprint::of(said, seed));
+        }
         let limits = &self.bound.settings.limits;
         let applied = said.and_then(|said| outcome::apply(&self.bound.agreed, batch, said, limits));
         let cost = self.cost(&instance, &applied);

@@ -116,6 +116,17 @@ Examples:
     /// row and thrown away, and what it fails on fails nothing.
     #[command(after_long_help = "Example:\n  streamhost shadow pipeline.toml --step scored --with fraud-score@2.0 --trigger available-now")]
     Shadow(ShadowArgs),
+    /// Run an epoch of a checkpoint again, for a look at what a step puts out; nothing is stored
+    ///
+    /// The epoch reads what it read, with the state, the watermarks and the time that it had, and the versions of plugins. What of that
+    /// is gone is named. Without --with the step's rows are printed, in no order; with it, how the other plugin compares.
+    #[command(after_long_help = "\
+Examples:
+  streamhost replay ckpt --epoch 12 --step scored --pipeline jobs/pipeline.toml
+  streamhost replay ckpt --epoch 12 --step scored --with fraud-score@2.0
+
+Exit codes: 0 done, 2 what the epoch needs is gone, 3 a plugin that calls itself deterministic put out something else than then.")]
+    Replay(ReplayArgs),
     /// Ask the tables of a running query's memory sinks: any SELECT
     #[command(after_long_help = "\
 Examples:
@@ -266,6 +277,25 @@ pub(crate) struct ShadowArgs {
     /// Directory of what the query remembers. Default: as in the file.
     #[arg(long, value_name = "DIR")]
     pub(crate) checkpoint: Option<String>,
+}
+
+/// `streamhost replay`.
+#[derive(Args)]
+pub(crate) struct ReplayArgs {
+    /// The checkpoint's directory.
+    pub(crate) checkpoint: PathBuf,
+    /// The epoch.
+    #[arg(long)]
+    pub(crate) epoch: u64,
+    /// The step.
+    #[arg(long)]
+    pub(crate) step: String,
+    /// Another plugin beside the step's own: `name@^2.0` of the registry, a `.wasm` file, or the folder of a plugin's source.
+    #[arg(long, value_name = "PLUGIN")]
+    pub(crate) with: Option<String>,
+    /// The pipeline file of the query.
+    #[arg(long, value_name = "FILE", default_value = "pipeline.toml")]
+    pub(crate) pipeline: PathBuf,
 }
 
 /// How progress is shown.

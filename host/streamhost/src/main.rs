@@ -39,6 +39,7 @@ fn main() -> ExitCode {
         Command::Check { pipeline } => run::check(&pipeline, registry),
         Command::Explain { pipeline } => run::explain(&pipeline, registry),
         Command::Shadow(args) => shadow::shadow(args, registry),
+        Command::Replay(args) => shadow::replay(args, registry),
         Command::Query(args) => live::query(&args),
         Command::Plugin(command) => registry::plugin(&command, registry),
         Command::Key(command) => registry::key(&command),

@@ -84,6 +84,9 @@ pub struct CommitRecord {
     /// Step name → its state after the epoch.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub state: BTreeMap<String, StateRecord>,
+    /// Step name → a hash of what it put out, of plugins that promise the same output for the same input.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub outputs: BTreeMap<String, String>,
 }
 
 /// The state of one step.

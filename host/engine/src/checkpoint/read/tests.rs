@@ -46,6 +46,7 @@ async fn checkpoint() -> (Arc<MemoryStore>, Checkpoint) {
             sinks: BTreeMap::new(),
             watermarks: Default::default(),
             state,
+            outputs: BTreeMap::new(),
         };
         assert_eq!(checkpoint.write_commit(epoch, &commit).await.unwrap(), Created::Won);
     }
