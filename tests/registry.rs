@@ -94,15 +94,23 @@ fn a_plugin_is_added_found_described_and_run_by_its_name() {
     assert_eq!(say(&["search", "version", "STATELESS"]), say(&["list"]));
     assert_eq!(say(&["search", "fraud"]), "no plugin\n");
     let info = say(&["info", "versioned"]);
-    for words in ["version        1.0.0\n", "signed by      nobody\n", "files          component.wasm, schema/config.json\n"] {
+    for words in [
+        "version        1.0.0\n",
+        "signed by      nobody\n",
+        "files          component.wasm, schema/config.json\n",
+    ] {
         assert!(info.contains(words), "{words} in\n{info}");
     }
     assert_eq!(say(&["verify"]), "1 verified\n");
-    assert!(ok(folder, ["inspect", "versioned@1", "--registry", "registry"]).contains("version        1.0.0\n"));
+    assert!(
+        ok(folder, ["inspect", "versioned@1", "--registry", "registry"]).contains("version        1.0.0\n")
+    );
     give(folder, 0);
     ran(folder);
     assert_eq!(versions(folder), ["1.0.0"]);
-    assert!(ok(folder, ["explain", "pipeline.toml", "--registry", "registry"]).contains("plugin versioned 1.0.0"));
+    assert!(
+        ok(folder, ["explain", "pipeline.toml", "--registry", "registry"]).contains("plugin versioned 1.0.0")
+    );
 }
 
 #[test]
@@ -173,13 +181,22 @@ fn a_version_that_a_checkpoint_needs_is_not_removed() {
     ran(folder);
     let registry = ["--registry", "registry", "plugin"];
     let said = fails(2, folder, registry.iter().chain(&["remove", "versioned@1.1.0"]));
-    assert!(said.contains("versioned@1.1.0 stays: checkpoint ") && said.contains("checkpoint needs it"), "{said}");
-    assert_eq!(ok(folder, registry.iter().chain(&["remove", "versioned@1.0.0"])), "removed versioned@1.0.0\n");
+    assert!(
+        said.contains("versioned@1.1.0 stays: checkpoint ") && said.contains("checkpoint needs it"),
+        "{said}"
+    );
+    assert_eq!(
+        ok(folder, registry.iter().chain(&["remove", "versioned@1.0.0"])),
+        "removed versioned@1.0.0\n"
+    );
     add(folder, "1.0.0", &[]);
     pipeline(folder, "versioned@1.0.0");
     give(folder, 1);
     ran(folder);
-    assert_eq!(ok(folder, registry.iter().chain(&["remove", "versioned@1.1.0"])), "removed versioned@1.1.0\n");
+    assert_eq!(
+        ok(folder, registry.iter().chain(&["remove", "versioned@1.1.0"])),
+        "removed versioned@1.1.0\n"
+    );
     fs::remove_dir_all(folder.join("checkpoint")).unwrap();
     let said = ok(folder, registry.iter().chain(&["gc"]));
     assert!(said.starts_with("removed the pin of checkpoint "), "{said}");
@@ -194,7 +211,8 @@ fn a_config_that_does_not_fit_its_schema_is_told_with_its_place_and_the_reason()
     let text = fs::read_to_string(folder.join("pipeline.toml")).unwrap();
     write(folder.join("pipeline.toml"), text.replace("[sinks.out", "config.prefix = 3\n[sinks.out"));
     let said = fails(2, folder, ["check", "pipeline.toml", "--registry", "registry"]);
-    let words = "pipeline.toml:12:17: steps.said: plugin versioned: config.prefix: 3 is not of type \"string\"";
+    let words =
+        "pipeline.toml:12:17: steps.said: plugin versioned: config.prefix: 3 is not of type \"string\"";
     assert!(said.contains(words), "{said}");
 }
 
@@ -204,7 +222,10 @@ fn a_name_that_could_leave_the_registry_is_refused() {
     for name in ["../a@1.0.0", "..@1.0.0", "a@../../b", "a@1.0.0/..", "A@1.0.0", "ä@1.0.0", "a@1.0.0+x"] {
         for command in ["remove", "yank", "verify"] {
             let said = fails(2, dir.path(), ["--registry", "registry", "plugin", command, name]);
-            assert!(said.contains("is no name of a plugin") || said.contains("is no version of a plugin"), "{said}");
+            assert!(
+                said.contains("is no name of a plugin") || said.contains("is no version of a plugin"),
+                "{said}"
+            );
         }
     }
     assert!(!dir.path().join("registry").exists());

@@ -25,7 +25,8 @@ impl Following {
         let text = fs::read_to_string(&path).unwrap().replace("'available-now'", "'asap'");
         write(&path, text.replace("[sinks.out.files]", "follow = true\n[sinks.out.files]"));
         let args = ["run", "pipeline.toml", "--registry", "registry", "--progress", "json"];
-        let mut host = command(dir.path(), args).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut host =
+            command(dir.path(), args).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let said = BufReader::new(host.stderr.take().unwrap()).lines().map(Result::unwrap);
         Following { dir, _host: Running(host), said: Box::new(said), given: 0 }
     }
@@ -55,7 +56,9 @@ fn runs(epoch: &Value, version: &str) -> bool {
 }
 
 fn notice(epoch: &Value, words: &str) -> bool {
-    epoch["notices"].as_array().is_some_and(|all| all.iter().any(|notice| notice.as_str().unwrap().contains(words)))
+    epoch["notices"]
+        .as_array()
+        .is_some_and(|all| all.iter().any(|notice| notice.as_str().unwrap().contains(words)))
 }
 
 #[test]

@@ -31,7 +31,8 @@ fn a_version_runs_beside_another_and_what_it_does_differently_is_told_and_not_st
     give(folder, 3);
     let same = shadow("versioned@1.0.0");
     assert!(same.contains("rows of this one only  0              0\n"), "{same}");
-    let args = ["shadow", "pipeline.toml", "--step", "said", "--with", "versioned@3", "--registry", "registry"];
+    let args =
+        ["shadow", "pipeline.toml", "--step", "said", "--with", "versioned@3", "--registry", "registry"];
     let said = fails(3, folder, args);
     assert!(said.contains("--with versioned@3: "), "{said}");
     let args = ["shadow", "pipeline.toml", "--step", "sad", "--with", "versioned@1"];

@@ -135,9 +135,10 @@ impl Shared {
 
     /// Looks whether there is something newer for a step, and gets it ready.
     async fn look(&self, name: &str, followed: Followed) {
-        let newest = self.releases.registry().and_then(|registry| {
-            registry.successor(&followed.wanted, &followed.current.release)
-        });
+        let newest = self
+            .releases
+            .registry()
+            .and_then(|registry| registry.successor(&followed.wanted, &followed.current.release));
         let found = match newest {
             Ok(Some(found)) if followed.ready.as_ref().is_none_or(|(ready, _)| *ready != found) => found,
             Ok(_) => return,

@@ -306,7 +306,9 @@ fn body(name: &str, step: &Step) -> Option<Problem> {
 /// Only plugins have versions.
 fn followed(pipeline: &Pipeline) -> impl Iterator<Item = Problem> {
     let steps = pipeline.steps.iter().filter(|(_, step)| step.follow && step.plugin.is_none());
-    steps.map(|(name, _)| Problem::at(&["steps", name, "follow"], "follow is for a plugin, and this step has none"))
+    steps.map(|(name, _)| {
+        Problem::at(&["steps", name, "follow"], "follow is for a plugin, and this step has none")
+    })
 }
 
 /// Whether rows may be too far in the future.

@@ -57,7 +57,8 @@ impl Releases {
                     let state = self.state();
                     (state.pinned.get(place).cloned(), state.exact)
                 };
-                let kept = pinned.map(|pinned| self.kept(place, &pinned, wanted, exact)).transpose()?.flatten();
+                let kept =
+                    pinned.map(|pinned| self.kept(place, &pinned, wanted, exact)).transpose()?.flatten();
                 kept.map_or_else(|| self.registry()?.resolve(wanted), Ok)?
             }
         };
@@ -159,5 +160,7 @@ fn pinned(found: &Found) -> Pinned {
 
 /// The error of whoever needs the registry where nobody has said where it is.
 pub fn no_registry() -> Error {
-    Error::invalid("there is no registry: neither XDG_DATA_HOME nor HOME is set; give its directory with --registry")
+    Error::invalid(
+        "there is no registry: neither XDG_DATA_HOME nor HOME is set; give its directory with --registry",
+    )
 }

@@ -4,7 +4,9 @@
 use crate::testing::lines;
 use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
-use engine::{Batch, Batching, Clock, EpochContext, Port, Result, Step, StepFacts, StepProgress, Wanted, Worker};
+use engine::{
+    Batch, Batching, Clock, EpochContext, Port, Result, Step, StepFacts, StepProgress, Wanted, Worker,
+};
 use plugin::PluginStep;
 use std::{
     collections::BTreeMap,

@@ -57,15 +57,16 @@ impl Plugin {
 
 /// An error if the schema cannot be used.
 fn misfits(schema: &str, config: &Value) -> Result<Vec<Misfit>> {
-    let schema: Value = serde_json::from_str(schema)
-        .map_err(|e| Error::plugin(format!("it is no JSON: {}", text::shown(&e.to_string(), text::MESSAGE))))?;
+    let schema: Value = serde_json::from_str(schema).map_err(|e| {
+        Error::plugin(format!("it is no JSON: {}", text::shown(&e.to_string(), text::MESSAGE)))
+    })?;
     let mut left = MOST_VALUES;
     measure(&schema, &schema, 0, &mut left)?;
     let patterns = PatternOptions::regex().size_limit(LARGEST_PATTERN).dfa_size_limit(LARGEST_PATTERN);
     let options = jsonschema::options().with_pattern_options(patterns).offline();
-    let validator = options
-        .build(&schema)
-        .map_err(|e| Error::plugin(format!("it is no schema: {}", text::shown(&e.to_string(), text::MESSAGE))))?;
+    let validator = options.build(&schema).map_err(|e| {
+        Error::plugin(format!("it is no schema: {}", text::shown(&e.to_string(), text::MESSAGE)))
+    })?;
     Ok(validator.iter_errors(config).take(MOST_TOLD).map(|error| misfit(&error)).collect())
 }
 
@@ -86,7 +87,9 @@ fn measure(root: &Value, value: &Value, depth: usize, left: &mut usize) -> Resul
                         let target = target.ok_or_else(|| Error::plugin("it refers to something outside"))?;
                         measure(root, target, depth + 1, left)?;
                     }
-                    ("$dynamicRef" | "$recursiveRef", _) => return Err(Error::plugin("it refers to what varies")),
+                    ("$dynamicRef" | "$recursiveRef", _) => {
+                        return Err(Error::plugin("it refers to what varies"));
+                    }
                     _ => measure(root, value, depth + 1, left)?,
                 }
             }
@@ -134,7 +137,9 @@ mod tests {
             ["limits.1.most: \"three\" is not of type \"integer\""]
         );
         assert_eq!(told(schema.clone(), json!({ "colunm": "abc" })).len(), 2);
-        assert!(told(schema.clone(), json!({ "colunm": "abc" })).contains(&": unknown field `colunm`".to_owned()));
+        assert!(
+            told(schema.clone(), json!({ "colunm": "abc" })).contains(&": unknown field `colunm`".to_owned())
+        );
         assert!(told(schema, json!({ "colunm": "abc" })).contains(&": missing field `column`".to_owned()));
     }
 
@@ -145,7 +150,8 @@ mod tests {
         let mut doubling = json!({ "$defs": { "a0": { "type": "object" } }, "$ref": "#/$defs/a40" });
         for level in 1..=40 {
             let below = format!("#/$defs/a{}", level - 1);
-            doubling["$defs"][format!("a{level}")] = json!({ "allOf": [{ "$ref": below }, { "$ref": below }] });
+            doubling["$defs"][format!("a{level}")] =
+                json!({ "allOf": [{ "$ref": below }, { "$ref": below }] });
         }
         let outside = json!({ "$ref": "http://localhost/schema" });
         let file = json!({ "$ref": "file:///etc/passwd" });

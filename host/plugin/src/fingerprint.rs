@@ -12,9 +12,10 @@ pub(crate) fn of(said: &abi::Outcome, of: u64) -> u64 {
         abi::Rows::KeepExtend((bits, rows)) => bytes(bytes(4, bits), rows),
     };
     let sides = said.side.iter().fold(main, |hash, (name, rows)| bytes(bytes(hash, name.as_bytes()), rows));
-    let errors = said.errors.iter().fold(sides, |hash, error| {
-        bytes(mixed(hash ^ u64::from(error.row)), error.message.as_bytes())
-    });
+    let errors = said
+        .errors
+        .iter()
+        .fold(sides, |hash, error| bytes(mixed(hash ^ u64::from(error.row)), error.message.as_bytes()));
     mixed(errors ^ of)
 }
 

@@ -114,7 +114,9 @@ Examples:
     ///
     /// It runs as `run` does, and stores what it stores. The other plugin is given the same batches; what it puts out is compared row by
     /// row and thrown away, and what it fails on fails nothing.
-    #[command(after_long_help = "Example:\n  streamhost shadow pipeline.toml --step scored --with fraud-score@2.0 --trigger available-now")]
+    #[command(
+        after_long_help = "Example:\n  streamhost shadow pipeline.toml --step scored --with fraud-score@2.0 --trigger available-now"
+    )]
     Shadow(ShadowArgs),
     /// Run an epoch of a checkpoint again, for a look at what a step puts out; nothing is stored
     ///
@@ -394,13 +396,17 @@ Examples:
         words: Vec<String>,
     },
     /// Say all about a version, or the newest one
-    #[command(after_long_help = "Examples:\n  streamhost plugin info my-filter\n  streamhost plugin info my-filter@1.2.0")]
+    #[command(
+        after_long_help = "Examples:\n  streamhost plugin info my-filter\n  streamhost plugin info my-filter@1.2.0"
+    )]
     Info {
         /// `name` or `name@1.2.3`.
         plugin: String,
     },
     /// Compare every file with its digest, and check the signatures; exit code 4 if anything is wrong
-    #[command(after_long_help = "Examples:\n  streamhost plugin verify\n  streamhost plugin verify my-filter@1.2.0")]
+    #[command(
+        after_long_help = "Examples:\n  streamhost plugin verify\n  streamhost plugin verify my-filter@1.2.0"
+    )]
     Verify {
         /// `name@1.2.3`. Default: all.
         releases: Vec<String>,

@@ -103,7 +103,8 @@ fn info(registry: &Registry, plugin: &str) -> Result<String> {
 
 fn newest(registry: &Registry, name: &str) -> Result<Release> {
     let wanted = plugin::registry::Wanted::parse(name);
-    let wanted = wanted.ok_or_else(|| Error::invalid(format!("{name:?} is no plugin's name; write name or name@1.2.3")))?;
+    let wanted = wanted
+        .ok_or_else(|| Error::invalid(format!("{name:?} is no plugin's name; write name or name@1.2.3")))?;
     Ok(registry.resolve(&wanted?)?.release)
 }
 

@@ -161,7 +161,8 @@ pub(crate) fn check(path: &Path, registry: Option<&Path>) -> Result<()> {
 /// `streamhost explain`.
 pub(crate) fn explain(path: &Path, registry: Option<&Path>) -> Result<()> {
     let file = Arc::new(read(path)?);
-    let text = process::block_on(async { pipeline::explain::explain(&file, &process::world(registry)?).await })?;
+    let text =
+        process::block_on(async { pipeline::explain::explain(&file, &process::world(registry)?).await })?;
     crate::print(&text)
 }
 

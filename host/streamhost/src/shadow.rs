@@ -6,6 +6,7 @@ use crate::{
     progress::{HoldAt, Shown},
     run,
 };
+use connectors::stores;
 use engine::{Epoch, Error, Result};
 use pipeline::shadow::Shadow;
 use std::{
@@ -35,7 +36,9 @@ pub(crate) fn replay(args: ReplayArgs, registry: Option<&Path>) -> Result<()> {
     let ReplayArgs { checkpoint, epoch, step, with, pipeline } = args;
     let mut file = run::read(&pipeline)?;
     // The checkpoint's path starts at the working directory, not at the file's folder.
-    file.settings.checkpoint = Some(absolute(&checkpoint).unwrap_or(checkpoint));
+    let is_path = stores::address(&checkpoint).is_none();
+    let checkpoint = if is_path { absolute(&checkpoint).unwrap_or(checkpoint) } else { checkpoint };
+    file.settings.checkpoint = Some(checkpoint);
     let file = Arc::new(file);
     let compares = with.is_some();
     let shadow = Arc::new(Shadow::new(step, with));

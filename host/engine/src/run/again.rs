@@ -65,7 +65,8 @@ impl<'q> Run<'q> {
         let metadata = metadata.ok_or_else(|| Error::internal("the checkpoint has gone"))?;
         let sources = query.planner.sources().await?;
         for NamedSource { name, source, .. } in &sources {
-            let restored = source.restore(checkpoint.history(name).await?, query.settings.trigger.reach()).await;
+            let restored =
+                source.restore(checkpoint.history(name).await?, query.settings.trigger.reach()).await;
             restored.map_err(|e| e.while_doing(format!("source `{name}`")))?;
         }
         // No host has this number, and none is asked whether it is still the owner.

@@ -1,10 +1,7 @@
 //! Versions of plugins: an epoch that runs again runs its own, and a newer one comes between two epochs.
 
 use super::*;
-use crate::{
-    Release, Releases,
-    plan::Renewed,
-};
+use crate::{Release, Releases, plan::Renewed};
 
 /// Multiplies by its version.
 struct Times {
@@ -116,7 +113,11 @@ async fn run_as(world: &World, start: Start, newest: i64, next: Option<(i64, u64
 
 /// By which number each epoch was multiplied.
 fn factors(world: &World) -> Vec<i64> {
-    published(&world.sinks[0]).iter().enumerate().map(|(epoch, rows)| rows[1] / (epoch as i64 * 10 + 1)).collect()
+    published(&world.sinks[0])
+        .iter()
+        .enumerate()
+        .map(|(epoch, rows)| rows[1] / (epoch as i64 * 10 + 1))
+        .collect()
 }
 
 #[tokio::test]

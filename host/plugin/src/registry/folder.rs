@@ -15,7 +15,10 @@ pub(super) fn read(path: &Path, most: u64) -> Result<Vec<u8>> {
     let doing = || format!("reading {}", path.display());
     let facts = fs::symlink_metadata(path).doing(Kind::Invalid, doing)?;
     if !facts.is_file() {
-        return Err(Error::invalid(format!("{} is a link or no file; put the file itself there", path.display())));
+        return Err(Error::invalid(format!(
+            "{} is a link or no file; put the file itself there",
+            path.display()
+        )));
     }
     let mut bytes = Vec::new();
     let file = File::open(path).doing(Kind::Unavailable, doing)?;
@@ -73,7 +76,11 @@ pub(super) fn files(folder: &Path) -> Result<Vec<String>> {
     while let Some(below) = todo.pop() {
         for name in names(&folder.join(&below))? {
             let path = if below.is_empty() { name } else { format!("{below}/{name}") };
-            if is_folder(&folder.join(&path)) { todo.push(path) } else { found.push(path) }
+            if is_folder(&folder.join(&path)) {
+                todo.push(path)
+            } else {
+                found.push(path)
+            }
             if found.len() + todo.len() > MOST_FILES {
                 return Err(Error::invalid(format!(
                     "{} has more than {MOST_FILES} files and folders",

@@ -91,7 +91,8 @@ impl SigningKey {
         let made = made.map_err(|_| Error::new(Kind::Unavailable, "the system gives no random numbers"))?;
         let secret = hex(made.as_ref());
         let key = SigningKey::decode(&secret).ok_or_else(|| Error::internal("a new key is no key"))?;
-        let text = toml::to_string(&KeyFile { public: key.public()?, secret }).doing(Kind::Internal, doing)?;
+        let text =
+            toml::to_string(&KeyFile { public: key.public()?, secret }).doing(Kind::Internal, doing)?;
         let text = format!("# Signs plugins. Whoever has this file can: keep it to yourself.\n{text}");
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
         let mut file = file.doing(Kind::Invalid, doing)?;
@@ -169,7 +170,13 @@ mod tests {
 
     #[test]
     fn what_is_no_public_key_is_told() {
-        for text in ["", "ed25519:", "ed25519:zz", &format!("rsa:{}", "0".repeat(64)), &format!("ed25519:{}", "0".repeat(63))] {
+        for text in [
+            "",
+            "ed25519:",
+            "ed25519:zz",
+            &format!("rsa:{}", "0".repeat(64)),
+            &format!("ed25519:{}", "0".repeat(63)),
+        ] {
             assert!(text.parse::<PublicKey>().is_err(), "{text}");
         }
     }

@@ -77,7 +77,9 @@ impl fmt::Display for Release {
 pub(super) fn parse_version(text: &str) -> Result<Version> {
     let wrong = |why: &str| {
         let text = shown(text, text::NAME);
-        Error::invalid(format!("{text:?} is no version of a plugin: {why}; write for example 1.2.3 or 1.2.3-rc.1"))
+        Error::invalid(format!(
+            "{text:?} is no version of a plugin: {why}; write for example 1.2.3 or 1.2.3-rc.1"
+        ))
     };
     if text.len() > LONGEST {
         return Err(wrong(&format!("it is longer than {LONGEST} bytes")));
@@ -105,9 +107,7 @@ impl Wanted {
             return None;
         }
         match text.split_once('@') {
-            None => {
-                PluginName::parse(text).ok().map(|name| Ok(Wanted { name, versions: VersionReq::STAR }))
-            }
+            None => PluginName::parse(text).ok().map(|name| Ok(Wanted { name, versions: VersionReq::STAR })),
             Some((name, versions)) => Some(Self::of(name, versions)),
         }
     }
@@ -177,7 +177,9 @@ mod tests {
     #[test]
     fn a_name_that_could_leave_the_directory_or_mislead_is_none() {
         let long = "a".repeat(65);
-        for name in ["", "..", ".", "a/b", "a\\b", "a\0", "ä", "а", "A", "-a", "1a", "a.b", "a b", "a\n", &long] {
+        for name in
+            ["", "..", ".", "a/b", "a\\b", "a\0", "ä", "а", "A", "-a", "1a", "a.b", "a b", "a\n", &long]
+        {
             assert!(PluginName::parse(name).is_err(), "{name:?}");
         }
         assert_eq!(PluginName::parse("fraud-score2").unwrap().as_str(), "fraud-score2");
@@ -188,7 +190,9 @@ mod tests {
     #[test]
     fn a_version_is_written_in_one_way_only() {
         let long = format!("1.2.3-{}", "a".repeat(64));
-        for version in ["", "1", "1.2", "01.2.3", "1.2.3+build", "v1.2.3", "1.2.3/..", "../1.2.3", "1.2.3\0", &long] {
+        for version in
+            ["", "1", "1.2", "01.2.3", "1.2.3+build", "v1.2.3", "1.2.3/..", "../1.2.3", "1.2.3\0", &long]
+        {
             assert!(parse_version(version).is_err(), "{version:?}");
         }
         assert_eq!(parse_version("1.2.3-rc.1").unwrap().to_string(), "1.2.3-rc.1");
@@ -232,8 +236,19 @@ mod tests {
             check_path(path).unwrap();
         }
         for path in [
-            "plugin.toml", "../component.wasm", "/etc/passwd", "tests/../../x", "tests/.hidden", "tests/", "tests",
-            "tests/a/b/c/d.toml", "tests/a\0", "tests/ä", "src/lib.rs", "tests//a", "tests/a\nb",
+            "plugin.toml",
+            "../component.wasm",
+            "/etc/passwd",
+            "tests/../../x",
+            "tests/.hidden",
+            "tests/",
+            "tests",
+            "tests/a/b/c/d.toml",
+            "tests/a\0",
+            "tests/ä",
+            "src/lib.rs",
+            "tests//a",
+            "tests/a\nb",
         ] {
             assert!(check_path(path).is_err(), "{path:?}");
         }

@@ -138,9 +138,8 @@ fn refuse_huge(folder: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<()> {
 
 /// What nobody vouches for is no part of a package.
 pub(super) fn refuse_others(folder: &Path, manifest: &Manifest) -> Result<()> {
-    let known = |path: &String| {
-        manifest.files.contains_key(path) || [MANIFEST, SIGNATURES].contains(&path.as_str())
-    };
+    let known =
+        |path: &String| manifest.files.contains_key(path) || [MANIFEST, SIGNATURES].contains(&path.as_str());
     match folder::files(folder)?.into_iter().find(|path| !known(path)) {
         None => Ok(()),
         Some(path) => Err(Error::data(format!(

@@ -23,7 +23,8 @@ impl Registry {
     pub fn pin(&self, checkpoint: &str, plugins: impl IntoIterator<Item = (Release, String)>) -> Result<()> {
         let _lock = self.lock()?;
         let path = self.pin_path(checkpoint);
-        let kept = folder::read_text(&path, LARGEST)?.and_then(|text| serde_json::from_str::<Pin>(&text).ok());
+        let kept =
+            folder::read_text(&path, LARGEST)?.and_then(|text| serde_json::from_str::<Pin>(&text).ok());
         let mut pin = kept.clone().unwrap_or_default();
         checkpoint.clone_into(&mut pin.checkpoint);
         pin.plugins.extend(plugins.into_iter().map(|(release, digest)| (release.to_string(), digest)));

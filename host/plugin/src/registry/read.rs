@@ -181,7 +181,10 @@ impl Registry {
         }
         let names = super::folder::names(&of_plugin)?.into_iter();
         let releases = names.filter_map(|version| Release::new(name, &version).ok());
-        Ok(releases.filter(|release| is_release(&self.folder(release))).map(|release| release.version).collect())
+        Ok(releases
+            .filter(|release| is_release(&self.folder(release)))
+            .map(|release| release.version)
+            .collect())
     }
 
     /// Why nothing will do.
@@ -202,7 +205,11 @@ impl Registry {
             )));
         }
         let names: BTreeSet<String> = self.folders()?.into_iter().map(|of| of.name.to_string()).collect();
-        let names = if names.is_empty() { "is empty".into() } else { format!("has {}", Vec::from_iter(names).join(", ")) };
+        let names = if names.is_empty() {
+            "is empty".into()
+        } else {
+            format!("has {}", Vec::from_iter(names).join(", "))
+        };
         Ok(Error::invalid(format!(
             "there is no plugin `{}` in the registry {place}, which {names}; `streamhost plugin add` adds one, `--registry` names another \
              directory",

@@ -86,7 +86,8 @@ impl Signatures {
     pub(super) fn read(package: &Path) -> Result<Self> {
         let path = package.join(SIGNATURES);
         let Some(text) = folder::read_text(&path, LARGEST)? else { return Ok(Self::default()) };
-        toml::from_str(&text).doing(Kind::Data, || format!("{} was damaged or changed by hand", path.display()))
+        toml::from_str(&text)
+            .doing(Kind::Data, || format!("{} was damaged or changed by hand", path.display()))
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -129,10 +130,8 @@ impl Signatures {
 
 /// The text that is signed. No name, version or path has a line break.
 fn message(manifest: &Manifest, serial: u64) -> Vec<u8> {
-    let mut text = format!(
-        "{PURPOSE}\nname {}\nversion {}\nserial {serial}\n",
-        manifest.name, manifest.version
-    );
+    let mut text =
+        format!("{PURPOSE}\nname {}\nversion {}\nserial {serial}\n", manifest.name, manifest.version);
     for (path, digest) in &manifest.files {
         let _ = writeln!(text, "file {digest} {path}");
     }
@@ -206,7 +205,8 @@ impl Registry {
     pub(super) fn policy(&self) -> Result<Policy> {
         let path = self.dir.join("registry.toml");
         let Some(text) = folder::read_text(&path, LARGEST)? else { return Ok(Policy::default()) };
-        let rules: Rules = toml::from_str(&text).doing(Kind::Invalid, || format!("reading {}", path.display()))?;
+        let rules: Rules =
+            toml::from_str(&text).doing(Kind::Invalid, || format!("reading {}", path.display()))?;
         Ok(Policy::default().and(rules.require_signed_by))
     }
 
@@ -215,7 +215,8 @@ impl Registry {
         let Some(text) = folder::read_text(&path, super::manifest::LARGEST_MANIFEST)? else {
             return Ok(Ledger::default());
         };
-        serde_json::from_str(&text).doing(Kind::Data, || format!("{} is damaged: put it back from a copy", path.display()))
+        serde_json::from_str(&text)
+            .doing(Kind::Data, || format!("{} is damaged: put it back from a copy", path.display()))
     }
 
     pub(super) fn write_ledger(&self, of: &Release, ledger: &Ledger) -> Result<()> {
@@ -230,7 +231,12 @@ impl Registry {
     }
 
     /// Who has signed a release, all of whose signatures are in order, if this registry's policy and `policy` admit it.
-    pub(super) fn admitted(&self, release: &Release, manifest: &Manifest, policy: &Policy) -> Result<Vec<PublicKey>> {
+    pub(super) fn admitted(
+        &self,
+        release: &Release,
+        manifest: &Manifest,
+        policy: &Policy,
+    ) -> Result<Vec<PublicKey>> {
         let signatures = Signatures::read(&self.folder(release))?;
         let by = signatures.check(manifest)?;
         self.ledger(release)?.refuse_replaced(release, &signatures)?;
@@ -240,7 +246,12 @@ impl Registry {
     }
 
     /// Refuses a package that could never be used here.
-    pub(super) fn admit(&self, release: &Release, manifest: &Manifest, signatures: &Signatures) -> Result<()> {
+    pub(super) fn admit(
+        &self,
+        release: &Release,
+        manifest: &Manifest,
+        signatures: &Signatures,
+    ) -> Result<()> {
         self.policy()?.admit(release, &signatures.check(manifest)?)
     }
 

@@ -64,7 +64,11 @@ fn a_release_is_added_once_and_never_changes() {
     let (_dir, registry) = registry();
     assert_eq!(add(&registry, "a@1.0.0", "one").unwrap(), Added::New);
     assert_eq!(add(&registry, "a@1.0.0", "one").unwrap(), Added::Same);
-    refused(add(&registry, "a@1.0.0", "two"), Kind::Invalid, "another component.wasm: a version never changes");
+    refused(
+        add(&registry, "a@1.0.0", "two"),
+        Kind::Invalid,
+        "another component.wasm: a version never changes",
+    );
     assert_eq!(add(&registry, "a@1.1.0", "two").unwrap(), Added::New);
     assert_eq!(names(&registry), ["a@1.0.0", "a@1.1.0"]);
     assert_eq!(registry.verify_all().unwrap(), [""; 0]);

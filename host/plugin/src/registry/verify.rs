@@ -54,7 +54,10 @@ impl Registry {
             for version in folder::names(&path)? {
                 let path = path.join(&version);
                 if parse_version(&version).is_err() {
-                    strangers.push(Error::data(format!("{} is no version of a plugin; move it away", path.display())));
+                    strangers.push(Error::data(format!(
+                        "{} is no version of a plugin; move it away",
+                        path.display()
+                    )));
                 } else if !is_release(&path) {
                     strangers.push(Error::data(format!(
                         "{} is half written: it has no manifest, and nobody uses it; `streamhost plugin gc` removes it",
