@@ -41,7 +41,7 @@ use engine::{
     sql::SqlError,
 };
 use jiff::tz::TimeZone;
-use plugin::{BindSettings, Plugin, PluginStep};
+use plugin::{BindSettings, KeyedPlugin, KeyedSettings, Plugin, PluginStep};
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
@@ -352,21 +352,32 @@ impl Planner {
         plugin: &str,
         step: &Step,
         input: SchemaRef,
-    ) -> Result<PluginStep> {
+    ) -> Result<BoundPlugin> {
         let of = |e| self.file.locate(&["steps", name, "plugin"], e);
         let wanted = self.wanted(plugin).map_err(of)?;
         let plugin = self.plugin_at(name, plugin).await.map_err(of)?;
         let config = self.config(&plugin, &["steps", name, "config"], &step.config)?;
-        let settings = BindSettings { config, ..bind_settings(name, step, input)? };
-        let bound = plugin.bind(settings.clone()).await.map_err(|e| self.file.locate(&["steps", name], e))?;
-        self.bind_beside(name, &settings).await?;
-        // What runs beside it is compared with one version.
-        if step.follow && self.shadow.is_none() {
-            self.follow(name, wanted, settings, &bound)
-                .map_err(|e| self.file.locate(&["steps", name, "follow"], e))?;
-        }
+        let bind = BindSettings { config, ..bind_settings(name, step, input)? };
+        let settings = bind.clone();
+        let bound = match step.keys.clone() {
+            Some(keys) => {
+                plugin.bind_keyed(KeyedSettings { bind, keys }).await.map(Arc::new).map(BoundPlugin::Keyed)
+            }
+            None => plugin.bind(bind).await.map(Arc::new).map(BoundPlugin::Stateless),
+        };
+        let bound = bound.map_err(|e| self.file.locate(&["steps", name], e))?;
+        self.accompany(name, step.follow, wanted, settings, &bound).await?;
         Ok(bound)
     }
+}
+
+/// A plugin as a step.
+#[derive(Clone)]
+pub(crate) enum BoundPlugin {
+    /// Whose batches are each for itself.
+    Stateless(Arc<PluginStep>),
+    /// That keeps state by key.
+    Keyed(Arc<KeyedPlugin>),
 }
 
 /// The zone of a pipeline's times that name none.

@@ -96,6 +96,7 @@ impl<'q> Run<'q> {
             flow: &self.flow,
             lanes: &self.lanes,
             states: &self.states,
+            max_state: self.query.settings.max_state,
             context,
             partitions: record.partitions.max(1),
             writing,

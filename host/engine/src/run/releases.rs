@@ -39,6 +39,10 @@ impl Run<'_> {
     async fn make_anew(&mut self, ranges: &Ranges, done: Option<Epoch>) -> Result<()> {
         self.flow = Dataflow::default();
         self.replan(ranges).await?;
+        if self.flow.remembers() {
+            // What a version keeps in memory of its state is not another's.
+            self.recall(done).await?;
+        }
         self.open_sinks(done).await
     }
 

@@ -1,6 +1,6 @@
 //! The plugins of a pipeline: where each comes from, whether its configuration fits, and what runs beside it.
 
-use super::{Planner, json};
+use super::{BoundPlugin, Planner, json};
 use crate::{file::PipelineFile, follow::Followed, releases::Releases, shadow::Shadow, world::World};
 use connectors::stores;
 use engine::{Error, Result};
@@ -42,7 +42,7 @@ impl Planner {
     }
 
     /// Binds what is to run beside a step, as that is bound.
-    pub(super) async fn bind_beside(&self, name: &str, settings: &BindSettings) -> Result<()> {
+    async fn bind_beside(&self, name: &str, settings: &BindSettings) -> Result<()> {
         let shadow = self.shadow.as_ref().filter(|shadow| shadow.step == name);
         let Some(with) = shadow.and_then(|shadow| shadow.with.as_ref()) else { return Ok(()) };
         let bound = async {
@@ -112,8 +112,40 @@ impl Planner {
         if problems.is_empty() { Ok(text) } else { Err(Error::invalid(problems.join("\n"))) }
     }
 
+    /// What goes along with a step's plugin: another one beside it, and newer versions of itself.
+    pub(super) async fn accompany(
+        &self,
+        name: &str,
+        follow: bool,
+        wanted: Option<Wanted>,
+        settings: BindSettings,
+        bound: &BoundPlugin,
+    ) -> Result<()> {
+        let at_follow = |e| self.file.locate(&["steps", name, "follow"], e);
+        match bound {
+            BoundPlugin::Stateless(bound) => {
+                self.bind_beside(name, &settings).await?;
+                // What runs beside it is compared with one version.
+                match follow && self.shadow.is_none() {
+                    true => self.follow(name, wanted, settings, bound).map_err(at_follow),
+                    false => Ok(()),
+                }
+            }
+            BoundPlugin::Keyed(_) if follow => Err(at_follow(Error::invalid(
+                "a plugin with keys is not followed: only a start of the query hands its state to another version; leave follow out, \
+                 and ask for the newer version when there is one",
+            ))),
+            BoundPlugin::Keyed(_) if self.shadow.as_ref().is_some_and(|shadow| shadow.step == name) => {
+                Err(Error::invalid(format!(
+                    "step `{name}` has keys: its plugin keeps state, which another one beside it has not"
+                )))
+            }
+            BoundPlugin::Keyed(_) => Ok(()),
+        }
+    }
+
     /// Begins to follow the plugin of a step, if the query runs.
-    pub(super) fn follow(
+    fn follow(
         &self,
         name: &str,
         wanted: Option<Wanted>,

@@ -77,6 +77,11 @@ impl Arguments {
         reads_of_batches(self.reads.as_ref())
     }
 
+    /// Whether they say what is read.
+    pub(crate) fn reads_given(&self) -> bool {
+        self.reads.is_some()
+    }
+
     pub(crate) fn manifest(&self) -> TokenStream {
         let or = |given: &Option<LitStr>, default: TokenStream| {
             given.as_ref().map_or(default, |text| quote!(#text))
@@ -234,7 +239,7 @@ fn process(kind: Kind, signature: &Signature, function: &ItemFn) -> TokenStream 
 }
 
 /// Whether the function returns a type of this name.
-fn returns(function: &ItemFn, name: &str) -> bool {
+pub(crate) fn returns(function: &ItemFn, name: &str) -> bool {
     matches!(&function.sig.output, ReturnType::Type(_, kind) if named(kind, name))
 }
 
@@ -245,7 +250,7 @@ fn optional(function: &ItemFn) -> bool {
         || (named(kind, "Result") && first_argument(kind).is_some_and(|kind| named(kind, "Option")))
 }
 
-fn first_argument(kind: &Type) -> Option<&Type> {
+pub(crate) fn first_argument(kind: &Type) -> Option<&Type> {
     let Type::Path(path) = kind else { return None };
     match &path.path.segments.last()?.arguments {
         syn::PathArguments::AngleBracketed(arguments) => {

@@ -24,9 +24,11 @@
 
 mod case;
 mod json;
+mod keyed;
 mod sink;
 
-pub use case::{cases, sink_cases};
+pub use case::{cases, keyed_cases, sink_cases};
+pub use keyed::{Job, bind_keyed};
 pub use sink::{Bound as BoundSink, Executed, Stored, bind_sink};
 
 use arrow_schema::SchemaRef;
