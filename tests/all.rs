@@ -27,5 +27,6 @@ mod pipelines;
 mod pipes;
 mod plugin_readmes;
 mod plugins;
+mod registry;
 mod scenarios;
 mod sql;

@@ -140,3 +140,16 @@ fn the_command_that_builds_the_plugins_makes_every_component() {
         assert!(component.exists(), "{}", component.display());
     }
 }
+
+#[test]
+fn the_registry_does_what_the_readme_of_the_plugins_shows() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("filter-threshold");
+    let from = root().join("plugins/filter-threshold");
+    for name in ["README.md", "tests"] {
+        let (from, to) = (from.join(name), folder.join(name));
+        if from.is_dir() { crate::binary::copy(&from, &to) } else { write(to, fs::read(from).unwrap()) }
+    }
+    fs::copy(plugin("filter-threshold"), folder.join("component.wasm")).unwrap();
+    crate::examples::runs_as_written(&root().join("plugins/README.md"), dir.path());
+}

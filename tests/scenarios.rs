@@ -207,6 +207,7 @@ fn world() -> World {
         live: LiveTables::default(),
         at_step: None,
         environment: Environment::default(),
+        registry: None,
     }
 }
 

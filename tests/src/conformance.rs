@@ -323,5 +323,6 @@ pub fn world() -> Result<World> {
         live: LiveTables::default(),
         at_step: None,
         environment: Environment::default(),
+        registry: None,
     })
 }

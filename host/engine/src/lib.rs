@@ -26,6 +26,7 @@ pub mod plan;
 mod progress;
 mod query;
 mod rebatch;
+mod release;
 mod run;
 mod shards;
 #[cfg(test)]
@@ -49,6 +50,7 @@ pub use ids::{Epoch, Partition, QueryId};
 pub use keyed::{Keyed, OneShard, Operator, Piece, Scatter, Scattered, ShardWorker};
 pub use progress::{Phases, Progress, SinkProgress, SourceProgress, StateProgress};
 pub use query::{MAX_STATE, Observer, Query, QuerySettings, Restart, Step as CommitStep, Stop};
+pub use release::{Release, Releases};
 pub use shards::{ShardEntries, ShardState, Timeline, hash};
 pub use sink::{Begin, Begun, EpochWriter, Guarantee, OutputMode, Sink, Token};
 pub use source::{BadRows, BatchStream, History, Offset, Planned, Range, Reach, Source, SourceFacts};

@@ -2,7 +2,7 @@
 
 pub use crate::table::NamedTable;
 use crate::{
-    Keyed, OutputMode, Port, Result, Sink, Source, Step, StepFacts, Wanted,
+    Keyed, OutputMode, Port, Releases, Result, Sink, Source, Step, StepFacts, Wanted,
     event_time::{InForce, Policy, Watermark},
 };
 
@@ -19,6 +19,36 @@ pub trait Planner: Send + Sync {
 
     /// The steps and sinks for sources of these schemas, one for each source.
     async fn dataflow(&self, schemas: &[SchemaRef]) -> Result<Dataflow>;
+
+    /// Told before a dataflow is made which versions of plugins an epoch ran with. `exact`: that epoch runs again, with these and no
+    /// others. Otherwise it was the last one, and what comes after it goes on with them unless the pipeline asks for others now. Answers
+    /// whether the dataflow that was made last would be another one.
+    async fn pin(&self, _releases: &Releases, _exact: bool) -> Result<bool> {
+        Ok(false)
+    }
+
+    /// The versions that the dataflow runs with which was made last, what was renewed since included.
+    fn releases(&self) -> Releases {
+        Releases::new()
+    }
+
+    /// Steps that are to take the place of those of the same name from the next epoch on. What leaves them has the same columns.
+    fn renewed(&self) -> Vec<Renewed> {
+        Vec::new()
+    }
+
+    /// What happened to plugins since this was asked last, a sentence each.
+    fn notices(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// A newer version of a stateless step.
+pub struct Renewed {
+    /// The step's name.
+    pub name: String,
+    /// What it does from now on.
+    pub step: Arc<dyn Step>,
 }
 
 /// A source and its name in the pipeline.

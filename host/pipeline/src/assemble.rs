@@ -397,7 +397,7 @@ impl<'a> Assembly<'a> {
                 prepared.watermark.clone().map(|step| (format!("{name}.watermark"), Work::Stateless(step)));
             let body = match &prepared.body {
                 Body::Plugin(BoundPlugin::Stateless(step)) => {
-                    Some((name.to_owned(), Work::Stateless(step.clone())))
+                    Some((name.to_owned(), Work::Stateless(self.planner.work_of(name, step))))
                 }
                 Body::Plugin(BoundPlugin::Keyed(step)) => Some((name.to_owned(), Work::Keyed(step.clone()))),
                 Body::DropDuplicates(step) => Some((name.to_owned(), Work::Keyed(step.clone()))),

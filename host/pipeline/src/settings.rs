@@ -20,6 +20,7 @@ use connectors::{
 };
 use engine::{Kind, OutputMode, Result, ResultExt};
 use indexmap::IndexMap;
+use plugin::registry::PublicKey;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -76,6 +77,11 @@ pub struct Pipeline {
     /// Places that need a name and a password, by name.
     #[serde(default)]
     pub connections: IndexMap<String, ConnectionSettings>,
+    /// Public keys, as `streamhost key new` prints them: every plugin has to be one of the registry that one of them has signed. The
+    /// registry's own `registry.toml` may ask for more, and this cannot ask for less.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub require_signed_by: Vec<PublicKey>,
     /// Where passwords and keys are kept, by name. `secret:name`, as the value of a password, a key or a client's setting, stands
     /// for the secret of that name. No log, error or record shows it.
     #[serde(default)]
@@ -255,8 +261,14 @@ pub struct Step {
     pub from: Option<String>,
     /// A query in Spark's SQL over sources and steps above, which its FROM names.
     pub sql: Option<String>,
-    /// A `.wasm` file, or the folder of a plugin's source, which is built when stale.
+    /// A `.wasm` file, or the folder of a plugin's source, which is built when stale; or a plugin of the registry: `name@^1.2`,
+    /// `name@1.2.3` for that version alone, `name` for the newest. Which version that is, is decided when the query first starts, and
+    /// stays.
     pub plugin: Option<String>,
+    /// Whether to go on with a newer compatible version of the registry's plugin as soon as there is one: between two epochs, once a
+    /// copy of it has agreed to the same columns and has answered a batch without rows.
+    #[serde(default)]
+    pub follow: bool,
     /// The columns by which the plugin keeps state: of a plugin of the world `stateful`, which gets all rows of a key together. Rows that
     /// come too late go to `<step>.late`.
     pub keys: Option<Vec<String>>,
@@ -294,6 +306,7 @@ impl Step {
             from: None,
             sql: Some(sql),
             plugin: None,
+            follow: false,
             keys: None,
             mode: OutputMode::Append,
             drop_duplicates: None,
@@ -444,7 +457,7 @@ impl Sink {
     expecting = "a table such as { plugin = \"route-by-date\", outputs = { days = { files = { path = \"out\" } } } }"
 )]
 pub struct PluginSink {
-    /// A `.wasm` file, or the folder of a plugin's source, which is built when stale.
+    /// A `.wasm` file, or the folder of a plugin's source, which is built when stale; or a plugin of the registry, `name@^1.2`.
     pub plugin: String,
     /// The plugin's own settings; `streamhost inspect` shows their schema.
     #[serde(default)]

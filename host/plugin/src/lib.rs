@@ -17,9 +17,11 @@ mod abi;
 mod bind;
 mod cache;
 mod compile;
+mod config;
 mod dead_letter;
 mod empty;
 mod fault;
+mod fingerprint;
 mod guest;
 #[cfg(test)]
 mod hostile;
@@ -33,6 +35,7 @@ mod load;
 mod outcome;
 mod policy;
 pub mod project;
+pub mod registry;
 mod role;
 mod runtime;
 mod schema;
@@ -48,6 +51,7 @@ mod worker;
 
 pub use bind::{BindSettings, OnError, Retry};
 pub use compile::{COMPILE_COMMAND, CompileLimits, Compiler, compile_child};
+pub use config::Misfit;
 pub use dead_letter::{COLUMNS as DEAD_LETTER_COLUMNS, PORT as DEAD_LETTER_PORT};
 pub use keyed::{KeyedPlugin, KeyedSettings};
 pub use limits::{Limits, Share};

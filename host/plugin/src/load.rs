@@ -79,6 +79,23 @@ impl Plugin {
         Plugin::of(core, path, move || read(&from)).await
     }
 
+    /// As [`Plugin::load`], of a file that is to have this digest: nothing of another one is compiled or run.
+    pub(crate) async fn load_exact(core: Arc<Core>, path: &Path, expected: &str) -> Result<Self> {
+        let (from, expected) = (path.to_owned(), expected.to_owned());
+        let exact = move || {
+            let wasm = read(&from)?;
+            let found = digest(&wasm);
+            if found == expected {
+                return Ok(wasm);
+            }
+            Err(Error::data(format!(
+                "{} is not what it was: its digest is {found}, and it should be {expected}; put it back from a copy",
+                from.display()
+            )))
+        };
+        Plugin::of(core, path, exact).await
+    }
+
     pub(crate) async fn empty(core: Arc<Core>) -> Result<Self> {
         Plugin::of(core, Path::new(empty::PATH), || Ok(empty::COMPONENT.to_vec())).await
     }
@@ -240,7 +257,7 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 }
 
 /// `sha256:` and the digest of `bytes` in hexadecimal.
-fn digest(bytes: &[u8]) -> String {
+pub(crate) fn digest(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().fold(String::from("sha256:"), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text

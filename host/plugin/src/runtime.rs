@@ -51,6 +51,11 @@ impl Runtime {
         Plugin::load(self.0.clone(), path).await
     }
 
+    /// The same of a file that is to have this digest, `sha256:…`. Kind `Data` if it has another, and then nothing of it was run.
+    pub async fn load_exact(&self, path: &Path, digest: &str) -> Result<Plugin> {
+        Plugin::load_exact(self.0.clone(), path, digest).await
+    }
+
     /// The plugin that keeps every row and looks at none: what a call of it costs, crossing costs any plugin that reads the
     /// same columns.
     pub async fn empty_plugin(&self) -> Result<Plugin> {

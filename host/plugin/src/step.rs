@@ -10,6 +10,7 @@ use crate::{
     tally::Tally,
     worker::Lane,
 };
+use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use engine::{Batching, Epoch, Error, Port, Result, Step, StepFacts, StepProgress, Wanted, Worker};
 use std::{fmt::Display, sync::Arc};
@@ -46,6 +47,11 @@ impl PluginStep {
         &self.0.plugin
     }
 
+    /// The columns that it was bound to.
+    pub fn input(&self) -> SchemaRef {
+        self.0.settings.input.clone()
+    }
+
     /// Which of the input's columns it reads, by index, in the order in which they cross.
     pub fn reads(&self) -> &[usize] {
         &self.0.agreed.reads.indices
@@ -54,6 +60,11 @@ impl PluginStep {
     /// What it reads of its input, and what becomes of the columns: a line each, for people.
     pub fn columns(&self) -> [String; 2] {
         self.0.columns()
+    }
+
+    /// Whether a copy of it works at all: it is given a batch without rows. Kind `Plugin` if it fails on that.
+    pub async fn try_out(&self) -> Result<()> {
+        Lane::new(self.0.clone(), self.batching())?.try_out().await
     }
 
     /// How near any call since the start came to each limit.
@@ -147,5 +158,10 @@ impl Step for PluginStep {
 
     fn progress(&self) -> StepProgress {
         self.0.tally.progress()
+    }
+
+    fn fingerprint(&self) -> Option<u64> {
+        let answers = self.0.tally.fingerprint();
+        self.0.plugin.description().deterministic.then_some(answers)
     }
 }

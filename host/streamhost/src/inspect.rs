@@ -5,11 +5,11 @@ use connectors::formats::ddl;
 use engine::{Result, Step};
 use pipeline::explain::outputs;
 use plugin::{BindSettings, Plugin, Role, SinkSettings};
-use std::{fmt::Write, sync::Arc};
+use std::{fmt::Write, path::Path, sync::Arc};
 
-pub(crate) fn inspect(args: &InspectArgs) -> Result<()> {
+pub(crate) fn inspect(args: &InspectArgs, registry: Option<&Path>) -> Result<()> {
     let text = process::block_on(async {
-        let plugin = process::world()?.load(&args.plugin).await?;
+        let plugin = process::world(registry)?.load(&args.plugin).await?;
         let bound = match &args.schema {
             Some(schema) => bound(&plugin, schema, &args.config).await?,
             None => String::new(),

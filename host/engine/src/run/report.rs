@@ -62,6 +62,8 @@ impl Run<'_> {
             sink: sinks.first().cloned().unwrap_or_default(),
             sinks,
             plugins: self.plugins(),
+            releases: self.releases(),
+            notices: self.query.planner.notices(),
         };
         tracing::debug!(epoch = context.epoch.0, rows, millis = took.as_millis() as u64, "epoch committed");
         self.query.observer.progress(&progress);
@@ -142,6 +144,11 @@ impl Run<'_> {
             })
         });
         operators.collect()
+    }
+
+    fn releases(&self) -> BTreeMap<String, String> {
+        let releases = self.query.planner.releases().into_iter();
+        releases.map(|(of, release)| (of, format!("{}@{}", release.plugin, release.version))).collect()
     }
 
     /// Steps and sinks that call plugins, and other steps with rows in error.
