@@ -10,6 +10,7 @@ pub mod explain;
 mod file;
 pub mod fixtures;
 mod foreach_batch;
+mod functions;
 mod graph;
 mod place;
 mod planner;

@@ -73,6 +73,7 @@ pub(crate) struct Exports {
     plugin: abi::plugin::GuestIndices,
     transform: Option<abi::transform::GuestIndices>,
     foreach_batch: Option<abi::foreach_batch::GuestIndices>,
+    functions: Option<abi::functions::GuestIndices>,
 }
 
 /// The functions of an instance.
@@ -80,6 +81,7 @@ pub(crate) struct Functions {
     pub(crate) plugin: abi::plugin::Guest,
     transform: Option<abi::transform::Guest>,
     foreach_batch: Option<abi::foreach_batch::Guest>,
+    functions: Option<abi::functions::Guest>,
 }
 
 impl Exports {
@@ -89,6 +91,7 @@ impl Exports {
             plugin: abi::plugin::GuestIndices::new(pre)?,
             transform: has(Role::Transform).map(abi::transform::GuestIndices::new).transpose()?,
             foreach_batch: has(Role::BatchSink).map(abi::foreach_batch::GuestIndices::new).transpose()?,
+            functions: has(Role::Functions).map(abi::functions::GuestIndices::new).transpose()?,
         })
     }
 
@@ -98,7 +101,8 @@ impl Exports {
         let transform = self.transform.as_ref().map(|of| of.load(&mut *store, instance)).transpose()?;
         let foreach_batch =
             self.foreach_batch.as_ref().map(|of| of.load(&mut *store, instance)).transpose()?;
-        Ok(Functions { plugin, transform, foreach_batch })
+        let functions = self.functions.as_ref().map(|of| of.load(&mut *store, instance)).transpose()?;
+        Ok(Functions { plugin, transform, foreach_batch, functions })
     }
 }
 
@@ -109,6 +113,10 @@ impl Functions {
 
     pub(crate) fn foreach_batch(&self) -> Result<&abi::foreach_batch::Guest, Fault> {
         self.foreach_batch.as_ref().ok_or_else(|| lacking(Role::BatchSink))
+    }
+
+    pub(crate) fn scalars(&self) -> Result<&abi::functions::Guest, Fault> {
+        self.functions.as_ref().ok_or_else(|| lacking(Role::Functions))
     }
 }
 

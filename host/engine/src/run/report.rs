@@ -144,7 +144,7 @@ impl Run<'_> {
         operators.collect()
     }
 
-    /// Steps and sinks that call plugins, and other steps with rows in error.
+    /// Steps, sinks and functions that call plugins, and other steps with rows in error.
     fn plugins(&self) -> BTreeMap<String, StepProgress> {
         let progress = |(_, name, step): (usize, &str, &Arc<dyn crate::Step>)| {
             let progress = step.progress();
@@ -152,6 +152,7 @@ impl Run<'_> {
             of_interest.then(|| (name.to_owned(), progress))
         };
         let sinks = self.flow.sinks.iter().filter_map(|sink| Some((sink.key(), sink.sink.progress()?)));
-        self.flow.stateless().filter_map(progress).chain(sinks).collect()
+        let functions = self.flow.functions.iter().map(|of| (of.key(), of.function().progress()));
+        self.flow.stateless().filter_map(progress).chain(sinks).chain(functions).collect()
     }
 }

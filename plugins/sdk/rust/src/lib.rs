@@ -11,7 +11,9 @@ mod config;
 pub mod ddl;
 mod error;
 mod export;
+mod export_function;
 mod export_sink;
+pub mod function;
 mod instance;
 mod ipc;
 pub mod log;
@@ -27,14 +29,16 @@ pub mod testing;
 pub use bindings::streamhost::plugin::types::Context;
 pub use error::{Error, Result, RowErrors};
 pub use export::Exports;
+pub use export_function::FunctionExports;
 pub use export_sink::SinkExports;
+pub use function::Functions;
 pub use plugin::{Batches, Columns, Manifest, NoConfig, Output, Plugin, Side};
 pub use row::{Date, Timestamp};
 pub use schemars;
 pub use serde;
 pub use serde_json;
 pub use sink::{BatchSink, OutputColumns, Outputs, Rows};
-pub use streamhost_sdk_macros::{Row, batch_sink, config, filter, map, transform};
+pub use streamhost_sdk_macros::{Row, batch_sink, config, filter, function, functions, map, transform};
 
 /// What nearly every plugin names.
 pub mod prelude {

@@ -23,10 +23,12 @@
 //! ```
 
 mod case;
+mod function;
 mod json;
 mod sink;
 
-pub use case::{cases, sink_cases};
+pub use case::{cases, function_cases, sink_cases};
+pub use function::{Bound as BoundFunctions, bind_functions};
 pub use sink::{Bound as BoundSink, Executed, Stored, bind_sink};
 
 use arrow_schema::SchemaRef;
