@@ -78,6 +78,7 @@ fn the_command_that_builds_the_plugins_makes_every_component() {
     for name in [
         "explode_words",
         "filter_threshold",
+        "geo",
         "json_extract",
         "mask",
         "normalize",

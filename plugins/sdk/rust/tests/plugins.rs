@@ -481,6 +481,7 @@ mod functions {
     }
 
     #[streamhost::functions(name = "texts")]
+    #[allow(unreachable_pub, reason = "functions of SQL are the public ones of a module")]
     mod texts {
         use streamhost::prelude::*;
 
