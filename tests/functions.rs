@@ -10,7 +10,8 @@ use std::{
 };
 use tempfile::TempDir;
 
-const SOURCE: &str = "[sources.in]\nschema = \"x INT, s STRING, t TIMESTAMP\"\nfiles = { path = \"in\", format = \"json\" }\n";
+const SOURCE: &str =
+    "[sources.in]\nschema = \"x INT, s STRING, t TIMESTAMP\"\nfiles = { path = \"in\", format = \"json\" }\n";
 const OUT: &str = "[sinks.out.files]\npath = \"out\"\nformat = \"json\"\n";
 
 fn geo() -> PathBuf {
@@ -29,7 +30,9 @@ fn function(name: &str, plugin: &PathBuf, more: &str) -> String {
 /// A folder with a pipeline, which begins with `head`, and rows of `x`.
 fn pipeline(head: &str, sql: &str, rows: impl IntoIterator<Item = i32>) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
-    let rows = rows.into_iter().map(|x| format!("{{\"x\": {x}, \"s\": \"s{x}\", \"t\": \"2025-01-01T00:00:0{}Z\"}}\n", x % 10));
+    let rows = rows
+        .into_iter()
+        .map(|x| format!("{{\"x\": {x}, \"s\": \"s{x}\", \"t\": \"2025-01-01T00:00:0{}Z\"}}\n", x % 10));
     write(dir.path().join("in/rows.json"), rows.collect::<String>());
     let text = format!("name = \"q\"\n{head}{SOURCE}[steps.made]\nsql = '''{sql}'''\n{OUT}");
     write(dir.path().join("pipeline.toml"), text);
@@ -51,7 +54,8 @@ fn refused(dir: &TempDir) -> String {
 fn functions_stand_wherever_sql_has_an_expression() {
     let functions = function("km", &geo(), "function = \"haversine\"\nconfig = { unit = \"km\" }")
         + &function("geohash", &geo(), "");
-    let sql = "SELECT geohash(km(0, 0, 0, x) / 10, x, 1) AS cell, count(*) AS n, round(max(KM(0, 0, 0, x))) AS far
+    let sql =
+        "SELECT geohash(km(0, 0, 0, x) / 10, x, 1) AS cell, count(*) AS n, round(max(KM(0, 0, 0, x))) AS far
         FROM in WHERE km(0, 0, x, 0) > 100 GROUP BY geohash(km(0, 0, 0, x) / 10, x, 1)";
     let dir = pipeline(&functions, sql, 0..5);
     let text = fs::read_to_string(dir.path().join("pipeline.toml")).unwrap();
@@ -74,7 +78,8 @@ fn a_function_stands_beside_windows_of_event_time() {
 
 #[test]
 fn a_type_error_is_told_by_check_with_line_and_column() {
-    let dir = pipeline(&function("geohash", &geo(), ""), "\nSELECT x,\n  geohash(true, x) AS g FROM in", 0..0);
+    let dir =
+        pipeline(&function("geohash", &geo(), ""), "\nSELECT x,\n  geohash(true, x) AS g FROM in", 0..0);
     let said = refused(&dir);
     let (place, what) = said.split_once(": ").unwrap();
     let text = fs::read_to_string(dir.path().join("pipeline.toml")).unwrap();
@@ -95,8 +100,14 @@ fn what_is_wrong_with_a_function_is_told_where_it_stands() {
     let geo = geo();
     let filter = plugin("filter-threshold");
     for (functions, expected) in [
-        (function("upper", &geo, ""), "2:1: SQL has a function `upper` already, which this one would hide; choose another name"),
-        (function("a-b", &geo, ""), "2:1: \"a-b\" is no name of a function; it has 1 to 64 letters, digits and `_`, and no digit in front"),
+        (
+            function("upper", &geo, ""),
+            "2:1: SQL has a function `upper` already, which this one would hide; choose another name",
+        ),
+        (
+            function("a-b", &geo, ""),
+            "2:1: \"a-b\" is no name of a function; it has 1 to 64 letters, digits and `_`, and no digit in front",
+        ),
         (
             function("geohash", &geo, "") + &function("GeoHash", &geo, "function = \"geohash\""),
             "5:1: SQL does not tell `GeoHash` from `geohash`, which is a function already; choose another name",
@@ -143,7 +154,8 @@ fn a_function_that_misbehaves_ends_the_query_and_says_where() {
         let sql = format!("SELECT {name}(x) AS y FROM in");
         let dir = pipeline(&function(name, &odd, more), &sql, [12, 13]);
         let said = fails(code, dir.path(), ["run", "pipeline.toml", "--trigger", "available-now"]);
-        let place = format!("error: epoch 0: step `made`: {name}(x): plugin functions 0.1.0, function `{name}`: ");
+        let place =
+            format!("error: epoch 0: step `made`: {name}(x): plugin functions 0.1.0, function `{name}`: ");
         let why = said.lines().find_map(|line| line.strip_prefix(&place)).unwrap_or_else(|| panic!("{said}"));
         assert!(why.starts_with(expected), "{said}");
         // Without the number it goes well.
@@ -154,7 +166,8 @@ fn a_function_that_misbehaves_ends_the_query_and_says_where() {
 
 #[test]
 fn what_may_pass_later_is_tried_again_as_the_pipeline_says() {
-    let head = format!("restart = {{ attempts = 1, backoff = \"1ms\" }}\n{}", function("failing", &odd(), ""));
+    let head =
+        format!("restart = {{ attempts = 1, backoff = \"1ms\" }}\n{}", function("failing", &odd(), ""));
     let dir = pipeline(&head, "SELECT failing(x) AS y FROM in", [14]);
     let said = fails(5, dir.path(), ["run", "pipeline.toml", "--trigger", "available-now"]);
     assert!(said.contains("function `failing`: 14 is not there yet"), "{said}");
@@ -165,25 +178,25 @@ fn nested_values_and_nulls_go_through_a_function_and_back() {
     let sql = "SELECT x, listed(CASE WHEN x > 1 THEN array(named_struct('a', x, 'b', s), NULL) END) AS l, unlucky(CASE WHEN x > 1 THEN x END) AS u FROM in";
     let functions = function("listed", &odd(), "") + &function("unlucky", &odd(), "");
     let dir = pipeline(&functions, sql, [1, 2]);
-    assert_eq!(
-        once(&dir),
-        [json!({"x": 1}), json!({"x": 2, "l": [{"a": 2, "b": "s2"}, null], "u": 2})]
-    );
+    assert_eq!(once(&dir), [json!({"x": 1}), json!({"x": 2, "l": [{"a": 2, "b": "s2"}, null], "u": 2})]);
 }
 
 #[test]
 fn the_plugin_of_a_function_is_recorded_with_each_epoch_and_told_in_progress() {
     let head = format!("checkpoint = \"ckpt\"\n{}", function("cell", &geo(), "function = \"geohash\""));
     let dir = pipeline(&head, "SELECT x, cell(x, x, 1) AS c FROM in", 0..3);
-    let output = run(dir.path(), ["run", "pipeline.toml", "--trigger", "available-now", "--progress", "json"]);
+    let output =
+        run(dir.path(), ["run", "pipeline.toml", "--trigger", "available-now", "--progress", "json"]);
     let said = text(&output.stderr);
-    let progress: Value = serde_json::from_str(said.lines().find(|line| line.starts_with('{')).unwrap()).unwrap();
+    let progress: Value =
+        serde_json::from_str(said.lines().find(|line| line.starts_with('{')).unwrap()).unwrap();
     assert_eq!(progress["plugins"]["functions.cell"]["rowsOut"], 3, "{said}");
     let offsets = fs::read_to_string(dir.path().join("ckpt/offsets/0")).unwrap();
     let digest = ok(root(), ["inspect".as_ref(), geo().as_os_str()]);
     let digest = digest.lines().find_map(|line| line.strip_prefix("digest         ")).unwrap();
     let start = offsets.find('{').unwrap();
-    let record: Value = serde_json::Deserializer::from_str(&offsets[start..]).into_iter().next().unwrap().unwrap();
+    let record: Value =
+        serde_json::Deserializer::from_str(&offsets[start..]).into_iter().next().unwrap().unwrap();
     assert_eq!(record["plugins"], json!({"functions.cell": digest}), "{offsets}");
 }
 
@@ -196,7 +209,12 @@ fn explain_says_how_functions_are_called_and_which_may_differ_in_a_replay() {
     let said = ok(dir.path(), ["explain", "pipeline.toml"]);
     assert!(said.contains("function dice(sides INT) → INT: plugin functions 0.1.0 (sha256:"), "{said}");
     assert!(said.contains("not deterministic: each row is worked out, and a replay may differ\n"), "{said}");
-    assert!(said.contains("note     function `dice` does not claim to be deterministic: after a crash the sinks may"), "{said}");
+    assert!(
+        said.contains(
+            "note     function `dice` does not claim to be deterministic: after a crash the sinks may"
+        ),
+        "{said}"
+    );
     assert!(!said.contains("function `unlucky` does not claim"), "{said}");
     let dice: Vec<i64> = once(&dir).iter().map(|row| row["d"].as_i64().unwrap()).collect();
     assert!(dice.len() == 3 && dice.iter().all(|d| (0..6).contains(d)), "{dice:?}");
@@ -206,7 +224,12 @@ fn explain_says_how_functions_are_called_and_which_may_differ_in_a_replay() {
 fn inspect_lists_the_functions_of_a_plugin() {
     let said = ok(root(), ["inspect".as_ref(), geo().as_os_str()]);
     assert!(said.contains("world          sql-functions\n"), "{said}");
-    assert!(said.contains("function       haversine(lat1 DOUBLE, lon1 DOUBLE, lat2 DOUBLE, lon2 DOUBLE) → DOUBLE\n"), "{said}");
+    assert!(
+        said.contains(
+            "function       haversine(lat1 DOUBLE, lon1 DOUBLE, lat2 DOUBLE, lon2 DOUBLE) → DOUBLE\n"
+        ),
+        "{said}"
+    );
     let said = ok(root(), ["inspect".as_ref(), odd().as_os_str()]);
     assert!(said.contains("function       dice(sides INT) → INT, not deterministic\n"), "{said}");
     let said = fails(2, root(), ["inspect", &geo().display().to_string(), "--config", "{\"unit\": \"yd\"}"]);
@@ -215,7 +238,11 @@ fn inspect_lists_the_functions_of_a_plugin() {
 
 #[test]
 fn a_question_to_a_query_that_runs_may_call_its_functions() {
-    let dir = pipeline(&function("km", &geo(), "function = \"haversine\"\nconfig = { unit = \"km\" }"), "SELECT x FROM in", 0..3);
+    let dir = pipeline(
+        &function("km", &geo(), "function = \"haversine\"\nconfig = { unit = \"km\" }"),
+        "SELECT x FROM in",
+        0..3,
+    );
     let text = fs::read_to_string(dir.path().join("pipeline.toml")).unwrap();
     write(dir.path().join("pipeline.toml"), text.replace(OUT, "[sinks.live.memory]\n"));
     let mut query = command(dir.path(), ["run", "pipeline.toml", "--progress", "json"]);

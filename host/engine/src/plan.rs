@@ -186,7 +186,8 @@ impl Dataflow {
     pub(crate) fn digests(&self) -> impl Iterator<Item = (String, String)> {
         let steps = self.steps.iter().filter_map(|step| Some((step.name.clone(), step.facts().digest?)));
         let sinks = self.sinks.iter().filter_map(|sink| Some((sink.key(), sink.sink.facts()?.digest?)));
-        let functions = self.functions.iter().filter_map(|of| Some((of.key(), of.function().facts().digest?)));
+        let functions =
+            self.functions.iter().filter_map(|of| Some((of.key(), of.function().facts().digest?)));
         steps.chain(sinks).chain(functions)
     }
 

@@ -42,7 +42,9 @@ pub(crate) fn problems(pipeline: &Pipeline) -> Vec<Problem> {
             return Some(Problem::at(&key, error.report()));
         }
         let twin = names.iter().take(at).find(|other| other.eq_ignore_ascii_case(name))?;
-        let what = format!("SQL does not tell `{name}` from `{twin}`, which is a function already; choose another name");
+        let what = format!(
+            "SQL does not tell `{name}` from `{twin}`, which is a function already; choose another name"
+        );
         Some(Problem::at(&key, what))
     };
     names.iter().enumerate().filter_map(problem).collect()

@@ -1,4 +1,6 @@
-use crate::{cache::Cache, compile::Compiler, functions::Timers, guest::Guest, linker, load::Plugin, ticker::Ticker};
+use crate::{
+    cache::Cache, compile::Compiler, functions::Timers, guest::Guest, linker, load::Plugin, ticker::Ticker,
+};
 use engine::{Clock, Kind, Result, ResultExt};
 use std::{
     path::{Path, PathBuf},

@@ -31,9 +31,14 @@ pub(crate) fn inspect(args: &InspectArgs) -> Result<()> {
 /// How each function of a plugin is called, a line each.
 async fn functions(plugin: &Plugin, config: Option<&str>) -> Result<String> {
     let to = config.map_or_else(|| "{}".into(), str::to_owned);
-    let bound = match plugin.bind_functions(FunctionSettings { config: to, ..FunctionSettings::new("inspect") }).await {
+    let bound = match plugin
+        .bind_functions(FunctionSettings { config: to, ..FunctionSettings::new("inspect") })
+        .await
+    {
         Ok(bound) => bound,
-        Err(e) if config.is_none() => return Ok(format!("functions      told with --config: {}\n", e.report())),
+        Err(e) if config.is_none() => {
+            return Ok(format!("functions      told with --config: {}\n", e.report()));
+        }
         Err(e) => return Err(e),
     };
     let line = |name: &str| {

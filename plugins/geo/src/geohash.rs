@@ -30,7 +30,11 @@ impl Halves {
     fn next(&mut self) -> bool {
         let middle = (self.from + self.to) / 2.0;
         let upper = self.value >= middle;
-        if upper { self.from = middle } else { self.to = middle }
+        if upper {
+            self.from = middle
+        } else {
+            self.to = middle
+        }
         upper
     }
 }

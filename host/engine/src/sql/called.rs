@@ -45,9 +45,8 @@ pub(super) fn refuse_unknown(query: &Query, catalog: &Catalog) -> Result<(), Sql
     if catalog.provided().is_empty() {
         return Ok(()); // The planner says what it has.
     }
-    let unknown = calls(query).into_iter().find(|call| {
-        !is_sparks(&call.name) && !is_there(catalog, &call.name)
-    });
+    let unknown =
+        calls(query).into_iter().find(|call| !is_sparks(&call.name) && !is_there(catalog, &call.name));
     let Some(Call { name, at }) = unknown else { return Ok(()) };
     let own: Vec<&str> = catalog.provided().values().map(|function| function.name.as_str()).collect();
     let near = nearest(catalog, &name);
@@ -61,7 +60,8 @@ pub(super) fn refuse_unknown(query: &Query, catalog: &Catalog) -> Result<(), Sql
 /// Where the call stands that an error of planning is about, if it is the only one of a function that was provided.
 pub(super) fn place(query: &Query, catalog: &Catalog, error: &str) -> Option<(usize, usize)> {
     let mut provided = catalog.provided().iter();
-    let (blamed, _) = provided.find(|(_, function)| error.contains(&format!("{} is called", function.usage())))?;
+    let (blamed, _) =
+        provided.find(|(_, function)| error.contains(&format!("{} is called", function.usage())))?;
     let mut of_it = calls(query).into_iter().filter(|call| call.name == *blamed);
     match (of_it.next(), of_it.next()) {
         (Some(only), None) => only.at,

@@ -31,10 +31,10 @@ pub use self::{
     text::{Sql, SqlError},
 };
 pub(crate) use self::{
-    functions::{check_function_types, function_usage},
     event_time::{delay, is_event_time, is_window},
     expression::Expression,
     functions::{EpochTime, Windows, instants, length_of_time, windows},
+    functions::{check_function_types, function_usage},
 };
 
 use crate::{

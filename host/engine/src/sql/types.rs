@@ -143,7 +143,8 @@ fn decimal(of: &ExactNumberInfo) -> Result<DataType> {
 pub(super) fn is_sparks(of: &DataType) -> bool {
     use DataType::*;
     match of {
-        Boolean | Int8 | Int16 | Int32 | Int64 | Float32 | Float64 | Decimal128(..) | Utf8 | Binary | Date32 => true,
+        Boolean | Int8 | Int16 | Int32 | Int64 | Float32 | Float64 | Decimal128(..) | Utf8 | Binary
+        | Date32 => true,
         Timestamp(TimeUnit::Microsecond, zone) => zone.as_deref().is_none_or(|zone| zone == "UTC"),
         Interval(IntervalUnit::MonthDayNano) => true,
         List(item) => is_sparks(item.data_type()),

@@ -127,9 +127,11 @@ impl Bound {
     pub(super) fn failed(&self, function: &str, fault: &Fault) -> Error {
         let kind = match fault {
             Fault::Transient(_) => Kind::Unavailable,
-            Fault::Invalid(_) | Fault::Permanent(_) | Fault::Trap(_) | Fault::Overrun(_) | Fault::Breach(_) => {
-                Kind::Plugin
-            }
+            Fault::Invalid(_)
+            | Fault::Permanent(_)
+            | Fault::Trap(_)
+            | Fault::Overrun(_)
+            | Fault::Breach(_) => Kind::Plugin,
         };
         Error::new(kind, format!("plugin {}, function `{function}`: {fault}", self.plugin.title()))
     }

@@ -12,7 +12,9 @@ use arrow::{
     array::{Array, ArrayRef, RecordBatch, UInt32Array},
     compute::{concat, take},
 };
-use engine::{Argument, Function, FunctionSignature, Kind, Result, ResultExt, StepFacts, StepProgress, Timestamp};
+use engine::{
+    Argument, Function, FunctionSignature, Kind, Result, ResultExt, StepFacts, StepProgress, Timestamp,
+};
 use std::{
     ops::Range,
     sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed},
@@ -87,7 +89,8 @@ impl PluginFunction {
         if answered != rows {
             return Err(Fault::Breach(format!("it answers {answered} values for {rows} rows")));
         }
-        let columns: Vec<&dyn Array> = batches.iter().filter_map(|b| Some(b.columns().first()?.as_ref())).collect();
+        let columns: Vec<&dyn Array> =
+            batches.iter().filter_map(|b| Some(b.columns().first()?.as_ref())).collect();
         match (&batches[..], &columns[..]) {
             ([one], [_]) => Ok(one.column(0).clone()),
             _ => concat(&columns).map_err(|e| Fault::Breach(e.to_string())),
@@ -140,7 +143,9 @@ impl Function for PluginFunction {
         let pieces = (0..rows).step_by(most).map(|from| from..rows.min(from + most));
         let pieces = pieces.map(|rows| self.piece(arguments, rows, now)).collect::<Result<Vec<_>>>()?;
         let pieces: Vec<&dyn Array> = pieces.iter().map(AsRef::as_ref).collect();
-        concat(&pieces).doing(Kind::Data, || format!("the results of function `{}`; smaller batches may fit", self.of.name))
+        concat(&pieces).doing(Kind::Data, || {
+            format!("the results of function `{}`; smaller batches may fit", self.of.name)
+        })
     }
 
     fn progress(&self) -> StepProgress {

@@ -63,7 +63,9 @@ fn one(said: &abi::Signature, name: &str) -> Result<Checked> {
     };
     // What crosses is what the guest said, for both sides have to know the same columns.
     if *Encoder::new(&arguments)?.schema() != arguments {
-        return Err(Error::plugin("its arguments have types that are given to no plugin, such as large lists"));
+        return Err(Error::plugin(
+            "its arguments have types that are given to no plugin, such as large lists",
+        ));
     }
     let signature = FunctionSignature { arguments: arguments.fields().clone(), returns: result.clone() };
     let decoder = Decoder::new(returns.clone())?;

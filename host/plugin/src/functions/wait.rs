@@ -18,13 +18,15 @@ pub(crate) struct Timers(OnceLock<Option<Runtime>>);
 impl Timers {
     fn handle(&self) -> Result<&Handle> {
         let start = || {
-            let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("timers").enable_time().build();
+            let runtime =
+                Builder::new_multi_thread().worker_threads(1).thread_name("timers").enable_time().build();
             runtime.inspect_err(|e| tracing::error!("no thread that keeps time for functions: {e}")).ok()
         };
         let runtime = self.0.get_or_init(start).as_ref();
-        runtime.map(Runtime::handle).ok_or("there was none").doing(Kind::Unavailable, || {
-            "a thread that keeps time for functions of plugins"
-        })
+        runtime
+            .map(Runtime::handle)
+            .ok_or("there was none")
+            .doing(Kind::Unavailable, || "a thread that keeps time for functions of plugins")
     }
 
     /// Drives a call to its end on this thread.

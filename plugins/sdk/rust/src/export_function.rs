@@ -61,7 +61,10 @@ impl<P: Functions> Scalars for FunctionExports<P> {
 
 fn bind<P: Functions>(role: Role, config: &str) -> Result<Binding> {
     if role != Role::Functions {
-        return Err(Error::invalid(format!("`{}` has functions for SQL; it has no other role", P::MANIFEST.name)));
+        return Err(Error::invalid(format!(
+            "`{}` has functions for SQL; it has no other role",
+            P::MANIFEST.name
+        )));
     }
     BOUND.set(Some(Box::new(BoundFunctions::<P>::bind(config)?)));
     Ok(Binding { reads: Some(Vec::new()), output: Output::Nothing, side: Vec::new() })

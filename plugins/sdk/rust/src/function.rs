@@ -77,14 +77,18 @@ pub fn arguments_of(ddl: &str) -> Result<Schema> {
 /// If it is not there, or of another type.
 pub fn open<'a, F: ReadField<'a>>(arguments: &'a RecordBatch, at: usize) -> Result<F::Column> {
     let column = arguments.columns().get(at).and_then(|column| F::open(column.as_ref()));
-    column.ok_or_else(|| Error::permanent(format_args!("argument {at} is not of the type that was agreed on")))
+    column
+        .ok_or_else(|| Error::permanent(format_args!("argument {at} is not of the type that was agreed on")))
 }
 
 /// A column with a value for each row; NULL where there is none.
 ///
 /// # Errors
 /// The first of a row's.
-pub fn each<W: WriteField>(rows: usize, mut value: impl FnMut(usize) -> Result<Option<W>>) -> Result<ArrayRef> {
+pub fn each<W: WriteField>(
+    rows: usize,
+    mut value: impl FnMut(usize) -> Result<Option<W>>,
+) -> Result<ArrayRef> {
     let mut builder = W::Builder::default();
     for row in 0..rows {
         match value(row)? {
@@ -175,7 +179,9 @@ fn checked(name: &str, results: &ArrayRef, rows: usize, returns: &Schema) -> Res
     let said = returns.field(0).data_type();
     if results.data_type() != said {
         let (given, said) = (ddl::type_name(results.data_type()), ddl::type_name(said));
-        return Err(Error::permanent(format_args!("function `{name}` gives {given}, and says that it gives {said}")));
+        return Err(Error::permanent(format_args!(
+            "function `{name}` gives {given}, and says that it gives {said}"
+        )));
     }
     if results.len() != rows {
         let given = results.len();

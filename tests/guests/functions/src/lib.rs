@@ -41,7 +41,10 @@ pub mod functions {
     ///
     /// # Errors
     /// None.
-    #[function(arguments = "list ARRAY<STRUCT<a: INT, b: STRING>>", returns = "ARRAY<STRUCT<a: INT, b: STRING>>")]
+    #[function(
+        arguments = "list ARRAY<STRUCT<a: INT, b: STRING>>",
+        returns = "ARRAY<STRUCT<a: INT, b: STRING>>"
+    )]
     pub fn listed(batch: &RecordBatch) -> Result<ArrayRef> {
         Ok(batch.column(0).clone())
     }

@@ -108,7 +108,7 @@ impl ScalarUDFImpl for Provided {
         let now = Timestamp(epoch_time().unwrap_or_default());
         let values = self.named.function().results(&arguments, rows, now);
         let values = values.map_err(|e| DataFusionError::External(Box::new(e)))?;
-        bounded::refuse(self.name(), values.get_array_memory_size() as u64, once)?;
+        bounded::refuse(self.name(), values.to_data().get_slice_memory_size()? as u64, once)?;
         Ok(if once { ScalarValue::try_from_array(&values, 0)?.into() } else { values.into() })
     }
 }

@@ -19,9 +19,11 @@ async fn another_number_of_results_than_rows_is_refused() {
     assert_eq!(wrong(&failure(&Attack::answering(&[])).await), "it answers 0 values for 64 rows");
     let few = message(Arc::new(Int64Array::from(vec![1; 63])));
     assert_eq!(wrong(&failure(&Attack::answering(&few)).await), "it answers 63 values for 64 rows");
-    let many = [message(Arc::new(Int64Array::from(vec![1; 60]))), message(Arc::new(Int64Array::from(vec![1; 5])))];
+    let many =
+        [message(Arc::new(Int64Array::from(vec![1; 60]))), message(Arc::new(Int64Array::from(vec![1; 5])))];
     assert_eq!(wrong(&failure(&Attack::answering(&many.concat())).await), "it answers 65 values for 64 rows");
-    let enough = [message(Arc::new(Int64Array::from(vec![1; 60]))), message(Arc::new(Int64Array::from(vec![2; 4])))];
+    let enough =
+        [message(Arc::new(Int64Array::from(vec![1; 60]))), message(Arc::new(Int64Array::from(vec![2; 4])))];
     let results = call(&*function(&Attack::answering(&enough.concat())).await, 0..64).unwrap();
     assert_eq!(numbers(&results)[59..61], [1, 2], "several messages are one column");
 }
@@ -57,7 +59,8 @@ async fn a_column_of_another_type_than_was_said_is_refused() {
 #[tokio::test]
 async fn a_null_where_it_said_that_there_is_none_is_refused() {
     let nulls = message(Arc::new((0..64).map(|n| (n > 0).then_some(n)).collect::<Int64Array>()));
-    let never = said("same", &schema(&[("x", DataType::Int64, true)]), &schema(&[("y", DataType::Int64, false)]));
+    let never =
+        said("same", &schema(&[("x", DataType::Int64, true)]), &schema(&[("y", DataType::Int64, false)]));
     let attack = Attack { functions: vec![never], ..Attack::answering(&nulls) };
     let said = failure(&attack).await;
     assert!(wrong(&said).contains("non-null"), "{said}");

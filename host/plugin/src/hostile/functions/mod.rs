@@ -37,7 +37,9 @@ struct Attack {
 }
 
 fn schema(fields: &[(&str, DataType, bool)]) -> Schema {
-    Schema::new(fields.iter().map(|(name, of, null)| Field::new(*name, of.clone(), *null)).collect::<Vec<_>>())
+    Schema::new(
+        fields.iter().map(|(name, of, null)| Field::new(*name, of.clone(), *null)).collect::<Vec<_>>(),
+    )
 }
 
 fn said(name: &str, arguments: &Schema, returns: &Schema) -> Said {
@@ -175,7 +177,9 @@ fn numbers(results: &ArrayRef) -> Vec<i64> {
 /// How a call for 64 rows fails.
 async fn failure(attack: &Attack) -> String {
     let said = call(&*function(attack).await, 0..64).unwrap_err();
-    said.strip_prefix("Plugin: plugin hostile 0.0.1, function `same`: ").unwrap_or_else(|| panic!("{said}")).into()
+    said.strip_prefix("Plugin: plugin hostile 0.0.1, function `same`: ")
+        .unwrap_or_else(|| panic!("{said}"))
+        .into()
 }
 
 #[tokio::test]
@@ -186,7 +190,10 @@ async fn a_harmless_function_answers_every_row_and_is_counted() {
     let progress = same.progress();
     assert_eq!((progress.calls, progress.rows_in, progress.rows_out), (2, 1_001, 1_001));
     let facts = same.facts();
-    assert!(facts.description.starts_with("plugin hostile 0.0.1 (sha256:") && facts.deterministic, "{facts:?}");
+    assert!(
+        facts.description.starts_with("plugin hostile 0.0.1 (sha256:") && facts.deterministic,
+        "{facts:?}"
+    );
 }
 
 #[tokio::test]

@@ -29,7 +29,8 @@ async fn functions_that_make_no_sense_are_refused_before_there_are_rows() {
     let many: Vec<_> = names.iter().map(|name| (name.as_str(), DataType::Int8, true)).collect();
     let many = refusal(vec![said("same", &schema(&many), &number("y", true))]).await;
     assert_eq!(many, "function `same`: it takes 65 arguments; 64 are allowed");
-    let large = refusal(vec![said("same", &schema(&[("x", DataType::LargeUtf8, true)]), &number("y", true))]).await;
+    let large =
+        refusal(vec![said("same", &schema(&[("x", DataType::LargeUtf8, true)]), &number("y", true))]).await;
     assert!(large.contains("types that are given to no plugin"), "{large}");
 }
 
@@ -69,8 +70,7 @@ async fn a_new_instance_with_other_functions_than_the_first_is_refused() {
            (then unreachable)) {}",
         answer("(local.get $message)", "(local.get $size)")
     );
-    let attack =
-        Attack { top: import.into(), on_signatures: later.into(), ..Attack::calling(&crash_on_one) };
+    let attack = Attack { top: import.into(), on_signatures: later.into(), ..Attack::calling(&crash_on_one) };
     let clock = Arc::new(ManualClock::new(Timestamp(0)));
     let bound = try_bind(clock.clone(), &attack, |_| {}).await.map_err(|e| e.report()).unwrap();
     let same = bound.function("same").unwrap();
@@ -78,7 +78,10 @@ async fn a_new_instance_with_other_functions_than_the_first_is_refused() {
     assert!(call(&*same, [0]).is_ok(), "the first instance goes on");
     assert!(call(&*same, [1]).unwrap_err().contains("it crashed"));
     let said = call(&*same, [0]).unwrap_err();
-    assert!(said.ends_with("it broke the plugin contract: a new instance has other functions than the first"), "{said}");
+    assert!(
+        said.ends_with("it broke the plugin contract: a new instance has other functions than the first"),
+        "{said}"
+    );
 }
 
 #[tokio::test]

@@ -5,7 +5,9 @@ use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
 use syn::meta::ParseNestedMeta;
 use syn::parse::Parser;
-use syn::{Error, FnArg, Ident, Item, ItemFn, ItemMod, LitBool, LitStr, Pat, Result, ReturnType, Type, Visibility};
+use syn::{
+    Error, FnArg, Ident, Item, ItemFn, ItemMod, LitBool, LitStr, Pat, Result, ReturnType, Type, Visibility,
+};
 
 use crate::function::{Arguments, named};
 
@@ -176,10 +178,11 @@ impl Scalar {
                 quote!(::streamhost::function::result_of(#returns)),
             ),
             Shape::Rows { arguments, returns } => {
-                let arguments = arguments.iter().map(|Argument { name, kind, .. }| {
-                    quote!(::streamhost::function::argument::<#kind>(#name))
-                });
-                let fields = quote!(::std::vec::Vec::<::streamhost::arrow::datatypes::Field>::from([#(#arguments),*]));
+                let arguments = arguments.iter().map(
+                    |Argument { name, kind, .. }| quote!(::streamhost::function::argument::<#kind>(#name)),
+                );
+                let fields =
+                    quote!(::std::vec::Vec::<::streamhost::arrow::datatypes::Field>::from([#(#arguments),*]));
                 (
                     quote!(::core::result::Result::Ok(::streamhost::arrow::datatypes::Schema::new(#fields))),
                     quote!(::core::result::Result::Ok(::streamhost::function::result::<#returns>())),
@@ -227,10 +230,10 @@ impl Scalar {
 }
 
 const ONE_CONFIG: &str = "expected arguments, and at most one reference to the configuration; over columns `&RecordBatch` alone comes before it";
-const NO_CONTEXT: &str =
-    "a function of SQL knows nothing of the epoch but its arguments: let the query pass it current_timestamp()";
+const NO_CONTEXT: &str = "a function of SQL knows nothing of the epoch but its arguments: let the query pass it current_timestamp()";
 const SAY_TYPES: &str = "say the types of its arguments and its result: #[streamhost::function(arguments = \"amount DOUBLE\", returns = \"DOUBLE\")]";
-const TYPES_ARE_SAID: &str = "its parameters say the types: leave `arguments` and `returns` out, or take `&RecordBatch`";
+const TYPES_ARE_SAID: &str =
+    "its parameters say the types: leave `arguments` and `returns` out, or take `&RecordBatch`";
 
 /// Whether what is referred to is the configuration: not a text or bytes, which are arguments.
 fn is_config(to: &Type) -> bool {

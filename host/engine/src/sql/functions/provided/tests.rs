@@ -1,6 +1,7 @@
 use super::*;
 use crate::{
-    Batch, EpochContext, Function, Kind, LiveFunctions, ManualClock, OutputMode, Place, StepFacts, StepProgress,
+    Batch, EpochContext, Function, Kind, LiveFunctions, ManualClock, OutputMode, Place, StepFacts,
+    StepProgress,
     operators::driver::{Driver, row},
     plan::{Dataflow, Input, Work},
     sql::{Catalog, Outputs, Questions, Rows, Sql, SqlError},
@@ -25,7 +26,8 @@ struct Native {
 
 impl Native {
     fn new(arguments: &[(&str, DataType, bool)], returns: DataType, run: Run) -> Native {
-        let arguments = arguments.iter().map(|(name, of, null)| Field::new(*name, of.clone(), *null)).collect();
+        let arguments =
+            arguments.iter().map(|(name, of, null)| Field::new(*name, of.clone(), *null)).collect();
         let returns = Arc::new(Field::new("result", returns, true));
         let signature = FunctionSignature { arguments, returns };
         Native { signature, deterministic: true, run, calls: Mutex::default() }
@@ -139,7 +141,10 @@ async fn rows_with_null_for_what_may_not_be_null_are_null_and_the_function_never
     assert_eq!(score.calls(), [(2, 7)]);
     let none = rows().slice(2, 1);
     assert_eq!(run("SELECT score(v, country) AS s FROM t", &functions, &[none]).await.unwrap(), [""]);
-    assert_eq!(run("SELECT score(NULL, country) AS s FROM t", &functions, &[rows()]).await.unwrap(), ["", "", ""]);
+    assert_eq!(
+        run("SELECT score(NULL, country) AS s FROM t", &functions, &[rows()]).await.unwrap(),
+        ["", "", ""]
+    );
     assert_eq!(score.calls(), [], "there was nothing to ask it for");
 }
 
@@ -157,7 +162,11 @@ async fn arguments_are_cast_as_spark_does_where_a_function_is_called() {
         ("CASE WHEN v = 1 THEN score(v, 'DE') ELSE 0 END", "1.0"),
     ] {
         let sql = format!("SELECT {call} AS s FROM t WHERE v = 1");
-        assert_eq!(run(&sql, &functions, &[rows()]).await.map_err(|e| e.report()), Ok(vec![expected.into()]), "{call}");
+        assert_eq!(
+            run(&sql, &functions, &[rows()]).await.map_err(|e| e.report()),
+            Ok(vec![expected.into()]),
+            "{call}"
+        );
     }
 }
 
@@ -204,7 +213,9 @@ async fn a_function_that_is_not_deterministic_is_asked_for_each_row_of_constants
 async fn no_rows_are_no_call() {
     let score = Arc::new(score());
     let functions = [named("score", &score)];
-    assert!(run("SELECT score(v, k) AS s FROM t", &functions, &[rows().slice(0, 0)]).await.unwrap().is_empty());
+    assert!(
+        run("SELECT score(v, k) AS s FROM t", &functions, &[rows().slice(0, 0)]).await.unwrap().is_empty()
+    );
     assert_eq!(score.calls(), []);
 }
 
@@ -223,10 +234,18 @@ async fn what_the_function_says_is_the_error_and_its_kind() {
         Err(Error::plugin("plugin p 0.1.0, function `failing`: it crashed"))
     });
     let functions = [named("failing", &Arc::new(failing))];
-    for sql in ["SELECT failing(v) AS x FROM t", "SELECT v FROM t WHERE failing(v) > 1", "SELECT failing(1) AS x FROM t"] {
+    for sql in [
+        "SELECT failing(v) AS x FROM t",
+        "SELECT v FROM t WHERE failing(v) > 1",
+        "SELECT failing(1) AS x FROM t",
+    ] {
         let error = run(sql, &functions, &[rows()]).await.unwrap_err();
         assert_eq!(error.kind(), Kind::Plugin, "{}", error.report());
-        assert!(error.report().ends_with(": plugin p 0.1.0, function `failing`: it crashed"), "{}", error.report());
+        assert!(
+            error.report().ends_with(": plugin p 0.1.0, function `failing`: it crashed"),
+            "{}",
+            error.report()
+        );
     }
 }
 
@@ -264,7 +283,10 @@ fn types_that_sql_does_not_have_are_refused() {
         let function = Native::new(&[("x", argument, true)], returns, |columns| Ok(columns[0].clone()));
         NamedFunction::new("f", Arc::new(function)).unwrap_err().report()
     };
-    assert!(refused(DataType::UInt64, DataType::Int64).starts_with("its argument `x` is of type UInt64, which SQL"));
+    assert!(
+        refused(DataType::UInt64, DataType::Int64)
+            .starts_with("its argument `x` is of type UInt64, which SQL")
+    );
     let nanos = DataType::Timestamp(TimeUnit::Nanosecond, None);
     assert!(refused(DataType::Int64, nanos).starts_with("its result is of type Timestamp(ns), which SQL"));
 }
@@ -293,7 +315,8 @@ const ALL: &[&str] = &[
 #[tokio::test]
 async fn a_function_takes_and_gives_values_of_every_type() {
     for value in ALL {
-        let of = plan(&format!("SELECT {value} AS x FROM t"), &[]).unwrap().schema().field(0).data_type().clone();
+        let of =
+            plan(&format!("SELECT {value} AS x FROM t"), &[]).unwrap().schema().field(0).data_type().clone();
         let same = Native::new(&[("x", of.clone(), true)], of.clone(), |columns| Ok(columns[0].clone()));
         let same = Arc::new(Native { deterministic: false, ..same });
         let functions = [named("same", &same)];
