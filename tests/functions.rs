@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use std::{
     fs,
     io::{BufRead, BufReader},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::Stdio,
 };
 use tempfile::TempDir;
@@ -23,7 +23,7 @@ fn odd() -> PathBuf {
 }
 
 /// A function of a plugin, as a pipeline has it.
-fn function(name: &str, plugin: &PathBuf, more: &str) -> String {
+fn function(name: &str, plugin: &Path, more: &str) -> String {
     format!("[functions.{name}]\nplugin = {:?}\n{more}\n", plugin.display().to_string())
 }
 
@@ -92,7 +92,7 @@ fn a_type_error_is_told_by_check_with_line_and_column() {
 fn a_call_of_no_function_is_told_those_that_there_are() {
     let dir = pipeline(&function("geohash", &geo(), ""), "SELECT geohsh(x, x, 1) AS g FROM in", 0..0);
     let said = refused(&dir);
-    assert!(said.contains(":14: SQL: there is no function `geohsh`; this pipeline has geohash beside Spark's functions, of which the nearest are"), "{said}");
+    assert!(said.contains(":17: SQL: there is no function `geohsh`; this pipeline has geohash beside Spark's functions, of which the nearest are"), "{said}");
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn what_is_wrong_with_a_function_is_told_where_it_stands() {
             "2:1: function `keep`: plugin filter-threshold 0.1.0: it cannot be used under [functions]: it exports transform and not `functions`: put it under [steps]",
         ),
         (
-            function("geohash", &PathBuf::from("nowhere.wasm"), ""),
+            function("geohash", Path::new("nowhere.wasm"), ""),
             "3:10: function `geohash`: there is no plugin nowhere.wasm; give a .wasm file, or the folder of a plugin's source",
         ),
         (

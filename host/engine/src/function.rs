@@ -41,7 +41,7 @@ pub struct FunctionSignature {
     pub returns: FieldRef,
 }
 
-impl dyn Function {
+impl dyn Function + '_ {
     /// The results for all rows, of which the function is asked for those that have a value wherever they need one.
     pub fn results(&self, arguments: &[Argument], rows: usize, now: Timestamp) -> Result<ArrayRef> {
         let doing = || "rows that have a value for each argument of a function";

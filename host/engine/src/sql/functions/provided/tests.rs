@@ -145,7 +145,7 @@ async fn rows_with_null_for_what_may_not_be_null_are_null_and_the_function_never
         run("SELECT score(NULL, country) AS s FROM t", &functions, &[rows()]).await.unwrap(),
         ["", "", ""]
     );
-    assert_eq!(score.calls(), [], "there was nothing to ask it for");
+    assert!(score.calls().is_empty(), "there was nothing to ask it for");
 }
 
 #[tokio::test]
@@ -216,7 +216,7 @@ async fn no_rows_are_no_call() {
     assert!(
         run("SELECT score(v, k) AS s FROM t", &functions, &[rows().slice(0, 0)]).await.unwrap().is_empty()
     );
-    assert_eq!(score.calls(), []);
+    assert!(score.calls().is_empty());
 }
 
 #[tokio::test]
