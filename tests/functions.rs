@@ -102,19 +102,19 @@ fn what_is_wrong_with_a_function_is_told_where_it_stands() {
     for (functions, expected) in [
         (
             function("upper", &geo, ""),
-            "2:1: SQL has a function `upper` already, which this one would hide; choose another name",
+            "2:12: SQL has a function `upper` already, which this one would hide; choose another name",
         ),
         (
             function("a-b", &geo, ""),
-            "2:1: \"a-b\" is no name of a function; it has 1 to 64 letters, digits and `_`, and no digit in front",
+            "2:12: \"a-b\" is no name of a function; it has 1 to 64 letters, digits and `_`, and no digit in front",
         ),
         (
             function("geohash", &geo, "") + &function("GeoHash", &geo, "function = \"geohash\""),
-            "5:1: SQL does not tell `GeoHash` from `geohash`, which is a function already; choose another name",
+            "5:12: SQL does not tell `GeoHash` from `geohash`, which is a function already; choose another name",
         ),
         (
             function("geohsh", &geo, ""),
-            "2:1: function `geohsh`: plugin geo 0.1.0 has no function `geohsh`; it has haversine, geohash; write function = \"geohash\"",
+            "2:12: function `geohsh`: plugin geo 0.1.0 has no function `geohsh`; it has haversine, geohash; write function = \"geohash\"",
         ),
         (
             function("cell", &geo, "function = \"geohsh\""),
@@ -122,11 +122,11 @@ fn what_is_wrong_with_a_function_is_told_where_it_stands() {
         ),
         (
             function("geohash", &geo, "config = { unit = \"yd\" }"),
-            "2:1: function `geohash`: plugin geo 0.1.0: config: unknown variant `yd`, expected one of `m`, `km`, `mi`, `nmi`",
+            "2:12: function `geohash`: plugin geo 0.1.0: config: unknown variant `yd`, expected one of `m`, `km`, `mi`, `nmi`",
         ),
         (
             function("keep", &filter, ""),
-            "2:1: function `keep`: plugin filter-threshold 0.1.0: it cannot be used under [functions]: it exports transform and not `functions`: put it under [steps]",
+            "2:12: function `keep`: plugin filter-threshold 0.1.0: it cannot be used under [functions]: it exports transform and not `functions`: put it under [steps]",
         ),
         (
             function("geohash", Path::new("nowhere.wasm"), ""),
