@@ -270,7 +270,7 @@ fn explain_says_what_runs_where_and_what_is_guaranteed() {
     );
     let text = ok(dir.path(), ["explain", "p.toml"]);
     for part in [
-        "parallelism 3, each partition with plugin instances of its own; time zone Europe/Berlin; restart 5 times, after 1s to 60s\n",
+        "parallelism 3, each partition with plugin instances of its own; time zone Europe/Berlin; restart 10 times, after 1s to 60s\n",
         "source   events: FileSource[in]",
         "at most 7 files an epoch\n",
         "rows in error are left out; more than 20 % of a batch end the query; what may pass later is tried 2 times more, after 1s to 9s\n",

@@ -13,12 +13,13 @@ use parquet::arrow::{ArrowWriter, arrow_reader::ParquetRecordBatchReaderBuilder}
 use std::{
     fs::{self, File},
     ops::Range,
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 use tests::services::{
     databases::{Database, mariadb, postgres, sqlite},
     kafka::kafka,
+    s3::s3,
 };
 
 /// A row: `id INT, name STRING`.
@@ -53,7 +54,8 @@ struct End<'a, T> {
     rows: Box<dyn Fn(T) -> Vec<Row> + 'a>,
 }
 
-const SOURCES: [&str; 8] = ["json", "csv", "parquet", "kafka", "delta", "sqlite", "postgres", "mariadb"];
+const SOURCES: [&str; 9] =
+    ["json", "csv", "parquet", "s3", "kafka", "delta", "sqlite", "postgres", "mariadb"];
 
 /// Where rows come from: writes those with some ids there.
 fn source<'a>(kind: &'a str, folder: &'a Path, test: &'a str) -> End<'a, Range<i32>> {
@@ -64,6 +66,11 @@ fn source<'a>(kind: &'a str, folder: &'a Path, test: &'a str) -> End<'a, Range<i
             kafka().bootstrap()
         ),
         "delta" => "[sources.rows.delta]\npath = \"in\"\n".into(),
+        "s3" => format!(
+            "{}{schema}[sources.rows.files]\npath = \"s3://test/{}/in\"\nformat = \"json\"\nsettle = \"0s\"\n",
+            lake(folder),
+            place(folder)
+        ),
         "json" | "csv" | "parquet" => {
             let head = if kind == "csv" { "csv = { header = true, escape = \"\\\"\" }\n" } else { "" };
             format!(
@@ -89,6 +96,10 @@ fn source<'a>(kind: &'a str, folder: &'a Path, test: &'a str) -> End<'a, Range<i
                 kafka().send(&format!("{test}-in"), 0, rows.iter().map(json));
             }
             "delta" => append(&folder.join("in"), &rows),
+            "s3" => {
+                let lines: String = rows.iter().map(|row| json(row) + "\n").collect();
+                delta::on_s3(PUT, &[&format!("test/{}/in/{first:04}.json", place(folder)), &lines]);
+            }
             _ => insert(&database(kind, folder), &format!("{test}_in"), &rows),
         }
         rows
@@ -96,7 +107,8 @@ fn source<'a>(kind: &'a str, folder: &'a Path, test: &'a str) -> End<'a, Range<i
     End { tables, ordered: true, rows: Box::new(rows) }
 }
 
-const SINKS: [&str; 7] = ["json", "parquet", "kafka", "delta", "sqlite", "postgres", "mariadb"];
+const SINKS: [&str; 10] =
+    ["json", "csv", "text", "parquet", "s3", "kafka", "delta", "sqlite", "postgres", "mariadb"];
 
 /// Where rows go: answers what is there.
 fn sink<'a>(kind: &'a str, folder: &'a Path, test: &'a str) -> End<'a, ()> {
@@ -109,39 +121,111 @@ fn sink<'a>(kind: &'a str, folder: &'a Path, test: &'a str) -> End<'a, ()> {
             )
         }
         "delta" => "[sinks.out.delta]\npath = \"out\"\n".into(),
-        "json" | "parquet" => format!("[sinks.out.files]\npath = \"out\"\nformat = \"{kind}\"\n"),
+        "json" | "csv" | "parquet" => format!("[sinks.out.files]\npath = \"out\"\nformat = \"{kind}\"\n"),
+        // Of lines with no more than a text.
+        "text" => {
+            "[steps.lines]\nsql = \"SELECT concat_ws('|', CAST(id AS STRING), name) AS line FROM rows\"\n\
+                   [sinks.out.files]\npath = \"out\"\nformat = \"text\"\n"
+                .into()
+        }
+        "s3" => format!(
+            "{}[sinks.out.files]\npath = \"s3://test/{}/out\"\nformat = \"json\"\n",
+            lake(folder),
+            place(folder)
+        ),
         _ => format!(
             "{}[sinks.out.sql]\nconnection = \"db\"\ntable = \"{test}_out\"\ncreate = true\n",
             database(kind, folder).connection()
         ),
     };
     let rows = move |()| match kind {
-        "json" => {
-            let files = plain(&folder.join("out"), kind);
-            let lines = files.iter().map(|file| fs::read_to_string(file).unwrap());
-            lines.flat_map(|text| text.lines().map(of_json).collect::<Vec<_>>()).collect()
-        }
-        "parquet" => plain(&folder.join("out"), kind).iter().flat_map(|file| of_parquet(file)).collect(),
+        "json" => lines(folder, kind).iter().map(|line| of_json(line)).collect(),
+        "csv" => lines(folder, kind).iter().map(|line| of_csv(line)).collect(),
+        "text" => lines(folder, "txt").iter().map(|line| of_cells(line)).collect(),
+        "parquet" => in_order(folder, kind).iter().flat_map(|file| of_parquet(file)).collect(),
+        "s3" => delta::on_s3(LINES, &[&format!("test/{}/out", place(folder))]).lines().map(of_json).collect(),
         "kafka" => kafka()
             .read(&format!("{test}-out"))
             .iter()
             .map(|of| of_json(of.value.as_ref().unwrap()))
             .collect(),
         "delta" => delta::read(folder.join("out")).iter().map(|line| of_json(line)).collect(),
-        _ => {
-            let cells = |row: &String| {
-                let (id, name) = row.split_once('|').unwrap();
-                (id.parse().unwrap(), Some(name.to_owned()).filter(|name| name != "NULL"))
-            };
-            database(kind, folder)
-                .rows(&format!("SELECT id, name FROM {test}_out"))
-                .iter()
-                .map(cells)
-                .collect()
-        }
+        // As they lie in the table, which is as they were inserted.
+        _ => database(kind, folder)
+            .rows(&format!("SELECT id, name FROM {test}_out"))
+            .iter()
+            .map(|row| of_cells(row))
+            .collect(),
     };
-    End { tables, ordered: kind == "kafka", rows: Box::new(rows) }
+    // Who reads a Delta table may read its files in any order.
+    End { tables, ordered: kind != "delta", rows: Box::new(rows) }
 }
+
+/// The files of a sink in the order of its epochs.
+fn in_order(folder: &Path, extension: &str) -> Vec<PathBuf> {
+    let mut files = plain(&folder.join("out"), extension);
+    let epoch = |file: &PathBuf| {
+        let name = file.file_name().unwrap().to_str().unwrap();
+        let before = name.split("-out-").next().unwrap();
+        before.rsplit('-').next().unwrap().parse::<u64>().unwrap()
+    };
+    files.sort_by_key(|file| (epoch(file), file.clone()));
+    files
+}
+
+fn lines(folder: &Path, extension: &str) -> Vec<String> {
+    let texts = in_order(folder, extension).into_iter().map(|file| fs::read_to_string(file).unwrap());
+    texts.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>()).collect()
+}
+
+/// `id|name`, or without a name.
+fn of_cells(row: &str) -> Row {
+    let (id, name) = row.split_once('|').unwrap_or((row, "NULL"));
+    (id.parse().unwrap(), Some(name.to_owned()).filter(|name| name != "NULL"))
+}
+
+/// A line as Spark writes it: a quote in a value has a backslash before it.
+fn of_csv(line: &str) -> Row {
+    let (id, name) = line.split_once(',').unwrap();
+    let quoted = name.strip_prefix('"').and_then(|name| name.strip_suffix('"'));
+    let name = quoted.map_or(name.to_owned(), |name| name.replace("\\\"", "\""));
+    (id.parse().unwrap(), Some(name).filter(|name| !name.is_empty()))
+}
+
+/// `[connections]` and `[secrets]` that lead to the S3 server, with nothing in the environment.
+fn lake(folder: &Path) -> String {
+    let mut options = String::new();
+    for (name, value) in s3().environment() {
+        match name {
+            "AWS_SECRET_ACCESS_KEY" => {
+                write(folder.join("key"), value);
+                options += &format!("{name} = \"secret:lake\"\n");
+            }
+            _ => options += &format!("{name} = {value:?}\n"),
+        }
+    }
+    format!(
+        "[connections.lake]\nurl = \"s3://test\"\n[connections.lake.options]\n{options}[secrets]\nlake = {{ file = \"key\" }}\n"
+    )
+}
+
+/// Where the objects of a test are.
+fn place(folder: &Path) -> &str {
+    folder.file_name().unwrap().to_str().unwrap().trim_start_matches('.')
+}
+
+const PUT: &str = "
+with store.open_output_stream(sys.argv[1]) as out:
+    out.write(sys.argv[2].encode())
+";
+
+const LINES: &str = "
+from pyarrow.fs import FileSelector
+files = [file.path for file in store.get_file_info(FileSelector(sys.argv[1])) if file.path.endswith('.json')]
+epoch = lambda path: int(path.split('-out-')[0].rsplit('-', 1)[1])
+for path in sorted(files, key=lambda path: (epoch(path), path)):
+    print(store.open_input_stream(path).read().decode(), end='')
+";
 
 fn database(kind: &str, folder: &Path) -> Database {
     match kind {

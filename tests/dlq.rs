@@ -99,6 +99,29 @@ fn letters_in_a_delta_table_and_in_a_topic_are_put_through_again() {
 }
 
 #[test]
+fn letters_whose_messages_do_not_have_all_of_a_row_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let letters = |more: &str| {
+        format!(
+            "[sinks.rejected.kafka]\nbootstrap-servers = {:?}\ntopic = \"keyed-letters\"\n{more}",
+            kafka().bootstrap()
+        )
+    };
+    kafka().topic("keyed-letters", 1);
+    input(folder.path());
+    // What the letter itself says is not put through.
+    pipeline(folder.path(), "n INT", &letters("key-from-column = \"_plugin\"\n"));
+    ok(folder.path(), ["run", "pipeline.toml"]);
+    assert_eq!(replay(folder.path(), &[]), "dead letters put through: 0; letters again: 3\n");
+    pipeline(folder.path(), "n INT", &letters("key-from-column = \"value\"\n"));
+    let error = fails(2, folder.path(), ["dlq", "replay", "pipeline.toml", "--sink", "rejected"]);
+    assert!(
+        error.contains("`key-from-column` takes column `value` out of what is written as JSON"),
+        "{error}"
+    );
+}
+
+#[test]
 fn what_cannot_be_replayed_is_refused_with_the_reason() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

@@ -236,6 +236,31 @@ fn a_broker_that_stops_and_comes_back_is_waited_for_and_nothing_is_lost_or_doubl
     job.check();
 }
 
+#[test]
+fn brokers_that_lead_are_killed_while_a_query_reads_and_writes_and_nothing_is_lost_or_doubled() {
+    let folder = tempfile::tempdir().unwrap();
+    let brokers = Kafka::three();
+    let mut job = own("failover", folder.path(), &brokers, brokers.bootstrap(), postgres());
+    job.pipeline(PATIENT);
+    job.send(0..3000);
+    let (child, mut said) = running(folder.path());
+    for (round, topic) in ["in", "out", "in"].into_iter().enumerate() {
+        assert!(said.any(|line| line.contains("\"batchId\"")));
+        brokers.fail_over(topic, round as i32 % 2);
+        let sent = 3000 * (round as u64 + 1);
+        job.send(sent..sent + 3000);
+        until_all(&job, &mut said);
+        brokers.start();
+        job.send(100_000 + sent..101_000 + sent);
+    }
+    until_all(&job, &mut said);
+    drop(child);
+    // What it was at when it was ended is finished.
+    job.pipeline(AVAILABLE_NOW);
+    ok(job.folder, ["run", "pipeline.toml"]);
+    job.check();
+}
+
 /// A job on a broker of its own.
 fn own<'a>(table: &str, folder: &'a Path, broker: &'a Kafka, servers: String, database: Database) -> Job<'a> {
     let (from, to) = (broker.topic("in", 2).to_owned(), broker.topic("out", 2).to_owned());

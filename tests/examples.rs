@@ -99,11 +99,6 @@ fn medallion_runs_as_its_readme_says() {
 }
 
 #[test]
-fn delta_averages_runs_as_its_readme_says() {
-    runs_as_its_readme_says("delta-averages");
-}
-
-#[test]
 fn csv_watch_runs_as_its_readme_says() {
     runs_as_its_readme_says("csv-watch");
 }

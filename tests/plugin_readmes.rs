@@ -64,6 +64,55 @@ fn the_tables_of_the_plugins_are_what_their_commands_print() {
     }
 }
 
+/// What the table `| epoch | in | out |` shows: the rows that go in, an epoch each, and what leaves in all of them.
+fn epochs(readme: &str) -> (Vec<Vec<&str>>, Vec<&str>) {
+    let (_, table) = readme.split_once("| epoch | in | out |").unwrap();
+    let lines = table.lines().skip(2).take_while(|line| line.starts_with('|'));
+    let cells = lines.map(|line| line.trim_matches('|').split(" | ").collect::<Vec<_>>());
+    let (mut into, mut out) = (Vec::new(), Vec::new());
+    for cells in cells {
+        into.extend(Some(quoted(cells[1])).filter(|rows| !rows.is_empty()));
+        out.extend(cells.get(2).into_iter().flat_map(|cell| quoted(cell)));
+    }
+    (into, out)
+}
+
+/// The README's step, in a pipeline that reads a file each epoch.
+fn run_step(readme: &str, name: &str, schema: &str, epochs: &[Vec<&str>]) -> Output {
+    let (_, step) = readme.split_once("```toml\n").unwrap();
+    let (step, _) = step.split_once("```").unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(plugin(name), dir.path().join(format!("{name}.wasm"))).unwrap();
+    for (number, rows) in epochs.iter().enumerate() {
+        write(dir.path().join(format!("in/{number}.json")), rows.join("\n") + "\n");
+    }
+    let pipeline = format!(
+        "name = \"shown\"\ntrigger = \"available-now\"\ncheckpoint = \"checkpoint\"\n[sources.in]\nschema = \"{schema}\"\n\
+         max-per-trigger = {{ files = 1 }}\n[sources.in.files]\npath = \"in\"\nformat = \"json\"\n{step}\n\
+         [sinks.out.stdout]\nformat = \"json\"\n"
+    );
+    write(dir.path().join("pipeline.toml"), &pipeline);
+    let mut run = Command::new(streamhost());
+    run.args(["run", "pipeline.toml"]).current_dir(dir.path()).stdin(Stdio::null()).output().unwrap()
+}
+
+#[test]
+fn the_tables_of_plugins_with_state_are_what_their_steps_give() {
+    for (name, schema) in [
+        ("sessionize", "user_id INT, event_time TIMESTAMP, page STRING"),
+        ("fraud-rules", "user STRING, at TIMESTAMP, amount DOUBLE"),
+        ("dedupe-ttl", "sensor INT, code STRING, t INT"),
+    ] {
+        let readme = fs::read_to_string(root().join("plugins").join(name).join("README.md")).unwrap();
+        let (into, out) = epochs(&readme);
+        assert!(!out.is_empty(), "{name} shows nothing");
+        let output = run_step(&readme, name, schema, &into);
+        let (printed, said) = (text(&output.stdout), text(&output.stderr));
+        assert!(output.status.success(), "{name}: {said}");
+        assert_eq!(rows(printed.lines()), rows(out), "{name}: {said}");
+    }
+}
+
 #[test]
 fn the_command_that_builds_the_plugins_makes_every_component() {
     let readme = fs::read_to_string(root().join("plugins/README.md")).unwrap();
@@ -76,13 +125,16 @@ fn the_command_that_builds_the_plugins_makes_every_component() {
     let output = shell.stdin(Stdio::null()).output().unwrap();
     assert!(output.status.success(), "{}", text(&output.stderr));
     for name in [
+        "dedupe_ttl",
         "explode_words",
         "filter_threshold",
+        "fraud_rules",
         "geo",
         "json_extract",
         "mask",
         "normalize",
         "route_by_date",
+        "sessionize",
         "upsert_latest",
     ] {
         let component = target.join("wasm32-wasip2/release").join(name).with_extension("wasm");

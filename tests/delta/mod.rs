@@ -6,6 +6,7 @@ mod sink;
 mod source;
 mod stores;
 
+pub(crate) use self::stores::on_s3;
 use crate::binary::{command, text, write};
 use std::{path::Path, process::Output};
 use tests::services::s3::python;

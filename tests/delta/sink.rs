@@ -109,6 +109,22 @@ fn of_rows_of_one_epoch_with_the_same_keys_the_last_one_counts() {
 }
 
 #[test]
+fn an_epoch_of_more_rows_than_may_be_held_is_refused_until_more_may() {
+    let pipeline = "trigger = 'available-now'\ncheckpoint = 'checkpoint'\n\
+        [sources.events]\nschema = 'k INT, text STRING'\n[sources.events.files]\npath = 'in'\nformat = 'json'\n\
+        [sinks.table]\nmode = 'update'\n[sinks.table.delta]\npath = 'table'\nkeys = ['k']\nmax-held = '20KiB'\n";
+    let dir = job(pipeline);
+    let rows: Vec<String> =
+        (0..100).map(|k| format!(r#"{{"k":{k},"text":"{}"}}"#, "x".repeat(1_000))).collect();
+    put(dir.path(), "1.json", &rows.iter().map(String::as_str).collect::<Vec<_>>());
+    let said = refused(dir.path());
+    assert!(said.contains("more than 20480 bytes of rows") && said.contains("a larger `max-held`"), "{said}");
+    fs::write(dir.path().join("pipeline.toml"), pipeline.replace("20KiB", "200KiB")).unwrap();
+    ok(dir.path());
+    assert_eq!(read(dir.path().join("table")).len(), 100);
+}
+
+#[test]
 fn new_columns_are_refused_unless_they_are_to_be_merged_in() {
     let dir = job(APPEND);
     put(dir.path(), "1.json", &[r#"{"id":1,"name":"a"}"#]);

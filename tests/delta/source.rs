@@ -81,6 +81,10 @@ fn reading_starts_at_a_version_at_what_is_new_or_at_a_time() {
     append(latest.path(), &["1"]);
     ok(latest.path());
     assert!(!latest.path().join("out").exists() || ids(latest.path()).is_empty());
+    // What is new is so since the first start, whether or not there was anything then.
+    append(latest.path(), &["2", "3"]);
+    ok(latest.path());
+    assert_eq!(ids(latest.path()).concat(), [2, 3]);
     let time = job(&pipeline("", "starting-timestamp = '2020-01-01'"));
     append(time.path(), &["1", "2"]);
     ok(time.path());

@@ -1,8 +1,12 @@
 //! Files, Delta tables and checkpoints in object stores.
 
 use super::{READ, job, kill::kill_at, put, py};
-use crate::binary::{command, text};
-use std::path::Path;
+use crate::binary::{Running, command, text};
+use std::{
+    io::{BufRead, BufReader},
+    path::Path,
+    process::Stdio,
+};
 use tests::services::s3::{azurite, s3};
 
 fn pipeline(at: &str) -> String {
@@ -61,7 +65,8 @@ with store.open_output_stream(sys.argv[1], compression=None) as out:
     out.write(gzip.compress(rows.encode()))
 ";
 
-fn on_s3(code: &str, args: &[&str]) -> String {
+/// Runs Python code that has the bucket as `store`.
+pub(crate) fn on_s3(code: &str, args: &[&str]) -> String {
     py(&format!("{STORE}{code}"), args, &s3().environment())
 }
 
@@ -154,6 +159,88 @@ fn a_query_keeps_its_table_and_checkpoint_in_azure() {
     let mut rows: Vec<&str> = rows.lines().collect();
     rows.sort_unstable();
     assert_eq!(rows, ["{\"id\":1}", "{\"id\":2}"], "{}", text(&output.stderr));
+}
+
+#[test]
+fn files_and_a_checkpoint_in_azure_have_every_row_once_though_the_query_is_killed_at_every_step() {
+    const STEPS: [&str; 6] =
+        ["staged", "manifest-written", "renamed-one", "renamed-all", "sink-committed", "committed"];
+    let environment = azurite().environment();
+    let at = format!("az://test/{}", uuid::Uuid::new_v4());
+    let dir = job(&files(&at, "in"));
+    for file in 0..=STEPS.len() {
+        put(dir.path(), &format!("{file}.json"), &[&format!("{{\"id\":{file}}}")]);
+    }
+    for (epoch, step) in STEPS.iter().enumerate() {
+        assert!(kill_at(dir.path(), &format!("{epoch}:{step}"), &environment, || {}), "{step}");
+    }
+    ok(dir.path(), &environment);
+    // Files there are a source, too.
+    let back = format!(
+        "trigger = 'available-now'\n[sources.rows.files]\npath = '{at}/out'\nformat = 'parquet'\n[sinks.out.stdout]\nformat = 'csv'\n"
+    );
+    std::fs::write(dir.path().join("back.toml"), back).unwrap();
+    let mut run = command(dir.path(), ["run", "back.toml"]);
+    let output = run.envs(environment.iter().map(|(name, value)| (name, value))).output().unwrap();
+    let rows = text(&output.stdout);
+    let mut rows: Vec<usize> = rows.lines().filter_map(|line| line.parse().ok()).collect();
+    rows.sort_unstable();
+    assert_eq!(rows, (0..=STEPS.len()).collect::<Vec<_>>(), "{}", text(&output.stderr));
+}
+
+#[test]
+fn of_two_hosts_on_one_checkpoint_on_s3_the_first_is_fenced_and_every_row_is_there_once() {
+    let environment = s3().environment();
+    let at = format!("s3://test/{}", uuid::Uuid::new_v4());
+    let dir = job("");
+    let here = dir.path().join("in").display().to_string();
+    let pipeline = pipeline(&at).replace("path = 'in'", &format!("path = '{here}'\nsettle = '0s'"));
+    std::fs::write(dir.path().join("pipeline.toml"), pipeline.replace("'available-now'", "'asap'")).unwrap();
+    put(dir.path(), "1.json", &["{\"id\":1}"]);
+    let mut first = command(dir.path(), ["run", "pipeline.toml", "--progress", "json"]);
+    first.envs(environment.iter().map(|(name, value)| (name, value)));
+    let mut first = Running(first.stderr(Stdio::piped()).spawn().unwrap());
+    let mut said = BufReader::new(first.0.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(said.any(|line| line.contains("\"batchId\":0")));
+    // The second has nothing to do, but it is the owner now.
+    std::fs::write(dir.path().join("pipeline.toml"), &pipeline).unwrap();
+    ok(dir.path(), &environment);
+    put(dir.path(), "2.json", &["{\"id\":2}"]);
+    let rest: Vec<String> = said.collect();
+    assert_eq!(first.0.wait().unwrap().code(), Some(6), "{rest:?}");
+    ok(dir.path(), &environment);
+    let read = py(READ, &[&format!("{at}/table")], &environment);
+    assert_eq!(read.lines().collect::<Vec<_>>(), ["{\"id\": 1}", "{\"id\": 2}"]);
+}
+
+#[test]
+fn a_table_and_a_checkpoint_on_s3_are_reached_with_what_a_connection_and_a_secret_say() {
+    let mut options = String::new();
+    let at = format!("s3://test/{}", uuid::Uuid::new_v4());
+    let mut key = String::new();
+    for (name, value) in s3().environment() {
+        if name == "AWS_SECRET_ACCESS_KEY" {
+            options += &format!("{name} = 'secret:lake'\n");
+            key = value;
+        } else {
+            options += &format!("{name} = '{value}'\n");
+        }
+    }
+    let dir = job(&format!(
+        "{}[connections.lake]\nurl = 's3://test'\n[connections.lake.options]\n{options}[secrets]\nlake = {{ file = 'key' }}\n",
+        pipeline(&at)
+    ));
+    put(dir.path(), "1.json", &["{\"id\":1}"]);
+    std::fs::write(dir.path().join("key"), "wrong\n").unwrap();
+    let output = command(dir.path(), ["run", "pipeline.toml"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
+    std::fs::write(dir.path().join("key"), format!("{key}\n")).unwrap();
+    ok(dir.path(), &[]);
+    put(dir.path(), "2.json", &["{\"id\":2}"]);
+    ok(dir.path(), &[]);
+    let read = py(READ, &[&format!("{at}/table")], &s3().environment());
+    assert_eq!(read.lines().collect::<Vec<_>>(), ["{\"id\": 1}", "{\"id\": 2}"]);
+    assert!(!dir.path().join("checkpoint").exists());
 }
 
 #[test]

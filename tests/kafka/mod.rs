@@ -2,6 +2,9 @@
 
 mod examples;
 mod feed;
+mod foreach_batch;
+mod hung;
+mod mocked;
 mod pipelines;
 mod registry;
 mod sink;

@@ -4,6 +4,7 @@ use crate::{
     binary::{Running, command, fails, ok, plugin, write},
     kill::{Killed, Random, kill_after, kill_at},
 };
+use serde_json::json;
 use std::{
     collections::BTreeMap,
     io::{BufRead, BufReader},
@@ -142,6 +143,20 @@ fn a_query_that_is_killed_at_random_writes_every_row_once() {
 }
 
 #[test]
+fn a_query_with_a_new_identity_writes_its_epochs_once_more() {
+    let (from, to) = (kafka().topic("renamed-in", 1), kafka().topic("renamed-out", 1));
+    let expected = events(from, 600);
+    let dir = tempfile::tempdir().unwrap();
+    through_plugins(dir.path(), from, to);
+    ok(dir.path(), ["run", "pipeline.toml"]);
+    assert_eq!(stored(to), expected);
+    ok(dir.path(), ["checkpoint", "reset", "checkpoint", "--to", "0", "--new-id"]);
+    ok(dir.path(), ["run", "pipeline.toml"]);
+    let of_first = expected.range(..200).count();
+    assert_eq!(kafka().values(to).len(), 2 * expected.len() - of_first);
+}
+
+#[test]
 fn the_continuous_trigger_writes_at_least_once_and_refuses_exactly_once() {
     let (from, to) = (kafka().topic("continuous-in", 1), kafka().topic("continuous-out", 1));
     let servers = kafka().bootstrap();
@@ -187,6 +202,7 @@ fn the_progress_says_how_far_behind_a_query_is() {
     let lags: Vec<u64> = lines
         .map(|line| {
             let progress: serde_json::Value = serde_json::from_str(line).unwrap();
+            assert_eq!(progress["sources"][0]["latestOffset"], json!({ "behind": { "0": 10 } }), "{line}");
             progress["sources"][0]["backlog"].as_u64().unwrap_or_else(|| panic!("{line}"))
         })
         .collect();

@@ -1,17 +1,24 @@
 //! What a Kafka sink writes.
 
+use super::feed::Hasty;
 use arrow::{
     array::{ArrayRef, BinaryArray, Int32Array, RecordBatch, StringArray},
     datatypes::SchemaRef,
 };
-use connectors::kafka::{self, KafkaSinkOptions, KafkaSinkSettings};
+use connectors::{
+    files::sink::AtStep,
+    kafka::{self, KafkaSinkOptions, KafkaSinkSettings},
+};
 use engine::{
     Begin, Begun, EpochWriter, Guarantee, Kind, OutputMode, Partition, QueryId, Sink, SystemClock, Token,
 };
 use jiff::tz::TimeZone;
 use serde_json::json;
 use std::sync::Arc;
-use tests::services::kafka::kafka;
+use tests::services::{
+    kafka::{Kafka, kafka},
+    toxiproxy::toxiproxy,
+};
 
 fn options(continuous: bool) -> KafkaSinkOptions {
     KafkaSinkOptions {
@@ -134,6 +141,44 @@ async fn a_lost_mark_ends_a_query_that_had_one_and_no_other() {
     assert!(store(&*told, "q-5", 1, rows([2])).await);
     // Nothing was ever stored: there is no mark to be missed.
     assert!(store(&*opened(&settings, "fresh").await, "fresh", 0, rows([3])).await);
+}
+
+#[tokio::test]
+async fn a_broker_that_is_away_for_too_long_is_not_taken_for_an_epoch_that_is_too_large() {
+    let broker = Kafka::own();
+    let (listen, upstream) = broker.proxy_ports();
+    let link = Arc::new(toxiproxy().link(listen, upstream));
+    let topic = broker.topic("away", 1);
+    let sink = |options: KafkaSinkOptions| {
+        let text = format!(
+            "bootstrap-servers = {:?}\ntopic = \"{topic}\"\n[client]\n\"transaction.timeout.ms\" = 20000",
+            broker.proxied()
+        );
+        kafka::sink(toml::from_str(&text).unwrap(), options).unwrap()
+    };
+    let cut = link.clone();
+    let at_step: AtStep = Arc::new(move |step: &str| {
+        if step == "sent" {
+            cut.cut();
+        }
+    });
+    let first = sink(KafkaSinkOptions {
+        clock: Arc::new(Hasty::default()),
+        at_step: Some(at_step),
+        ..options(false)
+    });
+    let of_first = writer(&*first, "q-8", 0, rows([]).schema()).await.unwrap();
+    of_first.write(Partition(0), rows(0..5)).await.unwrap();
+    let error = of_first.commit().await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Unavailable, "{}", error.report());
+    assert!(error.report().contains("was away for longer than a transaction may take"), "{}", error.report());
+    link.mend();
+    drop(first);
+    // Whoever starts again finds out what became of the epoch, and stores it if nobody has.
+    let second = sink(options(false));
+    second.open(&QueryId("q-8".into()), "out").await.unwrap();
+    store(&*second, "q-8", 0, rows(0..5)).await;
+    assert_eq!(broker.values(topic), (0..5).map(|n| format!("{{\"n\":{n}}}")).collect::<Vec<_>>());
 }
 
 #[tokio::test]

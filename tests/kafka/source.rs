@@ -2,7 +2,7 @@
 
 use super::feed::{Feed, columns, limited, lines};
 use connectors::source::{OnBadData, SourceOptions};
-use engine::{History, Reach};
+use engine::{History, Kind, Reach};
 use rdkafka::{
     message::{Header, OwnedHeaders},
     producer::BaseRecord,
@@ -50,6 +50,38 @@ async fn latest_means_from_the_first_start_on_through_restarts() {
     let mut second = Feed::new(&kafka.bootstrap(), &settings, columns("n INT")).await;
     second.at = first.at;
     assert_eq!(second.rows().await, ["{\"n\":3}", "{\"n\":4}"]);
+}
+
+#[tokio::test]
+async fn a_topic_that_is_made_after_the_first_start_is_read_from_its_beginning() {
+    let kafka = kafka();
+    let settings =
+        "pattern = \"made-later-.*\"\nstarting-offsets = \"latest\"\ndiscovery-interval = \"10ms\"";
+    let start = async || Feed::new(&kafka.bootstrap(), settings, SourceOptions::default()).await;
+    let mut first = start().await;
+    assert_eq!(first.next().await.unwrap(), Some(vec![]), "there is nothing, and that is noted");
+    let mut second = start().await;
+    kafka.topic("made-later-a", 1);
+    kafka.send("made-later-a", 0, numbers(0..1));
+    second.at = first.at.clone();
+    for feed in [&mut first, &mut second] {
+        assert_eq!(feed.rows().await.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_start_in_a_partition_that_is_not_there_is_a_mistake() {
+    let topic = kafka().topic("two-partitions", 2);
+    let settings =
+        format!("topic = \"{topic}\"\nstarting-offsets = {{ offsets = {{ {topic} = {{ 2 = 0 }} }} }}");
+    let mut feed = Feed::new(&kafka().bootstrap(), &settings, SourceOptions::default()).await;
+    let error = feed.next().await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Invalid);
+    assert!(
+        error.report().contains("starting-offsets: there is no partition 2 of topic \"two-partitions\""),
+        "{}",
+        error.report()
+    );
 }
 
 #[tokio::test]

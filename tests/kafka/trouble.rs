@@ -3,6 +3,7 @@
 use super::feed::{Feed, columns, limited};
 use connectors::source::SourceOptions;
 use engine::Kind;
+use serde_json::json;
 use std::{collections::BTreeSet, time::Duration};
 use tests::services::{
     kafka::{Kafka, kafka},
@@ -75,6 +76,36 @@ async fn a_topic_that_is_deleted_or_made_anew_is_a_loss() {
         "{}",
         error.report()
     );
+}
+
+#[tokio::test]
+async fn where_losses_are_borne_a_topic_made_anew_is_read_from_its_beginning() {
+    let kafka = kafka();
+    let (kept, anew) = (kafka.topic("anew-kept", 1), kafka.topic("anew", 1));
+    kafka.send(kept, 0, lines(0..5));
+    kafka.send(anew, 0, lines(5..10));
+    let settings =
+        format!("topic = [\"{kept}\", \"{anew}\"]\ndiscovery-interval = \"10ms\"\nfail-on-data-loss = false");
+    let mut feed = Feed::new(&kafka.bootstrap(), &settings, plain()).await;
+    assert_eq!(feed.rows().await.len(), 10);
+    kafka.delete(anew);
+    // While it is gone it keeps its place beside the others.
+    kafka.send(kept, 0, lines(10..11));
+    assert_eq!(feed.rows().await, ["{\"value\":\"10\"}"]);
+    assert_eq!(feed.at.as_ref().unwrap().0, json!({ kept: { "0": 6 }, anew: { "0": 5 } }));
+    kafka.topic(anew, 1);
+    kafka.send(anew, 0, lines(20..22));
+    assert_eq!(feed.rows().await, ["{\"value\":\"20\"}", "{\"value\":\"21\"}"]);
+    kafka.send(anew, 0, lines(22..30));
+    assert_eq!(feed.rows().await.len(), 8);
+    // A process that starts then sees the same.
+    kafka.delete(anew);
+    let mut later = Feed::new(&kafka.bootstrap(), &settings, plain()).await;
+    later.at = feed.at;
+    kafka.topic(anew, 1);
+    kafka.send(anew, 0, lines(40..43));
+    assert_eq!(later.rows().await.len(), 3);
+    assert_eq!(later.at.unwrap().0, json!({ kept: { "0": 6 }, anew: { "0": 3 } }));
 }
 
 fn secure(topic: &str, protocol: &str, more: &str) -> String {
@@ -202,6 +233,8 @@ async fn settings_that_cannot_be_are_refused_with_what_to_write() {
     assert!(refused("topic = \"a\"\npattern = \"b\"", plain()).contains("write one of topic"));
     assert!(refused("topic = \"a\"\nvalue = \"json\"", plain()).contains("set `schema`"));
     assert!(refused("topic = \"a\"", columns("x INT")).contains("write value = \"json\""));
+    let starts = "topic = \"events\"\nstarting-offsets = { offsets = { evnts = { 0 = 1 } } }";
+    assert!(refused(starts, plain()).contains("topic \"evnts\" is none of those that are read, events"));
     assert!(refused("pattern = \"(\"", plain()).contains("no regular expression"));
     let client = "topic = \"a\"\n[client]\n\"enable.auto.commit\" = true";
     assert!(refused(client, plain()).contains("`enable.auto.commit` is set by streamhost"));

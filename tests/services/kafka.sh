@@ -2,6 +2,8 @@
 # Apache Kafka, one node, while standard input is open.
 #
 #   kafka.sh                        serves on the ports below
+#   KAFKA_NODES=3 KAFKA_NODE=0      one node of three, which has to be started with KAFKA_NODE=1 and 2 at the same time; the ports of
+#                                   node n are the ones below, from KAFKA_PORT + 8 n on
 #   kafka.sh tool CLASS ARGS...     runs one of Kafka's own tools, such as org.apache.kafka.tools.TopicCommand
 #
 # With KAFKA_PORT=P, by default 9092, it listens on
@@ -13,7 +15,14 @@
 # somebody writes to them. The certificate to trust is ca.pem in the folder of the data.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
-port="${KAFKA_PORT:-9092}"
+nodes="${KAFKA_NODES:-1}"
+node="${KAFKA_NODE:-0}"
+first="${KAFKA_PORT:-9092}"
+port=$((first + 8 * node))
+# Of three nodes two are enough, to write and to elect.
+replicas="$nodes"
+enough=$(((nodes + 1) / 2))
+heap=$((nodes > 1 ? 256 : 512))
 
 fetch_jars() {
   need mvn maven
@@ -47,11 +56,12 @@ certificates() {
 }
 
 settings() {
-  local a=127.0.0.1 mechanism
+  local a=127.0.0.1 mechanism voters="" n
+  for ((n = 0; n < nodes; n++)); do voters+="${voters:+,}$((n + 1))@$a:$((first + 8 * n + 1))"; done
   cat <<PROPERTIES
 process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@$a:$((port + 1))
+node.id=$((node + 1))
+controller.quorum.voters=$voters
 listeners=PLAINTEXT://$a:$port,CONTROLLER://$a:$((port + 1)),PROXIED://$a:$((port + 2)),TLS://$a:$((port + 4)),TLSSASL://$a:$((port + 5)),SASL://$a:$((port + 6)),EXPIRED://$a:$((port + 7))
 advertised.listeners=PLAINTEXT://$a:$port,PROXIED://$a:$((port + 3)),TLS://$a:$((port + 4)),TLSSASL://$a:$((port + 5)),SASL://$a:$((port + 6)),EXPIRED://$a:$((port + 7))
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT,TLS:SSL,TLSSASL:SASL_SSL,SASL:SASL_PLAINTEXT,EXPIRED:SSL
@@ -61,14 +71,18 @@ log.dirs=$data/log-dirs
 log.retention.ms=-1
 log.retention.check.interval.ms=${KAFKA_RETENTION_CHECK_MS:-300000}
 log.initial.task.delay.ms=100
-offsets.topic.replication.factor=1
+default.replication.factor=$replicas
+min.insync.replicas=$enough
+offsets.topic.replication.factor=$replicas
 offsets.topic.num.partitions=4
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
+transaction.state.log.replication.factor=$replicas
+transaction.state.log.min.isr=$enough
 transaction.state.log.num.partitions=4
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.replication.factor=$replicas
+share.coordinator.state.topic.min.isr=$enough
 group.initial.rebalance.delay.ms=0
+broker.session.timeout.ms=6000
+broker.heartbeat.interval.ms=1000
 auto.create.topics.enable=true
 ssl.keystore.type=PEM
 ssl.keystore.location=$data/server.pem
@@ -97,5 +111,5 @@ fi
 
 : >"$data/log"
 started() { grep -q "Kafka Server started" "$data/log" && listens "$port"; }
-serve started java -Xmx512m -XX:+UseSerialGC -Dorg.slf4j.simpleLogger.defaultLogLevel=warn \
+serve started java -Xmx${heap}m -XX:+UseSerialGC -Dorg.slf4j.simpleLogger.defaultLogLevel=warn \
   -Dorg.slf4j.simpleLogger.log.kafka.server.KafkaRaftServer=info -cp "$jars/*" kafka.Kafka "$data/server.properties"

@@ -64,13 +64,15 @@ choose_data() {
 
 listens() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
-# serve READY COMMAND...: runs COMMAND until standard input ends. Says `ready`, and where the data are, once READY succeeds.
+# serve READY COMMAND...: runs COMMAND until standard input ends. Says `ready`, and where the data are, once READY succeeds. The file
+# `pid` there has its process.
 serve() {
   local ready="$1"
   shift
   # The server must not outlive this script either, however that ends.
   setpriv --pdeathsig KILL "$@" >>"$data/log" 2>&1 </dev/null &
   server=$!
+  echo "$server" >"$data/pid"
   trap end_server EXIT
   trap 'exit 0' INT TERM HUP
   until "$ready" >/dev/null 2>&1; do

@@ -33,6 +33,8 @@ fn each_epoch_is_in_the_audit_the_killed_and_the_failed_ones_too() {
         };
         assert!(kill_at(folder, "0:ran"));
         assert_eq!(seen(), ["0|job|running|NULL|open"]);
+        // All is stored and no record says how many rows that was: they are counted anew.
+        assert!(kill_at(folder, "0:sink-committed"));
         assert!(kill_at(folder, "0:committed"));
         assert_eq!(seen(), ["0|job|running|NULL|open"]);
         fails(4, folder, ["run", "pipeline.toml"]);
@@ -40,6 +42,12 @@ fn each_epoch_is_in_the_audit_the_killed_and_the_failed_ones_too() {
         std::fs::write(&pipeline, lenient).unwrap();
         ok(folder, ["run", "pipeline.toml"]);
         assert_eq!(seen()[2], "2|job|committed|2|done");
+        // Another query of the same name has rows of its own.
+        std::fs::rename(folder.join("checkpoint"), folder.join("before")).unwrap();
+        ok(folder, ["run", "pipeline.toml"]);
+        assert_eq!(seen().len(), 6);
+        let queries = format!("SELECT count(DISTINCT query_id) FROM {table}_epochs");
+        assert_eq!(database.rows(&queries), ["2"]);
     });
 }
 

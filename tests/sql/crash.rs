@@ -10,7 +10,10 @@ use std::{
     path::Path,
     process::Stdio,
 };
-use tests::services::databases::{Database, Postgres};
+use tests::services::{
+    databases::{Database, Postgres},
+    toxiproxy::toxiproxy,
+};
 
 const FILES: u64 = 10;
 const ROWS: u64 = 300;
@@ -104,4 +107,54 @@ fn commits_that_are_taken_back_change_nothing_in_a_table() {
             check(database, table, 4);
         }
     });
+}
+
+/// The query of a folder, running on, and what it says.
+fn running(folder: &Path) -> (Running, impl Iterator<Item = String> + use<>) {
+    let text = std::fs::read_to_string(folder.join("pipeline.toml")).unwrap();
+    write(folder.join("pipeline.toml"), text.replace("\"available-now\"", "\"asap\""));
+    let mut child = command(folder, ["run", "pipeline.toml", "--progress", "json"]);
+    let mut child = Running(child.stderr(Stdio::piped()).spawn().unwrap());
+    let said = BufReader::new(child.0.stderr.take().unwrap()).lines().map(Result::unwrap);
+    (child, said)
+}
+
+fn complains(line: &str, of: &str) -> bool {
+    line.contains("starting again from the checkpoint") && line.contains(of)
+}
+
+#[test]
+fn a_server_that_vanishes_without_a_word_is_given_up_after_its_time_and_found_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let server = Postgres::own();
+    let (database, link) = server.through(toxiproxy());
+    input(folder, 0..1);
+    let connection = format!("{}timeout = \"1s\"\n", database.connection());
+    job(folder, "id BIGINT", &[], &(connection + &sink("t")));
+    let (_child, mut said) = running(folder);
+    assert!(said.any(|line| line.contains("\"batchId\":0")));
+    link.hush();
+    input(folder, 1..2);
+    assert!(said.any(|line| complains(&line, "PostgreSQL has not answered for 1s")));
+    link.speak();
+    assert!(said.any(|line| line.contains("\"batchId\":1")));
+    check(&server.database(), "t", 2);
+}
+
+#[test]
+fn a_query_with_default_settings_that_worked_before_waits_for_its_database_at_its_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let mut server = Postgres::own();
+    input(folder, 0..1);
+    job(folder, "id BIGINT", &[], &(server.database().connection() + &sink("t")));
+    ok(folder, ["run", "pipeline.toml"]);
+    server.kill();
+    input(folder, 1..2);
+    let (_child, mut said) = running(folder);
+    assert!(said.any(|line| complains(&line, "PostgreSQL is not reachable")));
+    server.start();
+    assert!(said.any(|line| line.contains("\"batchId\":1")));
+    check(&server.database(), "t", 2);
 }

@@ -4,6 +4,7 @@ mod audit;
 mod crash;
 mod errors;
 mod foreach_batch;
+mod hostile;
 mod modes;
 mod reading;
 mod types;

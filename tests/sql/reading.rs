@@ -93,3 +93,40 @@ fn streams_are_joined_with_what_a_query_answers() {
         );
     });
 }
+
+#[test]
+fn a_column_of_times_rises_as_well_as_one_of_numbers() {
+    each("timed", |database, table, folder| {
+        let of = match database.url.split(':').next().unwrap() {
+            "postgresql" => "TIMESTAMPTZ",
+            "mariadb" => "TIMESTAMP(6) NULL",
+            _ => "TIMESTAMP",
+        };
+        let zone = if database.url.starts_with("mariadb") { "" } else { "+00" };
+        database.run(&format!("CREATE TABLE {table} (id {of}, v INT)"));
+        let insert = |from: u32, to: u32| {
+            // Two of each time, some of which end in zeros.
+            let row =
+                |n: u32| format!("('2025-03-0{}T10:00:00.{:06}{zone}', {n})", 1 + n / 6, n / 2 % 3 * 250_500);
+            let rows = (from..to).map(row).collect::<Vec<_>>().join(", ").replace('T', " ");
+            database.run(&format!("INSERT INTO {table} VALUES {rows}"));
+        };
+        insert(0, 10);
+        write(folder.join("pipeline.toml"), polling(&database.connection(), table, ""));
+        assert!(kill_at(folder, "0:ran"));
+        assert!(kill_at(folder, "1:committed"));
+        ok(folder, ["run", "pipeline.toml"]);
+        let values = || {
+            let value = |line: &String| {
+                serde_json::from_str::<serde_json::Value>(line).unwrap()["v"].as_u64().unwrap()
+            };
+            let mut values: Vec<u64> = json_lines(&folder.join("out")).iter().map(value).collect();
+            values.sort_unstable();
+            values
+        };
+        assert_eq!(values(), (0..10).collect::<Vec<_>>());
+        insert(12, 18);
+        ok(folder, ["run", "pipeline.toml"]);
+        assert_eq!(values(), (0..10).chain(12..18).collect::<Vec<_>>());
+    });
+}

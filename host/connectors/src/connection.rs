@@ -1,6 +1,6 @@
 //! Places that need a name and a password.
 
-use crate::secret::Secret;
+use crate::{secret::Secret, units::Interval};
 use engine::Result;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -25,12 +25,15 @@ pub struct ConnectionSettings {
     /// environment, such as `AWS_SECRET_ACCESS_KEY = "secret:lake"`.
     #[serde(default)]
     pub options: BTreeMap<String, Secret>,
+    /// Of a database: how long it may take to run one statement, or to send the next row of an answer. Then it is taken for gone, and
+    /// the epoch is tried again as `restart` says. Default: 5 minutes.
+    pub timeout: Option<Interval>,
 }
 
 impl ConnectionSettings {
     /// A place without a password.
     pub fn new(url: &str) -> Self {
-        ConnectionSettings { url: Secret::new(url), password: None, options: BTreeMap::new() }
+        ConnectionSettings { url: Secret::new(url), password: None, options: BTreeMap::new(), timeout: None }
     }
 
     /// The same, with what each value stands for.
@@ -41,6 +44,7 @@ impl ConnectionSettings {
             url: within("url", &self.url)?,
             password: self.password.as_ref().map(|password| within("password", password)).transpose()?,
             options: self.options.iter().map(option).collect::<Result<_>>()?,
+            timeout: self.timeout,
         })
     }
 }

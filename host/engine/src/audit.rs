@@ -1,6 +1,6 @@
 //! A record of epochs that is kept elsewhere.
 
-use crate::{Epoch, Result, Timestamp};
+use crate::{Epoch, QueryId, Result, Timestamp};
 use async_trait::async_trait;
 
 /// Keeps what became of each epoch, for whoever answers for the query.
@@ -14,8 +14,8 @@ use async_trait::async_trait;
 /// well as it can be.
 #[async_trait]
 pub trait Audit: Send + Sync {
-    /// Something has become of an epoch.
-    async fn epoch(&self, epoch: Epoch, outcome: EpochOutcome) -> Result<()>;
+    /// Something has become of an epoch of a query.
+    async fn epoch(&self, query: &QueryId, epoch: Epoch, outcome: EpochOutcome) -> Result<()>;
 }
 
 /// What has become of an epoch.

@@ -7,6 +7,7 @@
 mod keyed;
 mod stateless;
 
+pub use self::keyed::Outbox;
 pub(crate) use self::stateless::Lanes;
 
 use self::keyed::Inboxes;
@@ -43,7 +44,9 @@ pub(crate) struct EpochRun<'a> {
     pub(crate) sources: &'a [NamedSource],
     pub(crate) flow: &'a Dataflow,
     pub(crate) lanes: &'a Lanes,
-    pub(crate) states: &'a States,
+    pub(crate) states: &'a Arc<States>,
+    /// Bytes of memory that all state together may take.
+    pub(crate) max_state: u64,
     /// Its partition is overwritten for every task.
     pub(crate) context: EpochContext,
     pub(crate) partitions: u32,
@@ -108,6 +111,33 @@ impl EpochRun<'_> {
             ended.doing(Kind::Internal, || "a task of the epoch panicked")??;
         }
         Ok(counts.iter().map(|count| count.load(Relaxed)).collect())
+    }
+
+    /// For each source, how many rows its ranges have; nothing is done with them. What is stored is no worse for not being counted: if
+    /// the rows cannot be read any more, there are none.
+    pub(crate) async fn count_or_warn(&self, ranges: &Ranges) -> Vec<u64> {
+        self.count(ranges).await.unwrap_or_else(|error| {
+            let epoch = self.context.epoch.0;
+            tracing::warn!(
+                epoch,
+                error = error.report(),
+                "the rows of an epoch that is stored are not counted"
+            );
+            vec![0; self.sources.len()]
+        })
+    }
+
+    async fn count(&self, ranges: &Ranges) -> Result<Vec<u64>> {
+        let mut counts = Vec::with_capacity(self.sources.len());
+        for source in self.sources {
+            let count = Arc::new(AtomicU64::new(0));
+            let mut rows = stream::select_all(self.read(source, ranges, &count).await?);
+            while let Some(batch) = rows.next().await {
+                batch?;
+            }
+            counts.push(count.load(Relaxed));
+        }
+        Ok(counts)
     }
 
     /// The rows of all of a source's ranges, by partition.

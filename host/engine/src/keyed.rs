@@ -1,17 +1,36 @@
+//! Work by key: the seam of keyed steps, and what plugins keep by key.
+
+mod by_key;
+mod call;
+mod due;
+mod entry;
+mod tables;
+
+pub(crate) use self::entry::{Named, items, named, times};
+pub use self::{
+    by_key::ByKey,
+    call::{CallState, Key, Timer},
+    due::{Fired, expire, old_entries, put_back, take_fired},
+    entry::{TimerClock, timeline},
+    tables::{Migration, OldEntry, Table, TableKind, TableSpec, Tables},
+};
+
 use crate::{
-    EpochContext, Port, Result, StepFacts, Wanted,
+    EpochContext, Partition, Port, Result, StepFacts, StepProgress, Wanted,
+    dataflow::Outbox,
     event_time::Watermark,
     operators::{LATE, Layout},
-    shards::ShardState,
+    shards::{ShardEntries, ShardState, Timeline},
 };
 use arrow::array::RecordBatch;
+use async_trait::async_trait;
 
 /// Work by key, with state that is committed with the epoch.
 ///
 /// # Life of an epoch
 ///
 /// Each partition of each input has a [`Scatter`], which takes the rows as they come and sends what the shards need, a
-/// piece for each shard. Once every input has ended, each shard's [`Operator`] takes its pieces, ordered by input,
+/// piece for each shard. Once every input has ended, [`OneShard`] takes the pieces of each, ordered by input,
 /// partition and time of sending, and then the end of the epoch. So neither timing nor the number of shards shows.
 ///
 /// Both are made anew for each epoch: what outlives one is in the state alone.
@@ -32,6 +51,27 @@ pub trait Keyed: Send + Sync {
     /// watermark has risen, and an epoch without rows has something to do.
     fn timed(&self) -> bool {
         false
+    }
+
+    /// By which timeline the entry of a key has its time, if entries have times.
+    fn timeline(&self) -> fn(&[u8]) -> Timeline {
+        |_| Timeline::EventTime
+    }
+
+    /// What decides whether stored state is of this step, in words: what it does, by what, and to which types. Names of columns may
+    /// change.
+    fn identity(&self) -> String {
+        let facts = self.facts();
+        let main = self.ports().first();
+        let types = main.map(|port| port.schema.fields().iter().map(|f| f.data_type().to_string()));
+        let types: Vec<String> = types.into_iter().flatten().collect();
+        format!("{} {} ({})", facts.description, facts.details.join(", "), types.join(", "))
+    }
+
+    /// Whether the state of a step of this identity can be gone on with; called before any of it is used. An error says why it
+    /// cannot.
+    fn continues(&self, identity: &str) -> Result<bool> {
+        Ok(self.identity() == identity)
     }
 
     /// The watermark of what leaves, if that of what comes in is `input`: lower where rows wait for others before they leave.
@@ -56,7 +96,12 @@ pub trait Keyed: Send + Sync {
     fn scatter(&self, input: usize, cx: &EpochContext) -> Result<Box<dyn Scatter>>;
 
     /// The work of one shard.
-    fn operator(&self, cx: &EpochContext) -> Result<Box<dyn Operator>>;
+    fn shard(&self, cx: &EpochContext) -> Result<OneShard>;
+
+    /// What happened since the last call, of a plugin; the engine asks once an epoch.
+    fn progress(&self) -> Option<StepProgress> {
+        None
+    }
 
     /// Rows that came too late since the last call.
     fn take_late(&self) -> u64 {
@@ -91,7 +136,32 @@ pub struct Piece {
     pub hashes: Vec<u64>,
 }
 
-/// One shard in one epoch.
+/// Who does the work of a shard in one epoch.
+pub enum OneShard {
+    /// Who never waits.
+    Operator(Box<dyn Operator>),
+    /// Who waits for a guest.
+    Waiting(Box<dyn ShardWorker>),
+}
+
+impl<O: Operator + 'static> From<O> for OneShard {
+    fn from(operator: O) -> Self {
+        OneShard::Operator(Box::new(operator))
+    }
+}
+
+/// One shard in one epoch, whose work may have to wait.
+#[async_trait]
+pub trait ShardWorker: Send {
+    /// Takes a piece of the input of this index that this partition sent. Pieces of one partition come in the order in which it
+    /// sent them, and those of several in no order: what is made of them must not depend on it.
+    async fn on_piece(&mut self, input: usize, partition: Partition, piece: Piece) -> Result<()>;
+
+    /// Every piece was taken: brings the state up to date, and sends what leaves.
+    async fn on_epoch_end(&mut self, entries: ShardEntries, out: &mut Outbox) -> Result<()>;
+}
+
+/// One shard in one epoch, which never waits.
 pub trait Operator: Send {
     /// Takes a piece of the input of this index.
     fn on_piece(&mut self, input: usize, piece: Piece) -> Result<()>;

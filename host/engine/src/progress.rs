@@ -68,8 +68,8 @@ pub struct SourceProgress {
     pub start_offset: Option<Offset>,
     /// Where it ended.
     pub end_offset: Option<Offset>,
-    /// How far it could have been read. As with Spark's file source there is none where a source counts what waits behind
-    /// the end, `backlog`, and not where that ends.
+    /// How far it could have been read when the epoch was planned: topics say it by partition. As with Spark's file source there is
+    /// none where a source counts what waits behind the end, `backlog`, and not where that ends.
     pub latest_offset: Option<Offset>,
     /// How much is known to wait behind it, in the unit of the source's limit.
     pub backlog: u64,

@@ -39,7 +39,7 @@ pub const MAX_STATE: u64 = 1 << 30;
 /// How often and how fast a query starts again after an `Unavailable` error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Restart {
-    /// Tries in a row without an epoch committed in between.
+    /// Tries in a row of which none committed an epoch, or found that there was nothing to do.
     pub attempts: u32,
     /// Wait before the first; doubled each time.
     pub first: Duration,
@@ -128,8 +128,8 @@ pub struct Query {
 
 impl Query {
     /// Runs until the trigger ends it, `stop` is requested, or an error. Starts again after `Unavailable` errors, from
-    /// the checkpoint as a new process would; but not before its first commit: what never worked is more likely to be set
-    /// wrongly than to be away for a moment.
+    /// the checkpoint as a new process would; but not before it has once worked, in this process or, as the checkpoint knows, in an
+    /// earlier one: what never worked is more likely to be set wrongly than to be away for a moment.
     pub async fn run(&self, stop: &Stop) -> Result<()> {
         let checkpoint = Checkpoint::new(self.store.clone());
         let mut owner = None;
@@ -140,6 +140,10 @@ impl Query {
             let ended = self.attempt(stop, &mut owner, &advanced).await;
             let advanced = advanced.into_inner();
             worked |= advanced;
+            if !worked && matches!(&ended, Err(e) if e.kind() == Kind::Unavailable) {
+                // What the checkpoint cannot be asked counts as no.
+                worked = checkpoint.committed().await.is_ok_and(|epochs| !epochs.is_empty());
+            }
             let error = match (ended, owner) {
                 // The host that this one has replaced finished an epoch meanwhile: go on from there.
                 (Err(e), Some(owner))

@@ -47,7 +47,9 @@ pub(crate) struct Run<'q> {
     flow: Dataflow,
     lanes: Lanes,
     key_groups: KeyGroups,
-    states: States,
+    states: Arc<States>,
+    /// What the state of each step was last committed as; none before that is known.
+    identities: Option<BTreeMap<String, String>>,
     watermarks: Watermarks,
     /// What the last planned epoch runs with.
     in_force: InForce,
@@ -64,6 +66,7 @@ pub(crate) struct Run<'q> {
     backlog: BTreeMap<String, u64>,
     /// By source, those that nobody was warned of.
     bad_rows: BTreeMap<String, BadRows>,
+    /// Set once an epoch is committed or there is none to run.
     advanced: &'q AtomicBool,
 }
 
@@ -100,7 +103,8 @@ impl<'q> Run<'q> {
             flow: Dataflow::default(),
             lanes: Lanes::default(),
             key_groups: metadata.key_groups,
-            states: States::default(),
+            states: Arc::default(),
+            identities: None,
             watermarks: Watermarks::default(),
             in_force: InForce::default(),
             triggered: None,
@@ -125,6 +129,9 @@ impl<'q> Run<'q> {
             self.flow = self.query.planner.dataflow(&schemas).await?;
             self.lanes = Lanes::default();
             self.schemas = schemas;
+            if let Some(identities) = &self.identities {
+                self.refuse_other_steps(identities)?;
+            }
             for (index, NamedSource { source, .. }) in self.sources.iter().enumerate() {
                 source.want(self.flow.wanted(Input::Source(index)));
             }
@@ -236,7 +243,7 @@ impl<'q> Run<'q> {
             self.phases = Phases { latest_offset: self.millis_since(started), ..Phases::default() };
             let idle = self.idle(&ranges);
             self.watch_without(&idle);
-            if ranges.is_empty() && !self.watermark_has_work(trigger) {
+            if ranges.is_empty() && !self.time_has_work(trigger)? {
                 if trigger.ends() || self.have_ended().await || self.wait_for_data(trigger, stop).await {
                     return Ok(());
                 }
@@ -290,6 +297,7 @@ impl<'q> Run<'q> {
             () = stop.requested() => true,
             () = any_source_ready(&self.sources) => false,
             () = self.next_idle() => false,
+            () = self.next_timer() => false,
         }
     }
 
@@ -315,6 +323,10 @@ impl<'q> Run<'q> {
             };
             self.backlog.insert(name.clone(), backlog);
             ranges.insert(name.clone(), vec![range]);
+        }
+        if ranges.is_empty() {
+            // Everything outside was there, and nothing is left to be done: a failure after this is a new one.
+            self.advanced.store(true, Relaxed);
         }
         Ok(ranges)
     }
@@ -410,15 +422,17 @@ impl<'q> Run<'q> {
             flow: &self.flow,
             lanes: &self.lanes,
             states: &self.states,
+            max_state: self.query.settings.max_state,
             context: context.clone(),
             partitions: record.partitions.max(1),
             writing,
         };
-        // With every sink's rows stored already there is nothing to read for, but to bring state up to date.
+        // With every sink's rows stored already there is nothing to run for, but to bring state up to date. How many rows the epoch
+        // had only who committed it last would have written down.
         let input = if run.writing.iter().any(Option::is_some) || self.flow.remembers() {
             run.run(&record.sources).await?
         } else {
-            vec![0; self.sources.len()]
+            run.count_or_warn(&record.sources).await
         };
         let writing = run.writing;
         self.reached(context.epoch, Step::Ran)?;

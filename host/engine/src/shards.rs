@@ -1,7 +1,7 @@
 //! The state of keyed steps as their shards see it: entries by key, and which of them are due.
 
 use crate::{
-    CheckpointStore, Epoch, Error, Result,
+    CheckpointStore, Epoch, Error, Keyed, Result,
     plan::Dataflow,
     state::{KeyGroup, KeyGroups, StateFiles, StateTable},
 };
@@ -23,8 +23,9 @@ pub(crate) struct States(BTreeMap<String, Arc<KeyedState>>);
 impl States {
     /// Empty state for every keyed step.
     pub(crate) fn empty(flow: &Dataflow, groups: KeyGroups) -> States {
-        let state = |name: &str, timed| Arc::new(KeyedState::new(StateTable::new(name, groups), timed));
-        States(flow.keyed().map(|(_, name, step)| (name.to_owned(), state(name, step.timed()))).collect())
+        let state =
+            |name: &str, step: &dyn Keyed| Arc::new(KeyedState::new(StateTable::new(name, groups), step));
+        States(flow.keyed().map(|(_, name, step)| (name.to_owned(), state(name, &**step))).collect())
     }
 
     /// The state of every keyed step as these files have it.
@@ -38,7 +39,7 @@ impl States {
         for (_, name, step) in flow.keyed() {
             if let Some(files) = files.get(name) {
                 let table = StateTable::restore(store, name, groups, files).await?;
-                states.0.insert(name.to_owned(), Arc::new(KeyedState::restored(table, step.timed())?));
+                states.0.insert(name.to_owned(), Arc::new(KeyedState::restored(table, &**step)?));
             }
         }
         Ok(states)
@@ -47,6 +48,17 @@ impl States {
     pub(crate) fn of(&self, step: &str) -> Result<Arc<KeyedState>> {
         let state = self.0.get(step).cloned();
         state.ok_or_else(|| Error::internal(format!("step `{step}` has no state")))
+    }
+
+    /// How many bytes of memory all of it takes.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.0.values().map(|state| state.size().1).sum()
+    }
+
+    /// The earliest time on a timeline at which an entry is to be looked at.
+    pub(crate) fn next_due(&self, of: Timeline) -> Result<Option<i64>> {
+        let due = self.0.values().map(|state| state.next_due(of)).collect::<Result<Vec<_>>>()?;
+        Ok(due.into_iter().flatten().min())
     }
 
     /// Makes everything since the last commit durable.
@@ -70,6 +82,7 @@ impl States {
 pub(crate) struct KeyedState {
     table: StateTable,
     timed: bool,
+    timeline: fn(&[u8]) -> Timeline,
     /// For each key group, which keys are to be looked at when; kept in step with the table.
     due: Vec<Mutex<Due>>,
 }
@@ -77,24 +90,47 @@ pub(crate) struct KeyedState {
 /// The time of an entry that is never looked at again. None such is kept in [`Due`], which would only grow by them.
 const NEVER: i64 = i64::MAX;
 
-/// Keys by time. A key may stand at a time that it no longer has: the entry itself knows.
-type Due = BTreeMap<i64, Vec<Box<[u8]>>>;
+/// What brings the time of an entry about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timeline {
+    /// The watermark.
+    EventTime,
+    /// The time of an epoch; one is run for it.
+    ProcessingTime,
+    /// The time of an epoch, whenever there is one.
+    Expiry,
+}
+
+/// By timeline, keys by time. A key may stand at a time that it no longer has: the entry itself knows.
+#[derive(Default)]
+struct Due([BTreeMap<i64, Vec<Box<[u8]>>>; 3]);
+
+impl Due {
+    fn of(&mut self, timeline: Timeline) -> &mut BTreeMap<i64, Vec<Box<[u8]>>> {
+        let [event_time, processing_time, expiry] = &mut self.0;
+        match timeline {
+            Timeline::EventTime => event_time,
+            Timeline::ProcessingTime => processing_time,
+            Timeline::Expiry => expiry,
+        }
+    }
+}
 
 impl KeyedState {
-    fn new(table: StateTable, timed: bool) -> Self {
+    fn new(table: StateTable, step: &dyn Keyed) -> Self {
         let due = (0..table.groups().count()).map(|_| Mutex::default()).collect();
-        KeyedState { table, timed, due }
+        KeyedState { table, timed: step.timed(), timeline: step.timeline(), due }
     }
 
-    fn restored(table: StateTable, timed: bool) -> Result<Self> {
-        let state = KeyedState::new(table, timed);
-        if timed {
+    fn restored(table: StateTable, step: &dyn Keyed) -> Result<Self> {
+        let state = KeyedState::new(table, step);
+        if state.timed {
             for (group, due) in state.due.iter().enumerate() {
                 let mut due = due.lock().unwrap_or_else(PoisonError::into_inner);
                 for (key, value) in state.table.group(group)?.scan() {
                     let time = split(value)?.0;
                     if time != NEVER {
-                        due.entry(time).or_default().push(key.into());
+                        due.of((state.timeline)(key)).entry(time).or_default().push(key.into());
                     }
                 }
             }
@@ -115,7 +151,30 @@ impl KeyedState {
             let entries = self.table.group(group)?;
             Ok(Some(Group { entries, due: due.lock().unwrap_or_else(PoisonError::into_inner) }))
         });
-        Ok(ShardState { timed: self.timed, of: self.table.groups(), groups: groups.collect::<Result<_>>()? })
+        let (timed, timeline, of) = (self.timed, self.timeline, self.table.groups());
+        Ok(ShardState { timed, timeline, of, groups: groups.collect::<Result<_>>()? })
+    }
+
+    /// The earliest time on a timeline at which an entry is to be looked at.
+    fn next_due(&self, of: Timeline) -> Result<Option<i64>> {
+        let mut earliest = None;
+        for (group, due) in self.due.iter().enumerate() {
+            let mut due = due.lock().unwrap_or_else(PoisonError::into_inner);
+            while let Some(mut first) = due.of(of).first_entry() {
+                let (time, entries) = (*first.key(), self.table.group(group)?);
+                first.get_mut().retain(|key| {
+                    let entry = entries.get(key).and_then(|entry| entry.first_chunk());
+                    entry.is_some_and(|now| i64::from_le_bytes(*now) == time)
+                });
+                if first.get().is_empty() {
+                    first.remove();
+                    continue;
+                }
+                earliest = Some(earliest.map_or(time, |earliest: i64| earliest.min(time)));
+                break;
+            }
+        }
+        Ok(earliest)
     }
 
     /// How many entries there are, and their bytes in memory.
@@ -131,9 +190,35 @@ pub(crate) struct Shard {
     pub(crate) of: usize,
 }
 
+/// The way to the entries of one shard, for work that waits between its looks at them.
+#[derive(Clone)]
+pub struct ShardEntries {
+    states: Arc<States>,
+    state: Arc<KeyedState>,
+    shard: Shard,
+    most: u64,
+}
+
+impl ShardEntries {
+    pub(crate) fn new(states: Arc<States>, step: &str, shard: Shard, most: u64) -> Result<Self> {
+        Ok(ShardEntries { state: states.of(step)?, states, shard, most })
+    }
+
+    /// The entries. Held for as long as the answer lives.
+    pub fn open(&self) -> Result<ShardState<'_>> {
+        self.state.shard(self.shard)
+    }
+
+    /// How many bytes may still be added before the state of the query is as large as it may be.
+    pub fn room(&self) -> u64 {
+        self.most.saturating_sub(self.states.bytes())
+    }
+}
+
 /// The entries of one shard of a keyed step.
 pub struct ShardState<'a> {
     timed: bool,
+    timeline: fn(&[u8]) -> Timeline,
     of: KeyGroups,
     /// None where a group is another shard's.
     groups: Vec<Option<Group<'a>>>,
@@ -176,11 +261,12 @@ impl<'a> ShardState<'a> {
     /// Sets the value of a key. `time`, in microseconds, is when it is to be looked at: given for timed steps alone;
     /// `i64::MAX` is never.
     pub fn put(&mut self, hash: u64, key: &[u8], value: &[u8], time: Option<i64>) -> Result<()> {
+        let timeline = self.timeline;
         let group = self.group(hash)?;
         let Some(time) = time else { return group.entries.put(key, value) };
         let before = group.entries.get(key).map(split).transpose()?.map(|(time, _)| time);
         if before != Some(time) && time != NEVER {
-            group.due.entry(time).or_default().push(key.into());
+            group.due.of(timeline(key)).entry(time).or_default().push(key.into());
         }
         let mut entry = Vec::with_capacity(size_of::<i64>() + value.len());
         entry.extend_from_slice(&time.to_le_bytes());
@@ -194,11 +280,11 @@ impl<'a> ShardState<'a> {
         Ok(())
     }
 
-    /// The keys whose time is not above `until`, by time and key. None of them is named again unless it is put again.
-    pub fn take_due(&mut self, until: i64) -> Result<Vec<(i64, Box<[u8]>)>> {
+    /// The keys whose time on a timeline is not above `until`, by time and key. None of them is named again unless it is put again.
+    pub fn take_due(&mut self, of: Timeline, until: i64) -> Result<Vec<(i64, Box<[u8]>)>> {
         let mut keys = Vec::new();
         for group in self.groups.iter_mut().flatten() {
-            while let Some(first) = group.due.first_entry().filter(|first| *first.key() <= until) {
+            while let Some(first) = group.due.of(of).first_entry().filter(|first| *first.key() <= until) {
                 let (time, named) = first.remove_entry();
                 for key in named {
                     let now = group.entries.get(&key).map(split).transpose()?;

@@ -61,6 +61,11 @@ pub trait Source: Send + Sync {
         BadRows::default()
     }
 
+    /// How far it could have been read when the last range was planned, if the source knows that beside its backlog.
+    fn newest(&self) -> Option<Offset> {
+        None
+    }
+
     /// Whether nothing can ever come behind what has been released: a query ends once this is so of all its sources.
     async fn has_ended(&self) -> bool {
         false

@@ -5,7 +5,7 @@
 
 use crate::{
     graph::{DEAD_LETTER, Upstream},
-    planner::Planner,
+    planner::{BoundPlugin, Planner},
     settings::{OnError, Step, Watermark},
 };
 use arrow::datatypes::SchemaRef;
@@ -16,7 +16,6 @@ use engine::{
     plan::{Dataflow, Input, NamedStep, NamedTable, Work},
     sql::{Catalog, Outputs, Planned, Sql, SqlError},
 };
-use plugin::PluginStep;
 use std::{
     collections::{BTreeMap, BTreeSet},
     ops::Range,
@@ -51,7 +50,7 @@ struct Prepared {
 enum Body {
     /// Nothing but a watermark.
     Pass,
-    Plugin(Arc<PluginStep>),
+    Plugin(BoundPlugin),
     Sql(Planned),
     DropDuplicates(Arc<DropDuplicates>),
 }
@@ -61,7 +60,9 @@ impl Prepared {
     fn wants(&self, modes: &BTreeSet<Mode>) -> BTreeSet<Mode> {
         match &self.body {
             Body::Sql(planned) if planned.remembers() => [Mode(OutputMode::Append)].into(),
-            Body::DropDuplicates(_) => [Mode(OutputMode::Append)].into(),
+            Body::DropDuplicates(_) | Body::Plugin(BoundPlugin::Keyed(_)) => {
+                [Mode(OutputMode::Append)].into()
+            }
             _ => modes.clone(),
         }
     }
@@ -99,6 +100,7 @@ impl Planner {
         }
         let wanted = assembly.wanted(readers);
         assembly.refuse_groups_of_results(&wanted)?;
+        assembly.refuse_other_modes(readers, &wanted)?;
         let mut parts = Vec::with_capacity(assembly.steps.len());
         for (index, modes) in wanted.iter().enumerate() {
             let first = assembly.flow.steps.len();
@@ -244,8 +246,11 @@ impl<'a> Assembly<'a> {
                 body: Body::Pass,
             });
         };
-        let plugin = Arc::new(self.planner.plugin_step(name, plugin, step, schema).await?);
-        let ports = plugin.ports().to_vec();
+        let plugin = self.planner.plugin_step(name, plugin, step, schema).await?;
+        let ports = match &plugin {
+            BoundPlugin::Stateless(step) => step.ports().to_vec(),
+            BoundPlugin::Keyed(step) => step.ports().to_vec(),
+        };
         Ok(Prepared { watermark, body: Body::Plugin(plugin), ports })
     }
 
@@ -322,13 +327,45 @@ impl<'a> Assembly<'a> {
         Ok(())
     }
 
+    /// Rows of a plugin with state are as its step says, and are to be wanted so.
+    fn refuse_other_modes(&self, readers: &[Reader], wanted: &[BTreeSet<Mode>]) -> Result<()> {
+        let file = self.planner.file();
+        for Reader { name, upstream, mode } in readers {
+            self.check_mode(upstream, *mode).map_err(|e| file.locate(&["sinks", name, "mode"], e))?;
+        }
+        for (index, (prepared, modes)) in self.steps.iter().zip(wanted).enumerate() {
+            let name = self.settings(index)?.0;
+            for (Mode(mode), (_, upstream)) in prepared
+                .wants(modes)
+                .iter()
+                .flat_map(|mode| self.upstreams(index).into_iter().flatten().map(move |of| (mode, of)))
+            {
+                self.check_mode(&upstream, *mode).map_err(|e| file.locate(&["steps", name], e))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_mode(&self, upstream: &Upstream, wanted: OutputMode) -> Result<()> {
+        let Upstream::Step(index, None) = upstream else { return Ok(()) };
+        let (name, Step { mode, .. }) = self.settings(*index)?;
+        let of = self.steps.get(*index).map(|prepared| &prepared.body);
+        if !matches!(of, Some(Body::Plugin(BoundPlugin::Keyed(_)))) || *mode == wanted {
+            return Ok(());
+        }
+        Err(Error::invalid(format!(
+            "the rows of step `{name}`, a plugin with state, are of mode = \"{mode}\", and here they are wanted in mode = \"{wanted}\": \
+             give both the same mode"
+        )))
+    }
+
     /// Whether rows come out of something with state.
     fn has_result(&self, upstream: &Upstream) -> bool {
         let Upstream::Step(index, output) = upstream else { return false };
         let remembers = self.steps.get(*index).is_some_and(|prepared| match &prepared.body {
             Body::Sql(planned) => planned.remembers(),
-            Body::DropDuplicates(_) => true,
-            Body::Pass | Body::Plugin(_) => false,
+            Body::DropDuplicates(_) | Body::Plugin(BoundPlugin::Keyed(_)) => true,
+            Body::Pass | Body::Plugin(BoundPlugin::Stateless(_)) => false,
         });
         let above = || self.upstreams(*index).into_iter().flatten();
         output.as_deref() != Some(LATE) && (remembers || above().any(|(_, above)| self.has_result(&above)))
@@ -361,7 +398,10 @@ impl<'a> Assembly<'a> {
             let watermark =
                 prepared.watermark.clone().map(|step| (format!("{name}.watermark"), Work::Stateless(step)));
             let body = match &prepared.body {
-                Body::Plugin(plugin) => Some((name.to_owned(), Work::Stateless(plugin.clone()))),
+                Body::Plugin(BoundPlugin::Stateless(step)) => {
+                    Some((name.to_owned(), Work::Stateless(step.clone())))
+                }
+                Body::Plugin(BoundPlugin::Keyed(step)) => Some((name.to_owned(), Work::Keyed(step.clone()))),
                 Body::DropDuplicates(step) => Some((name.to_owned(), Work::Keyed(step.clone()))),
                 _ => None,
             };
@@ -371,8 +411,9 @@ impl<'a> Assembly<'a> {
         let mut outputs: BTreeMap<String, Outputs> = BTreeMap::new();
         // One step for all modes whose rows are the same.
         let mut done: Vec<(Input, Input)> = Vec::new();
-        let appends = matches!(prepared.body, Body::DropDuplicates(_));
-        if appends && modes.contains(&OutputMode::Complete) {
+        let removes_duplicates = matches!(prepared.body, Body::DropDuplicates(_));
+        let appends = removes_duplicates || matches!(prepared.body, Body::Plugin(BoundPlugin::Keyed(_)));
+        if removes_duplicates && modes.contains(&OutputMode::Complete) {
             let what = "what duplicates were removed from passes on as it comes, and has no complete result; use mode = \"append\" or \"update\" in the sinks behind it";
             let key = ["steps", name, "drop-duplicates"];
             return Err(self.planner.file().locate(&key, Error::invalid(what)));

@@ -14,7 +14,7 @@ use connectors::{
     delta::DeltaSettings,
     files::{FileFormat, FilesSettings, sink::FileSinkSettings},
     formats::{csv::decode::CsvInput, ddl},
-    kafka::{Format, KafkaSettings, SinkFormat},
+    kafka::{Format, KafkaSettings, KafkaSinkSettings, SinkFormat},
     source::{OnBadData, SchemaOption},
     sql::SqlSourceSettings,
     units::Interval,
@@ -48,7 +48,7 @@ pub async fn replay(file: &PipelineFile, world: &World, replay: &Replay) -> Resu
     let input = input_of(file, world, index).await?;
     let behind = behind(file, index)?;
     let settings = &file.settings;
-    let place = place(file, &replay.sink, sink, replay.column.as_deref())?;
+    let place = place(file, &replay.sink, sink, replay.column.as_deref(), &input)?;
     // A Delta table says itself what its columns are.
     let schema = place.delta.is_none().then(|| SchemaOption::Ddl(ddl::print(&letter(&input))));
     let source = Source { schema, on_bad_data: OnBadData::Fail, ..place };
@@ -178,8 +178,14 @@ fn written(file: &PipelineFile, upstream: &Upstream) -> String {
     }
 }
 
-/// The place of a sink, as a source.
-fn place(file: &PipelineFile, name: &str, sink: &Sink, column: Option<&str>) -> Result<Source> {
+/// The place of a sink, as a source of the rows that a step was given.
+fn place(
+    file: &PipelineFile,
+    name: &str,
+    sink: &Sink,
+    column: Option<&str>,
+    input: &Schema,
+) -> Result<Source> {
     if let Some(files) = &sink.files {
         return Ok(Source { files: Some(files_of(files)), ..Source::default() });
     }
@@ -206,6 +212,12 @@ fn place(file: &PipelineFile, name: &str, sink: &Sink, column: Option<&str>) -> 
     if let Some(kafka) = &sink.kafka
         && let (Some(topic), SinkFormat::Json) = (&kafka.topic, kafka.value)
     {
+        if let Some((setting, column)) = beside_the_value(kafka, input) {
+            return Err(file.locate(&["sinks", name], Error::invalid(format!(
+                "sink `{name}`: `{setting}` takes column `{column}` out of what is written as JSON, and a replay reads that alone: the letters \
+                 would be put through without it; leave the setting out for dead letters, or give the topic to the pipeline as one more source"
+            ))));
+        }
         let client = kafka.client.of_connection();
         let of = KafkaSettings::of(&kafka.bootstrap_servers, topic);
         return Ok(Source {
@@ -217,6 +229,27 @@ fn place(file: &PipelineFile, name: &str, sink: &Sink, column: Option<&str>) -> 
         "sink `{name}`: letters are read again from files, databases, Delta tables and topics with JSON, and it writes to none of these"
     );
     Err(file.locate(&["sinks", name], Error::invalid(what)))
+}
+
+/// A setting that puts one of these columns elsewhere than into the value of a message.
+fn beside_the_value<'s>(sink: &'s KafkaSinkSettings, of: &Schema) -> Option<(&'static str, &'s str)> {
+    let KafkaSinkSettings {
+        key_from_column,
+        topic_from_column,
+        partition_from_column,
+        headers_from_column,
+        ..
+    } = sink;
+    let settings = [
+        ("key-from-column", key_from_column),
+        ("topic-from-column", topic_from_column),
+        ("partition-from-column", partition_from_column),
+        ("headers-from-column", headers_from_column),
+    ];
+    let settings = settings.into_iter().filter_map(|(setting, column)| Some((setting, column.as_deref()?)));
+    let is_one = |column: &str| of.fields().iter().any(|field| field.name().eq_ignore_ascii_case(column));
+    let mut settings = settings.filter(|(_, column)| is_one(column));
+    settings.next()
 }
 
 fn files_of(sink: &FileSinkSettings) -> FilesSettings {

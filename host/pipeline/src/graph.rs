@@ -279,6 +279,17 @@ fn body(name: &str, step: &Step) -> Option<Problem> {
             "watermark",
             "a query's FROM may name several tables; put the watermark on the source or the step that has the column",
         ),
+        body if body != Some("plugin") && step.keys.is_some() => problem(
+            "keys",
+            "keys are of a plugin that keeps state by key; a removal of duplicates has its own",
+        ),
+        _ if step.mode == OutputMode::Complete => problem(
+            "mode",
+            "what leaves a plugin has no complete result that could be put out anew; use mode = \"append\" or \"update\"",
+        ),
+        _ if step.mode != OutputMode::Append && step.keys.is_none() => {
+            problem("mode", "the mode of a step is for a plugin with keys; elsewhere the sinks say it")
+        }
         None if step.watermark.is_none() => Some(Problem::at(
             &["steps", name],
             "the step does nothing; add sql, plugin, drop-duplicates or watermark",

@@ -36,7 +36,7 @@ use engine::{
     sql::SqlError,
 };
 use jiff::tz::TimeZone;
-use plugin::{BindSettings, Plugin, PluginStep};
+use plugin::{BindSettings, KeyedPlugin, KeyedSettings, Plugin, PluginStep};
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
@@ -342,12 +342,27 @@ impl Planner {
         plugin: &str,
         step: &Step,
         input: SchemaRef,
-    ) -> Result<PluginStep> {
+    ) -> Result<BoundPlugin> {
         let plugin =
             self.plugin(plugin).await.map_err(|e| self.file.locate(&["steps", name, "plugin"], e))?;
-        let settings = bind_settings(name, step, input)?;
-        plugin.bind(settings).await.map_err(|e| self.file.locate(&["steps", name], e))
+        let bind = bind_settings(name, step, input)?;
+        let bound = match step.keys.clone() {
+            Some(keys) => {
+                plugin.bind_keyed(KeyedSettings { bind, keys }).await.map(Arc::new).map(BoundPlugin::Keyed)
+            }
+            None => plugin.bind(bind).await.map(Arc::new).map(BoundPlugin::Stateless),
+        };
+        bound.map_err(|e| self.file.locate(&["steps", name], e))
     }
+}
+
+/// A plugin as a step.
+#[derive(Clone)]
+pub(crate) enum BoundPlugin {
+    /// Whose batches are each for itself.
+    Stateless(Arc<PluginStep>),
+    /// That keeps state by key.
+    Keyed(Arc<KeyedPlugin>),
 }
 
 /// The zone of a pipeline's times that name none.

@@ -101,7 +101,13 @@ impl Secrets<'_> {
         let mut environment = self.environment.clone();
         let connections = self.pipeline.connections.iter();
         for (name, _) in connections.filter(|(_, settings)| stores::is_store(settings.url.expose())) {
-            let ConnectionSettings { url, password, options } = self.connection(name)?;
+            let ConnectionSettings { url, password, options, timeout } = self.connection(name)?;
+            if timeout.is_some() {
+                let what = format!(
+                    "connection `{name}` is an object store, whose requests have a time of their own; leave `timeout` out"
+                );
+                return Err(Error::invalid(what));
+            }
             if password.is_some() {
                 let what = format!(
                     "connection `{name}` is an object store, which takes no password; write its keys as options, such as \

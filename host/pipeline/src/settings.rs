@@ -45,8 +45,8 @@ pub struct Pipeline {
     /// The time zone of times without one, and of printed times: an IANA name.
     #[serde(default = "utc")]
     pub time_zone: String,
-    /// Starting again after an error of something outside: a full disk, a refused connection. Default:
-    /// `{ attempts = 5, backoff = "1s..1m" }`.
+    /// Starting again after an error of something outside: a full disk, a refused connection. A query that has never worked does
+    /// not. Default: `{ attempts = 10, backoff = "1s..1m" }`, which takes about five minutes to give up.
     #[serde(default)]
     pub restart: Retry,
     /// How many epochs' records the checkpoint keeps at least: a few more stay until a source has summed them up.
@@ -262,6 +262,13 @@ pub struct Step {
     pub sql: Option<String>,
     /// A `.wasm` file, or the folder of a plugin's source, which is built when stale.
     pub plugin: Option<String>,
+    /// The columns by which the plugin keeps state: of a plugin of the world `stateful`, which gets all rows of a key together. Rows that
+    /// come too late go to `<step>.late`.
+    pub keys: Option<Vec<String>>,
+    /// What the rows are that leave a plugin with `keys`: rows that stay as they are, or (`update`) rows that take the place of earlier
+    /// ones. Sinks behind it have the same mode.
+    #[serde(default)]
+    pub mode: OutputMode,
     /// Of the rows that agree in some columns, only the first passes. Rows that come too late go to `<step>.late`.
     pub drop_duplicates: Option<DropDuplicates>,
     /// Which column of what comes in is event time, and how long to wait for late rows.
@@ -292,6 +299,8 @@ impl Step {
             from: None,
             sql: Some(sql),
             plugin: None,
+            keys: None,
+            mode: OutputMode::Append,
             drop_duplicates: None,
             watermark: None,
             config: toml::Table::new(),
@@ -350,7 +359,7 @@ pub struct Retry {
 
 impl Default for Retry {
     fn default() -> Self {
-        Retry { attempts: 5, backoff: Backoff::default() }
+        Retry { attempts: 10, backoff: Backoff::default() }
     }
 }
 

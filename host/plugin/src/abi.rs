@@ -16,6 +16,7 @@ wasmtime::component::bindgen!({
         package streamhost:host;
         world every {
             include streamhost:plugin/stateless@0.1.0;
+            include streamhost:plugin/stateful@0.1.0;
             include streamhost:plugin/batch-sink@0.1.0;
             include streamhost:plugin/sql-functions@0.1.0;
         }
@@ -29,16 +30,22 @@ wasmtime::component::bindgen!({
         default: trappable,
     },
     exports: { default: async },
-    with: { "streamhost:plugin/epoch.rows": crate::sink::Rows },
+    with: {
+        "streamhost:plugin/epoch.rows": crate::sink::Rows,
+        "streamhost:plugin/state.table": crate::keyed::Table,
+    },
     additional_derives: [PartialEq],
 });
 
 pub(crate) use exports::streamhost::plugin::functions::Signature;
+pub(crate) use exports::streamhost::plugin::keyed::{
+    Groups, Outcome as KeyedOutcome, TableDeclaration, TableKind,
+};
 pub(crate) use exports::streamhost::plugin::plugin::{Binding, Description, Output, Role};
 pub(crate) use exports::streamhost::plugin::transform::{Outcome, Rows};
-pub(crate) use exports::streamhost::plugin::{foreach_batch, functions, plugin, transform};
+pub(crate) use exports::streamhost::plugin::{foreach_batch, functions, keyed, plugin, transform};
 pub(crate) use streamhost::plugin::types::{Context, Disposition, Failure, RowError};
-pub(crate) use streamhost::plugin::{epoch, log, metrics, outputs};
+pub(crate) use streamhost::plugin::{epoch, log, metrics, outputs, state};
 
 /// The package whose interfaces a plugin exports, without its version.
 pub(crate) const PACKAGE: &str = "streamhost:plugin/";

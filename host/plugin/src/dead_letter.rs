@@ -1,6 +1,10 @@
 //! Rows that a plugin could not process, with what is known of the failure.
 
-use crate::{schema::assemble, text};
+use crate::{
+    load::{Description, Plugin},
+    schema::assemble,
+    text,
+};
 use arrow::{
     array::{ArrayRef, Int64Array, StringArray},
     buffer::BooleanBuffer,
@@ -41,6 +45,11 @@ pub(crate) fn schema(input: &SchemaRef) -> Result<SchemaRef> {
 }
 
 impl Sender {
+    pub(crate) fn of(plugin: &Plugin) -> Self {
+        let Description { name, version, .. } = plugin.description();
+        Sender { plugin: name.clone(), version: version.clone(), digest: plugin.digest().to_owned() }
+    }
+
     /// The rows of `batch` whose bit is set, each with its own reason.
     pub(crate) fn letters(
         &self,

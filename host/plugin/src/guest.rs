@@ -1,6 +1,7 @@
 use crate::{
     abi,
     fault::Overrun,
+    keyed::KeyedCall,
     limits::Limits,
     sink::Exchange,
     stopwatch::Stopwatch,
@@ -26,12 +27,14 @@ pub(crate) struct Guest {
     pub(crate) metrics: Metrics,
     /// What it may reach of the epoch that it is the sink of; none in other calls.
     pub(crate) epoch: Option<Exchange>,
+    /// What it may reach of its state; none in calls that have nothing to do with that.
+    pub(crate) keyed: Option<KeyedCall>,
     pub(crate) stopwatch: Arc<Stopwatch>,
     pub(crate) clock: Arc<dyn Clock>,
     voice: Arc<Mutex<Voice>>,
     ticker: Arc<Ticker>,
     wasi: WasiCtx,
-    table: ResourceTable,
+    pub(crate) table: ResourceTable,
 }
 
 /// Counts what an instance uses, and says no.
@@ -62,6 +65,7 @@ impl Guest {
             around,
             metrics: Metrics::default(),
             epoch: None,
+            keyed: None,
             stopwatch: Arc::default(),
             clock,
             voice,

@@ -2,6 +2,9 @@ use crate::{
     abi,
     fault::{Fault, Overrun},
     guest::Guest,
+    instances::Terms,
+    ipc::{self, Encoder},
+    keyed::KeyedCall,
     limits::Limits,
     load::Code,
     role::Functions,
@@ -12,7 +15,8 @@ use crate::{
     text,
     voice::Speaker,
 };
-use engine::{Clock, EpochContext, Timestamp};
+use arrow::array::RecordBatch;
+use engine::{Clock, EpochContext, Timestamp, keyed::Migration};
 use futures::future::{Either, poll_fn, select};
 use std::{
     pin::pin,
@@ -40,6 +44,13 @@ pub(crate) struct Call<'a> {
     pub(crate) cx: &'a EpochContext,
     /// What the guest's randomness in this call follows from.
     pub(crate) seed: u64,
+}
+
+/// What a guest works on by key.
+pub(crate) enum KeyedInput<'a> {
+    Rows(abi::Groups<'a>),
+    /// Their clock, their keys as a message, and the timers.
+    Timers(abi::state::Clock, &'a Vec<u8>, Vec<abi::state::Timer>),
 }
 
 /// What came of a call that was watched; none if its time was up.
@@ -78,14 +89,11 @@ impl Instance {
 
     /// Agrees on columns. `input` is a schema message.
     #[allow(clippy::ptr_arg, reason = "the generated bindings take a `Vec`")]
-    pub(crate) async fn bind(
-        &mut self,
-        role: abi::Role,
-        config: &str,
-        input: &Vec<u8>,
-    ) -> Result<abi::Binding, Fault> {
+    pub(crate) async fn bind(&mut self, terms: &Terms, input: &Vec<u8>) -> Result<abi::Binding, Fault> {
         let started = self.arm(input.len());
-        let call = self.functions.plugin.call_bind(&mut self.store, role, config, input, &[]);
+        let keys: Vec<&str> = terms.keys.iter().map(String::as_str).collect();
+        let bind = &self.functions.plugin;
+        let call = bind.call_bind(&mut self.store, terms.role, &terms.config, input, &keys);
         let ended = watch(&*self.clock, &self.stopwatch, self.wall, call).await;
         self.settle(started, ended)?.map_err(Fault::from)
     }
@@ -127,6 +135,65 @@ impl Instance {
         self.settle(started, ended)?.map_err(Fault::from)
     }
 
+    /// Asks for the tables that it keeps by key.
+    pub(crate) async fn tables(&mut self) -> Result<Vec<abi::TableDeclaration>, Fault> {
+        let started = self.arm(0);
+        let guest = self.functions.keyed()?;
+        let ended = watch(&*self.clock, &self.stopwatch, self.wall, guest.call_tables(&mut self.store)).await;
+        self.settle(started, ended)
+    }
+
+    /// Hands over rows of keys, or timers of theirs, with the state of these keys. That comes back, however the call ends.
+    pub(crate) async fn keyed(
+        &mut self,
+        call: Call<'_>,
+        state: KeyedCall,
+        input: KeyedInput<'_>,
+    ) -> (Result<abi::KeyedOutcome, Fault>, Option<KeyedCall>) {
+        self.surround(call.cx.now, call.seed);
+        self.store.data_mut().keyed = Some(state);
+        let said = self.call_keyed(call.cx, input).await;
+        (said, self.store.data_mut().keyed.take())
+    }
+
+    async fn call_keyed(
+        &mut self,
+        cx: &EpochContext,
+        input: KeyedInput<'_>,
+    ) -> Result<abi::KeyedOutcome, Fault> {
+        let started = self.arm_fully();
+        let guest = self.functions.keyed()?;
+        let cx = context(cx);
+        let ended = match input {
+            KeyedInput::Rows(groups) => {
+                let call = guest.call_process(&mut self.store, cx, groups);
+                watch(&*self.clock, &self.stopwatch, self.wall, call).await
+            }
+            KeyedInput::Timers(clock, keys, timers) => {
+                let call = guest.call_timers_fired(&mut self.store, cx, clock, keys, &timers);
+                watch(&*self.clock, &self.stopwatch, self.wall, call).await
+            }
+        };
+        self.settle(started, ended)?.map_err(Fault::from)
+    }
+
+    /// Has entries of an older version of a table rewritten.
+    pub(crate) async fn migrate(
+        &mut self,
+        migration: &Migration,
+        rows: &RecordBatch,
+    ) -> Result<Vec<u8>, Fault> {
+        let internal = |error: engine::Error| Fault::Breach(error.report());
+        let before = migration.before.spec();
+        let schema = ipc::encode_schema(rows.schema_ref()).map_err(internal)?;
+        let entries = Encoder::new(rows.schema_ref()).and_then(|mut to| to.encode(rows)).map_err(internal)?;
+        let started = self.arm_fully();
+        let guest = self.functions.keyed()?;
+        let call = guest.call_migrate(&mut self.store, &before.name, before.version, &schema, &entries);
+        let ended = watch(&*self.clock, &self.stopwatch, self.wall, call).await;
+        self.settle(started, ended)?.map_err(Fault::from)
+    }
+
     /// Makes the guest the sink of an epoch, which it pulls and writes through `epoch`. That comes back, however the call ends.
     pub(crate) async fn foreach_batch(
         &mut self,
@@ -140,9 +207,7 @@ impl Instance {
     }
 
     async fn call_foreach_batch(&mut self, cx: &EpochContext) -> Result<(), Fault> {
-        let started = self.clock.monotonic();
-        let fuel = self.store.data().meter.limits.output_bytes;
-        arm(&mut self.store, started, fuel);
+        let started = self.arm_fully();
         let guest = self.functions.foreach_batch()?;
         let call = guest.call_process(&mut self.store, context(cx), Resource::new_borrow(0));
         let ended = watch(&*self.clock, &self.stopwatch, self.wall, call).await;
@@ -163,6 +228,14 @@ impl Instance {
     /// What the guest has counted since this was last emptied.
     pub(crate) fn metrics(&mut self) -> &mut Metrics {
         &mut self.store.data_mut().metrics
+    }
+
+    /// For a call that gets more than its arguments: how much may come back does not follow from these.
+    fn arm_fully(&mut self) -> Duration {
+        let now = self.clock.monotonic();
+        let fuel = self.store.data().meter.limits.output_bytes;
+        arm(&mut self.store, now, fuel);
+        now
     }
 
     fn arm(&mut self, input: usize) -> Duration {

@@ -19,6 +19,8 @@ pub(crate) struct Terms {
     /// JSON text.
     pub(crate) config: String,
     pub(crate) input: SchemaRef,
+    /// The columns by which state is kept; none but in that role.
+    pub(crate) keys: Vec<String>,
     pub(crate) limits: Limits,
 }
 
@@ -29,16 +31,16 @@ pub(crate) struct Instances {
     /// The input's schema message.
     schema: Vec<u8>,
     said: abi::Binding,
-    /// An instance that is ready, until somebody takes it.
-    spare: Mutex<Option<Instance>>,
+    /// Instances that are ready, until somebody takes them.
+    spare: Mutex<Vec<Instance>>,
 }
 
 impl Instances {
     pub(crate) async fn bind(plugin: Plugin, terms: Terms) -> Result<Self> {
         let schema = ipc::encode_schema(Encoder::new(&terms.input)?.schema())?;
         let mut instance = start(&plugin, &terms).await.map_err(refusal)?;
-        let said = instance.bind(terms.role, &terms.config, &schema).await.map_err(refusal)?;
-        Ok(Instances { plugin, terms, schema, said, spare: Mutex::new(Some(instance)) })
+        let said = instance.bind(&terms, &schema).await.map_err(refusal)?;
+        Ok(Instances { plugin, terms, schema, said, spare: Mutex::new(vec![instance]) })
     }
 
     /// What the first instance agreed to.
@@ -48,12 +50,12 @@ impl Instances {
 
     /// An instance that is ready for rows.
     pub(crate) async fn take(&self) -> Result<Instance, Fault> {
-        let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
         if let Some(instance) = spare {
             return Ok(instance);
         }
         let mut instance = start(&self.plugin, &self.terms).await?;
-        let said = instance.bind(self.terms.role, &self.terms.config, &self.schema).await?;
+        let said = instance.bind(&self.terms, &self.schema).await?;
         match said == self.said {
             true => Ok(instance),
             false => Err(Fault::Breach("a new instance answered `bind` otherwise than the first".into())),
@@ -62,7 +64,7 @@ impl Instances {
 
     /// Keeps an instance, which has not failed, for whoever asks next.
     pub(crate) fn keep(&self, instance: Instance) {
-        *self.spare.lock().unwrap_or_else(PoisonError::into_inner) = Some(instance);
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner).push(instance);
     }
 }
 

@@ -26,6 +26,7 @@ pub(crate) fn linker(engine: &Engine) -> Result<Linker<Guest>> {
 fn add(l: &mut Linker<Guest>) -> wasmtime::Result<()> {
     abi::log::add_to_linker::<_, HasSelf<_>>(l, Guest::called)?;
     abi::metrics::add_to_linker::<_, HasSelf<_>>(l, Guest::called)?;
+    abi::state::add_to_linker::<_, HasSelf<_>>(l, Guest::called)?;
     abi::epoch::add_to_linker::<_, HasSelf<_>>(l, Guest::called)?;
     abi::outputs::add_to_linker::<_, HasSelf<_>>(l, Guest::called)?;
     add_io(l)?;

@@ -7,6 +7,7 @@ use crate::{
     functions::{BoundFunctions, FunctionSettings},
     guest::Guest,
     instance::Instance,
+    keyed::{KeyedPlugin, KeyedSettings},
     limits::Limits,
     role::{Exports, Role},
     runtime::Core,
@@ -152,6 +153,11 @@ impl Plugin {
     /// it wants to put out cannot be.
     pub async fn bind(&self, settings: BindSettings) -> Result<PluginStep> {
         PluginStep::bind(self.clone(), settings).await
+    }
+
+    /// Agrees with the plugin, as one that keeps state by key, on configuration and columns. Fails as [`Plugin::bind`] does.
+    pub async fn bind_keyed(&self, settings: KeyedSettings) -> Result<KeyedPlugin> {
+        KeyedPlugin::bind(self.clone(), settings).await
     }
 
     /// Agrees with the plugin, as the sink of epochs, on configuration and columns. Fails as [`Plugin::bind`] does.

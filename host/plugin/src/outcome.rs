@@ -11,10 +11,10 @@ use crate::{
 use arrow::{
     array::{BooleanArray, RecordBatch},
     buffer::{BooleanBuffer, Buffer},
-    compute::filter_record_batch,
+    compute::{concat_batches, filter_record_batch},
     datatypes::SchemaRef,
 };
-use engine::Batch;
+use engine::{Batch, Kind, ResultExt};
 
 /// Batches in one answer.
 pub(crate) const MOST_BATCHES: usize = 1_024;
@@ -52,7 +52,7 @@ pub(crate) fn apply(
     limits: &Limits,
 ) -> Result<Applied, Fault> {
     let bytes = size(&said);
-    let caps = Caps { bytes: limits.output_bytes, rows: limits.output_rows, batches: MOST_BATCHES };
+    let caps = caps(limits);
     let errors = check_errors(said.errors, batch.len())?;
     let mut out = main(&agreed.main, batch, said.main, &errors, caps)?;
     for (name, messages) in said.side {
@@ -60,6 +60,11 @@ pub(crate) fn apply(
     }
     out.retain(|(_, batch)| !batch.is_empty());
     Ok(Applied { out, errors, bytes })
+}
+
+/// How much an answer may hold.
+pub(crate) fn caps(limits: &Limits) -> Caps {
+    Caps { bytes: limits.output_bytes, rows: limits.output_rows, batches: MOST_BATCHES }
 }
 
 fn size(said: &abi::Outcome) -> usize {
@@ -70,7 +75,7 @@ fn size(said: &abi::Outcome) -> usize {
     main + said.side.iter().map(|(_, rows)| rows.len()).sum::<usize>()
 }
 
-fn check_errors(said: Vec<abi::RowError>, rows: usize) -> Result<Vec<RowError>, Fault> {
+pub(crate) fn check_errors(said: Vec<abi::RowError>, rows: usize) -> Result<Vec<RowError>, Fault> {
     let mut errors: Vec<RowError> = said.into_iter().map(RowError::from).collect();
     errors.sort_by_key(|e| e.row);
     if let Some(error) = errors.last()
@@ -135,10 +140,7 @@ fn side(
     caps: Caps,
     out: &mut Vec<(usize, Batch)>,
 ) -> Result<(), Fault> {
-    let Some((index, side)) = agreed.sides.iter().enumerate().find(|(_, side)| side.name == name) else {
-        let name = text::shown(name, text::NAME);
-        return Err(breach(format!("it answers on a side output `{name}` that it did not name in `bind`")));
-    };
+    let (index, side) = agreed.side(name)?;
     let rows = replaced(&side.decoder, batch, messages, caps)?;
     out.extend(rows.into_iter().map(|batch| (index + 1, batch)));
     Ok(())
@@ -149,8 +151,13 @@ fn replaced(decoder: &Decoder, batch: &Batch, messages: Vec<u8>, caps: Caps) -> 
     Ok(made.into_iter().map(|rows| Batch { origin: batch.origin.made_from(rows.num_rows()), rows }).collect())
 }
 
-fn decode(decoder: &Decoder, messages: Vec<u8>, caps: Caps) -> Result<Vec<RecordBatch>, Fault> {
+pub(crate) fn decode(decoder: &Decoder, messages: Vec<u8>, caps: Caps) -> Result<Vec<RecordBatch>, Fault> {
     decoder.decode(messages, caps).map_err(|e| breach(e.report()))
+}
+
+/// All rows of an answer as one batch.
+pub(crate) fn whole(schema: &SchemaRef, batches: &[RecordBatch]) -> engine::Result<RecordBatch> {
+    concat_batches(schema, batches).doing(Kind::Internal, || "batches of one answer as one")
 }
 
 /// The guest's bits, one a row, none of them set for a row in error.

@@ -72,6 +72,7 @@ impl Role {
 pub(crate) struct Exports {
     plugin: abi::plugin::GuestIndices,
     transform: Option<abi::transform::GuestIndices>,
+    keyed: Option<abi::keyed::GuestIndices>,
     foreach_batch: Option<abi::foreach_batch::GuestIndices>,
     functions: Option<abi::functions::GuestIndices>,
 }
@@ -80,6 +81,7 @@ pub(crate) struct Exports {
 pub(crate) struct Functions {
     pub(crate) plugin: abi::plugin::Guest,
     transform: Option<abi::transform::Guest>,
+    keyed: Option<abi::keyed::Guest>,
     foreach_batch: Option<abi::foreach_batch::Guest>,
     functions: Option<abi::functions::Guest>,
 }
@@ -90,6 +92,7 @@ impl Exports {
         Ok(Exports {
             plugin: abi::plugin::GuestIndices::new(pre)?,
             transform: has(Role::Transform).map(abi::transform::GuestIndices::new).transpose()?,
+            keyed: has(Role::Keyed).map(abi::keyed::GuestIndices::new).transpose()?,
             foreach_batch: has(Role::BatchSink).map(abi::foreach_batch::GuestIndices::new).transpose()?,
             functions: has(Role::Functions).map(abi::functions::GuestIndices::new).transpose()?,
         })
@@ -99,16 +102,21 @@ impl Exports {
     pub(crate) fn load(&self, store: &mut Store<Guest>, instance: &Instance) -> wasmtime::Result<Functions> {
         let plugin = self.plugin.load(&mut *store, instance)?;
         let transform = self.transform.as_ref().map(|of| of.load(&mut *store, instance)).transpose()?;
+        let keyed = self.keyed.as_ref().map(|of| of.load(&mut *store, instance)).transpose()?;
         let foreach_batch =
             self.foreach_batch.as_ref().map(|of| of.load(&mut *store, instance)).transpose()?;
         let functions = self.functions.as_ref().map(|of| of.load(&mut *store, instance)).transpose()?;
-        Ok(Functions { plugin, transform, foreach_batch, functions })
+        Ok(Functions { plugin, transform, keyed, foreach_batch, functions })
     }
 }
 
 impl Functions {
     pub(crate) fn transform(&self) -> Result<&abi::transform::Guest, Fault> {
         self.transform.as_ref().ok_or_else(|| lacking(Role::Transform))
+    }
+
+    pub(crate) fn keyed(&self) -> Result<&abi::keyed::Guest, Fault> {
+        self.keyed.as_ref().ok_or_else(|| lacking(Role::Keyed))
     }
 
     pub(crate) fn foreach_batch(&self) -> Result<&abi::foreach_batch::Guest, Fault> {

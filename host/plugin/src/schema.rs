@@ -2,6 +2,7 @@
 
 use crate::{
     abi, dead_letter,
+    fault::Fault,
     ipc::{self, Decoder},
     text,
 };
@@ -56,6 +57,15 @@ impl Agreement {
             ports.push(Port { name: dead_letter::PORT.into(), schema: dead_letter::schema(input)? });
         }
         Ok(Agreement { reads, main, sides, ports })
+    }
+
+    /// The side output of this name, and where it stands among them.
+    pub(crate) fn side(&self, name: &str) -> Result<(usize, &Side), Fault> {
+        let found = self.sides.iter().enumerate().find(|(_, side)| side.name == name);
+        found.ok_or_else(|| {
+            let name = text::shown(name, text::NAME);
+            Fault::Breach(format!("it answers on a side output `{name}` that it did not name in `bind`"))
+        })
     }
 
     /// The index of the port of dead letters, if there is one.

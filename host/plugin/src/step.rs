@@ -69,17 +69,13 @@ async fn bind(plugin: Plugin, settings: BindSettings) -> Result<Arc<Bound>> {
         name: settings.step.clone(),
         config: settings.config.clone(),
         input: settings.input.clone(),
+        keys: Vec::new(),
         limits: settings.limits.clone(),
     };
     let instances = Instances::bind(plugin.clone(), terms).await?;
     let dead_letters = settings.on_error == OnError::DeadLetter;
     let agreed = Agreement::check(instances.said(), &settings.input, dead_letters)?;
-    let description = plugin.description();
-    let sender = Sender {
-        plugin: description.name.clone(),
-        version: description.version.clone(),
-        digest: plugin.digest().to_owned(),
-    };
+    let sender = Sender::of(&plugin);
     Ok(Arc::new(Bound { plugin, settings, agreed, sender, tally: Tally::default(), instances }))
 }
 

@@ -1,4 +1,4 @@
-//! A Kafka broker, and what tests do with it.
+//! Kafka brokers, and what tests do with them.
 
 use super::{Service, ports};
 use rdkafka::{
@@ -20,11 +20,15 @@ use std::{
 /// How long a request to the broker may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A broker. What the ports are for is in `tests/services/kafka.sh`.
+/// How many ports a node has.
+const PORTS: u16 = 8;
+
+/// A broker, or three. What the ports are for is in `tests/services/kafka.sh`.
 #[derive(Debug)]
 pub struct Kafka {
     port: u16,
-    service: Mutex<Option<Service>>,
+    /// The nodes; none where one is stopped.
+    nodes: Mutex<Vec<Option<Service>>>,
     /// Data that outlive a stop.
     kept: Option<tempfile::TempDir>,
 }
@@ -50,34 +54,83 @@ pub fn kafka() -> &'static Kafka {
     KAFKA.get_or_init(|| {
         let port = ports(8);
         let service = Service::start("kafka.sh", &[("KAFKA_PORT", port.to_string())]);
-        Kafka { port, service: Mutex::new(Some(service)), kept: None }
+        Kafka { port, nodes: Mutex::new(vec![Some(service)]), kept: None }
     })
 }
 
 impl Kafka {
     /// A broker of a test's own, which may be stopped and started again.
     pub fn own() -> Kafka {
-        let kept = tempfile::tempdir().unwrap();
-        let kafka = Kafka { port: ports(8), service: Mutex::default(), kept: Some(kept) };
+        Kafka::of(1)
+    }
+
+    /// Three brokers of a test's own: what is in one of them is in another.
+    pub fn three() -> Kafka {
+        Kafka::of(3)
+    }
+
+    fn of(nodes: u16) -> Kafka {
+        let stopped = (0..nodes).map(|_| None).collect();
+        let kept = Some(tempfile::tempdir().unwrap());
+        let kafka = Kafka { port: ports(PORTS * nodes), nodes: Mutex::new(stopped), kept };
         kafka.start();
         kafka
     }
 
-    /// Starts it again, with the data that it had.
+    /// Starts what is stopped, with the data that it had.
     pub fn start(&self) {
-        let data = self.kept.as_ref().unwrap().path().join("data").display().to_string();
-        let environment = [("KAFKA_PORT", self.port.to_string()), ("STREAMHOST_SERVICE_DATA", data)];
-        *self.service.lock().unwrap() = Some(Service::start("kafka.sh", &environment));
+        let mut nodes = self.nodes.lock().unwrap();
+        let count = nodes.len();
+        // None of several is ready before another one is.
+        std::thread::scope(|scope| {
+            for (node, service) in nodes.iter_mut().enumerate().filter(|(_, service)| service.is_none()) {
+                scope.spawn(move || *service = Some(self.started(node, count)));
+            }
+        });
+    }
+
+    fn started(&self, node: usize, of: usize) -> Service {
+        let data = self.kept.as_ref().unwrap().path().join(format!("data-{node}"));
+        let environment = [
+            ("KAFKA_PORT", self.port.to_string()),
+            ("KAFKA_NODE", node.to_string()),
+            ("KAFKA_NODES", of.to_string()),
+            ("STREAMHOST_SERVICE_DATA", data.display().to_string()),
+        ];
+        Service::start("kafka.sh", &environment)
     }
 
     /// Stops it.
     pub fn stop(&self) {
-        self.service.lock().unwrap().take().unwrap().stop();
+        let services: Vec<Service> = self.nodes.lock().unwrap().iter_mut().filter_map(Option::take).collect();
+        services.into_iter().for_each(Service::stop);
+    }
+
+    /// Kills the node that leads a partition; answers the one that leads it then.
+    pub fn fail_over(&self, topic: &str, partition: i32) -> usize {
+        let leader = self.leader(topic, partition).expect("a leader");
+        let service = self.nodes.lock().unwrap()[leader].take().unwrap();
+        service.signal("KILL");
+        service.wait();
+        loop {
+            match self.leader(topic, partition) {
+                Some(other) if other != leader => return other,
+                _ => std::thread::yield_now(),
+            }
+        }
+    }
+
+    fn leader(&self, topic: &str, partition: i32) -> Option<usize> {
+        let consumer: BaseConsumer = self.client().create().unwrap();
+        let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).unwrap();
+        let found = metadata.topics()[0].partitions().iter().find(|found| found.id() == partition)?;
+        usize::try_from(found.leader() - 1).ok()
     }
 
     /// Where clients go.
     pub fn bootstrap(&self) -> String {
-        self.at(0)
+        let nodes = self.nodes.lock().unwrap().len() as u16;
+        (0..nodes).map(|node| self.at(PORTS * node)).collect::<Vec<_>>().join(",")
     }
 
     /// The ports of a proxy: where it has to listen, and where the broker waits for it.
@@ -120,12 +173,13 @@ impl Kafka {
     }
 
     fn data(&self) -> PathBuf {
-        self.service.lock().unwrap().as_ref().unwrap().data.clone()
+        self.nodes.lock().unwrap()[0].as_ref().unwrap().data.clone()
     }
 
     /// Makes a topic; answers its name.
     pub fn topic<'n>(&self, name: &'n str, partitions: i32) -> &'n str {
-        let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+        let replicas = self.nodes.lock().unwrap().len() as i32;
+        let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(replicas));
         done(self.admin().create_topics([&topic], &options()));
         name
     }
@@ -179,7 +233,10 @@ impl Kafka {
 
     /// Writes records with a key and a value; returns once they are there.
     pub fn produce<'t>(&self, records: impl IntoIterator<Item = Sent<'t>>) {
-        let producer: BaseProducer = self.client().set("linger.ms", "5").create().unwrap();
+        // What is sent again, after a broker has gone, is there once.
+        let mut client = self.client();
+        let client = client.set("linger.ms", "5").set("enable.idempotence", "true");
+        let producer: BaseProducer = client.create().unwrap();
         for (mut record, key, value) in records {
             record.key = key.as_ref();
             record.payload = value.as_ref();
@@ -265,6 +322,15 @@ impl Kafka {
         match of.offset() {
             Offset::Offset(offset) => Some((offset, of.metadata().to_owned())),
             _ => None,
+        }
+    }
+}
+
+impl Drop for Kafka {
+    fn drop(&mut self) {
+        // An orderly end waits for the other nodes. After a panic the scripts see to it.
+        if !std::thread::panicking() {
+            self.nodes.lock().unwrap().iter().flatten().for_each(|service| service.signal("KILL"));
         }
     }
 }

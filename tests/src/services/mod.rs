@@ -46,6 +46,13 @@ impl Service {
         self.end();
     }
 
+    /// Sends the server itself a signal: `STOP`, `CONT`, `KILL`.
+    pub fn signal(&self, signal: &str) {
+        let pid = std::fs::read_to_string(self.data.join("pid")).unwrap();
+        let sent = Command::new("kill").args([&format!("-{signal}"), pid.trim()]).status().unwrap();
+        assert!(sent.success(), "no {signal} to {pid}");
+    }
+
     /// Returns once the server has ended by itself.
     pub fn wait(mut self) {
         self.child.wait().unwrap();

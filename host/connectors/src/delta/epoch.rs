@@ -62,7 +62,8 @@ pub(super) struct DeltaEpoch {
 impl DeltaEpoch {
     pub(super) fn new(work: Work, state: Arc<Mutex<Option<State>>>, chores: Arc<Mutex<Chores>>) -> Self {
         let lanes = (0..work.begin.partitions).map(|lane| Mutex::new(Lane::new(lane))).collect();
-        let held = (work.change == Change::Upsert).then(|| Held::new(work.begin.partitions));
+        let held =
+            (work.change == Change::Upsert).then(|| Held::new(work.begin.partitions, work.settings.max_held));
         let staged = Vec::new();
         DeltaEpoch { work: Arc::new(work), lanes, held, staged, state, chores, published: false }
     }
@@ -270,12 +271,22 @@ impl Drop for DeltaEpoch {
             return;
         }
         // What cannot be deleted now is deleted by a vacuum.
-        let lanes = std::mem::take(&mut self.lanes);
-        let lanes = lanes.into_iter().flat_map(|lane| lane.into_inner().abandon());
-        let files: Vec<ObjectPath> = std::mem::take(&mut self.staged).into_iter().chain(lanes).collect();
-        if !files.is_empty() {
-            let folder = self.work.folder.clone();
-            runtime.spawn(async move { folder.discard(files).await });
+        let (mut files, mut uploads) = (std::mem::take(&mut self.staged), Vec::new());
+        for lane in std::mem::take(&mut self.lanes) {
+            let (finished, open) = lane.into_inner().abandon();
+            files.extend(finished);
+            uploads.extend(open);
         }
+        if files.is_empty() && uploads.is_empty() {
+            return;
+        }
+        let folder = self.work.folder.clone();
+        runtime.spawn(async move {
+            for mut upload in uploads {
+                // What cannot be aborted now, the store throws away after the time it is set to.
+                let _ = upload.abort().await;
+            }
+            folder.discard(files).await;
+        });
     }
 }

@@ -220,10 +220,10 @@ impl Lane {
         Ok(std::mem::take(&mut self.finished))
     }
 
-    /// What is there of its files so far, to be deleted.
-    pub(super) fn abandon(self) -> Vec<ObjectPath> {
+    /// What is there of its files so far, to be deleted, and uploads to be aborted.
+    pub(super) fn abandon(self) -> (Vec<ObjectPath>, Vec<Box<dyn MultipartUpload>>) {
         let finished = self.finished.iter().filter_map(|add| ObjectPath::parse(&add.path).ok());
-        finished.collect()
+        (finished.collect(), self.open.into_values().filter_map(|file| file.upload).collect())
     }
 
     async fn make_room(&mut self, layout: &Layout) -> Result<()> {

@@ -105,12 +105,14 @@ impl Chores {
         self.vacuumed = Some(now);
         let retain = chrono::Duration::from_std(vacuum.retain.0)
             .map_err(|e| Error::invalid("vacuum: `retain` is too long").caused_by(e))?;
+        // A file that no commit names may be one of another writer's that is yet to commit. After so long it is not.
+        let mode = if vacuum.retain < Vacuum::default().retain { VacuumMode::Lite } else { VacuumMode::Full };
         let table = table(&work.folder, state.version).await?;
         let vacuuming = table
             .vacuum()
             .with_retention_period(retain)
             .with_enforce_retention_duration(false)
-            .with_mode(VacuumMode::Full);
+            .with_mode(mode);
         let done = vacuuming.await.map_err(|e| work.folder.failed("deleting unused files of", e))?;
         tracing::info!(
             sink = work.begin.sink,

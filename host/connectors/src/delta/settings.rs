@@ -24,8 +24,8 @@ use std::{collections::BTreeMap, path::PathBuf};
 pub struct DeltaSettings {
     /// The table: a directory, `s3://bucket/path` or `az://container/path`.
     pub path: PathBuf,
-    /// The first commit to read: a version, or `"latest"` for only what comes after the start. Default: the whole table,
-    /// then what comes.
+    /// The first commit to read: a version, or `"latest"` for only what comes after the first start, which an epoch without rows puts
+    /// down. Default: the whole table, then what comes.
     #[serde(default)]
     pub starting_version: Option<StartingVersion>,
     /// Read what was committed at this time and later, such as `2025-03-01T12:00:00Z`.
@@ -155,6 +155,10 @@ pub struct DeltaSinkSettings {
     /// For `mode = "update"`: the columns that tell rows apart. Of rows of one epoch with the same keys the last one counts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<String>,
+    /// For `mode = "update"`: how many bytes of rows an epoch may have. They are held in memory until its end, for only then is it known
+    /// which row of a key is the last; an epoch of more is refused. Default: `1GiB`.
+    #[serde(default = "one_gib")]
+    pub max_held: ByteSize,
     /// Whether columns that the table does not have are added to it. Default: false, they are refused.
     #[serde(default)]
     pub merge_schema: bool,
@@ -179,6 +183,7 @@ impl DeltaSinkSettings {
             path: path.into(),
             partition_by: Vec::new(),
             keys: Vec::new(),
+            max_held: one_gib(),
             merge_schema: false,
             compression: None,
             properties: BTreeMap::new(),
@@ -186,6 +191,10 @@ impl DeltaSinkSettings {
             vacuum: None,
         }
     }
+}
+
+const fn one_gib() -> ByteSize {
+    ByteSize(1 << 30)
 }
 
 /// When small files are put together.
@@ -215,13 +224,20 @@ const fn default_target() -> ByteSize {
     expecting = "a table such as { retain = \"7 days\", every = \"1 day\" }"
 )]
 pub struct Vacuum {
-    /// How long ago a file must have been taken out of the table. Whoever reads an older version than that finds no files.
+    /// How long ago a file must have been taken out of the table. Whoever reads an older version than that finds no files. From 7 days
+    /// on, files that old which never came into the table are deleted too; such a file that is younger may be about to.
     /// Default: `7 days`.
     #[serde(default = "seven_days")]
     pub retain: Interval,
     /// How often to look for such files, from the first epoch of a start on. Default: `1 day`.
     #[serde(default = "one_day")]
     pub every: Interval,
+}
+
+impl Default for Vacuum {
+    fn default() -> Self {
+        Vacuum { retain: seven_days(), every: one_day() }
+    }
 }
 
 const fn seven_days() -> Interval {

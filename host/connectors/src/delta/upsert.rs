@@ -7,7 +7,7 @@ use super::{
     read::{DataFile, rows_of},
     state::State,
 };
-use crate::formats::encode::Codec;
+use crate::{formats::encode::Codec, units::ByteSize};
 use arrow::{
     array::{ArrayRef, BooleanArray, RecordBatch},
     compute::filter_record_batch,
@@ -19,19 +19,37 @@ use engine::{Error, Kind, Partition, Result, ResultExt, Wanted};
 use futures::StreamExt;
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
 };
 
 /// The rows of an epoch, which are held until it ends: only then is it known which of those with the same keys is the last.
-pub(super) struct Held(Vec<Mutex<Vec<RecordBatch>>>);
+pub(super) struct Held {
+    partitions: Vec<Mutex<Vec<RecordBatch>>>,
+    bytes: AtomicU64,
+    most: ByteSize,
+}
 
 impl Held {
-    pub(super) fn new(partitions: u32) -> Self {
-        Held((0..partitions).map(|_| Mutex::default()).collect())
+    pub(super) fn new(partitions: u32, most: ByteSize) -> Self {
+        let partitions = (0..partitions).map(|_| Mutex::default()).collect();
+        Held { partitions, bytes: AtomicU64::new(0), most }
     }
 
+    /// Takes rows. [`Kind::Invalid`] if these are more than there may be.
     pub(super) fn hold(&self, partition: Partition, rows: RecordBatch) -> Result<()> {
-        let held = self.0.get(partition.index()).ok_or_else(|| Error::internal("a partition too many"))?;
+        let size = size(&rows)?;
+        if self.bytes.fetch_add(size, Relaxed).saturating_add(size) > self.most.0 {
+            return Err(Error::invalid(format!(
+                "an epoch of mode = \"update\" has more than {} bytes of rows, which are held in memory until its end; set a larger \
+                 `max-held` for this epoch, and max-per-trigger on the sources so that later ones are smaller",
+                self.most.0
+            )));
+        }
+        let held = self.partitions.get(partition.index());
+        let held = held.ok_or_else(|| Error::internal("a partition too many"))?;
         held.lock().unwrap_or_else(PoisonError::into_inner).push(rows);
         Ok(())
     }
@@ -39,7 +57,7 @@ impl Held {
     /// Writes the rows that count, in their order.
     pub(super) async fn settle(self, work: &Work, lane: &mut Lane) -> Result<Rewrites> {
         let all: Vec<RecordBatch> = self
-            .0
+            .partitions
             .into_iter()
             .flat_map(|held| held.into_inner().unwrap_or_else(PoisonError::into_inner))
             .collect();
@@ -61,6 +79,13 @@ impl Held {
         }
         Ok(Rewrites { columns, keys, spans, done: HashMap::new() })
     }
+}
+
+/// What the rows take up in memory; not what they share with rows that are not here.
+fn size(rows: &RecordBatch) -> Result<u64> {
+    let bytes = |column: &ArrayRef| column.to_data().get_slice_memory_size();
+    let sizes = rows.columns().iter().map(bytes).collect::<std::result::Result<Vec<_>, _>>();
+    Ok(sizes.doing(Kind::Internal, || "the size of rows")?.into_iter().sum::<usize>() as u64)
 }
 
 /// The columns that tell rows apart.

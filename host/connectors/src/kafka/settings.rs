@@ -53,7 +53,8 @@ pub struct KafkaSettings {
     /// Where the schemas of `avro` and `protobuf` are.
     pub schema_registry: Option<RegistrySettings>,
     /// Whether the query ends with an error when messages that it had to read are gone: expired, or with their topic. Else it says so
-    /// and goes on behind them. Default: true.
+    /// and goes on behind them; with the beginning of a topic that was made anew, if that is shorter than what was read of it.
+    /// Default: true.
     #[serde(default = "yes")]
     pub fail_on_data_loss: bool,
     /// Wait for this many rows before an epoch, but not for ever: `{ rows = 10_000, max-delay = "1m" }`.

@@ -83,8 +83,8 @@ pub struct SqlSourceSettings {
     pub settle: Interval,
 }
 
-/// `audit`: a table that says of each epoch what became of it: `batch_id`, `query`, `status` (`running`, `committed` or
-/// `failed`), `rows`, `started`, `finished`. It is created if it is not there, and written in transactions of its own.
+/// `audit`: a table that says of each epoch what became of it: `batch_id`, `query` (the pipeline's name), `status`
+/// (`running`, `committed` or `failed`), `rows`, `started`, `finished`, `query_id` (one for each checkpoint). It is created if it is not there, and written in transactions of its own.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(
     rename_all = "kebab-case",

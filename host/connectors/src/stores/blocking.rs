@@ -216,6 +216,14 @@ impl Uploads {
         answered(wait(async move { store.complete_multipart(&path, &id, parts).await })).map(drop)
     }
 
+    /// Aborts one that nobody will complete, and waits for nothing. What fails here the store throws away after the time it is set to.
+    pub(crate) fn abandon(&self, name: &str, id: MultipartId) {
+        let (Ok(path), Ok(runtime), store) = (self.root.at(name), runtime(), self.store.clone()) else {
+            return;
+        };
+        drop(runtime.spawn(async move { store.abort_multipart(&path, &id).await }));
+    }
+
     pub(crate) fn abort(&self, name: &str, id: &MultipartId) -> io::Result<()> {
         let (store, path, id) =
             (self.store.clone(), self.root.at(name).map_err(io::Error::other)?, id.clone());

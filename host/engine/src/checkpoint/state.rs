@@ -3,7 +3,7 @@
 use super::{Checkpoint, CommitRecord, StateRecord, name::Name};
 use crate::{
     Epoch, Error, Result,
-    operators::Layout,
+    operators::{Entries, Layout},
     sql::Rows,
     state::{KeyGroups, StateTable},
 };
@@ -24,11 +24,16 @@ pub struct StepState {
 }
 
 impl Checkpoint {
-    /// Says what the state of a step is, unless that is said already.
+    /// Says what the state of a step is, unless that is said already. What was said of older tables of a plugin is said anew.
     pub(crate) async fn write_layout(&self, step: &str, layout: &Layout) -> Result<()> {
         let name = Name::Layout { step: step.to_owned() };
         if self.store().read(&name.path()).await?.is_some() {
-            return Ok(());
+            if !matches!(layout.entries, Entries::Tables { .. })
+                || self.layout(step).await?.as_ref() == Some(layout)
+            {
+                return Ok(());
+            }
+            self.store().delete(&name.path()).await?;
         }
         // Another host that is first says the same.
         let _ = self.create(&name, layout).await?;

@@ -2,9 +2,9 @@
 
 use super::{EpochRun, Of, Outlet, Taker, Tasks, send_all};
 use crate::{
-    Batch, BatchStream, Keyed, Kind, Operator, Origin, Partition, Piece, Place, Result, ResultExt, Scatter,
-    Scattered,
-    shards::{KeyedState, Shard},
+    Batch, BatchStream, Keyed, Kind, OneShard, Operator, Origin, Partition, Piece, Place, Result, ResultExt,
+    Scatter, Scattered,
+    shards::{KeyedState, Shard, ShardEntries},
 };
 use arrow::{
     array::{RecordBatch, UInt32Array},
@@ -40,18 +40,17 @@ impl EpochRun<'_> {
             waiting.push((index, name, step, receivers));
         }
         for (index, name, step, receivers) in waiting {
-            let state = self.states.of(name)?;
             for (shard, inbox) in receivers.into_iter().enumerate() {
                 let partition = Partition(shard as u32);
+                let shard = Shard { index: shard, of: self.partitions as usize };
                 let task = ShardTask {
-                    operator: step.operator(&self.context_of(index, partition))?,
-                    state: state.clone(),
-                    shard: Shard { index: shard, of: self.partitions as usize },
-                    ports: self.ports(tasks, &inboxes, (index, 0..step.shard_ports()), partition, 1)?,
+                    entries: ShardEntries::new(self.states.clone(), name, shard, self.max_state)?,
+                    out: Outbox(self.ports(tasks, &inboxes, (index, 0..step.shard_ports()), partition, 1)?),
                 };
+                let worker = step.shard(&self.context_of(index, partition))?;
                 let name = name.to_owned();
                 tasks.spawn(async move {
-                    task.run(inbox).await.map_err(|e| e.while_doing(format!("step `{name}`")))
+                    task.run(worker, inbox).await.map_err(|e| e.while_doing(format!("step `{name}`")))
                 });
             }
         }
@@ -168,38 +167,54 @@ fn part(piece: &Piece, rows: Vec<u32>) -> Result<Piece> {
 }
 
 struct ShardTask {
-    operator: Box<dyn Operator>,
-    state: Arc<KeyedState>,
-    shard: Shard,
-    /// Outlets by port.
-    ports: Vec<Vec<Outlet>>,
+    entries: ShardEntries,
+    out: Outbox,
 }
 
-impl ShardTask {
-    async fn run(mut self, mut inbox: mpsc::Receiver<Sent>) -> Result<()> {
-        let mut all = Vec::new();
-        while let Some(sent) = inbox.recv().await {
-            all.push(sent);
-        }
-        for (port, rows) in self.work(all)? {
-            let outlets = self.ports.get(port).map_or(&[][..], |outlets| outlets);
-            if !send_all(outlets, made(rows)).await? {
-                break;
-            }
-        }
-        Ok(())
+/// Where the rows of a shard go, by port.
+pub struct Outbox(Vec<Vec<Outlet>>);
+
+impl Outbox {
+    /// Sends rows of the port of this index. False if there is nobody left to take them: somebody else says why, and no more are
+    /// wanted.
+    pub async fn send(&mut self, port: usize, rows: RecordBatch) -> Result<bool> {
+        let outlets = self.0.get(port).map_or(&[][..], |outlets| outlets);
+        send_all(outlets, made(rows)).await
     }
 }
 
 impl ShardTask {
-    fn work(&mut self, mut all: Vec<Sent>) -> Result<Vec<(usize, RecordBatch)>> {
+    async fn run(mut self, worker: OneShard, mut inbox: mpsc::Receiver<Sent>) -> Result<()> {
+        match worker {
+            OneShard::Waiting(mut worker) => {
+                while let Some(Sent { input, partition, piece }) = inbox.recv().await {
+                    worker.on_piece(input, partition, piece).await?;
+                }
+                worker.on_epoch_end(self.entries, &mut self.out).await
+            }
+            OneShard::Operator(operator) => {
+                let mut all = Vec::new();
+                while let Some(sent) = inbox.recv().await {
+                    all.push(sent);
+                }
+                for (port, rows) in self.work(operator, all)? {
+                    if !self.out.send(port, rows).await? {
+                        break;
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn work(&self, mut operator: Box<dyn Operator>, mut all: Vec<Sent>) -> Result<Vec<(usize, RecordBatch)>> {
         // Stable: what one partition sent stays in order.
         all.sort_by_key(|sent| (sent.input, sent.partition));
         for Sent { input, piece, .. } in all {
-            self.operator.on_piece(input, piece)?;
+            operator.on_piece(input, piece)?;
         }
         let mut out = Vec::new();
-        self.operator.on_epoch_end(&mut self.state.shard(self.shard)?, &mut out)?;
+        operator.on_epoch_end(&mut self.entries.open()?, &mut out)?;
         Ok(out)
     }
 }

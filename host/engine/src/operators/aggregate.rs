@@ -26,7 +26,7 @@ use super::{
     rows::Codec,
 };
 use crate::{
-    EpochContext, Keyed, Kind, Operator, OutputMode, Port, Result, ResultExt, Scatter, StepFacts, Wanted,
+    EpochContext, Keyed, Kind, OneShard, OutputMode, Port, Result, ResultExt, Scatter, StepFacts, Wanted,
     event_time::span,
     sql::{Expression, Windows},
 };
@@ -202,8 +202,8 @@ impl Keyed for Aggregate {
         Ok(Box::new(GroupScatter::new(self.plan.clone(), cx)?))
     }
 
-    fn operator(&self, cx: &EpochContext) -> Result<Box<dyn Operator>> {
-        Ok(Box::new(GroupShard::new(self.plan.clone(), cx)?))
+    fn shard(&self, cx: &EpochContext) -> Result<OneShard> {
+        Ok(GroupShard::new(self.plan.clone(), cx)?.into())
     }
 
     fn take_late(&self) -> u64 {

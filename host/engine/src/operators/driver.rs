@@ -1,7 +1,7 @@
 //! Drives one keyed step over epochs, as a query would: for tests.
 
 use crate::{
-    Epoch, EpochContext, Keyed, NamedFunction, OutputMode, Partition, Result, Scattered,
+    Epoch, EpochContext, Keyed, NamedFunction, OneShard, OutputMode, Partition, Result, Scattered,
     event_time::{InForce, Watermark},
     plan::{Dataflow, Input, NamedStep, Work},
     shards::{KeyedState, Shard, States},
@@ -138,7 +138,7 @@ impl Driver {
         }
         let mut out = sent.side;
         for index in 0..self.shards {
-            let mut operator = self.step.operator(&cx).unwrap();
+            let OneShard::Operator(mut operator) = self.step.shard(&cx).unwrap() else { panic!("it waits") };
             for piece in &sent.pieces {
                 let own = |hash: &u64| self.state.group_of(*hash) % self.shards == index;
                 let rows: Vec<u32> =

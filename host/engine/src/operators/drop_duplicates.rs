@@ -25,7 +25,7 @@ use super::{
     rows::{Codec, column},
 };
 use crate::{
-    EpochContext, Error, Keyed, Operator, Port, Result, Scatter, StepFacts, Wanted,
+    EpochContext, Error, Keyed, OneShard, Port, Result, Scatter, StepFacts, Wanted,
     event_time::{Watermark, span},
     sql,
 };
@@ -225,8 +225,8 @@ impl Keyed for DropDuplicates {
         Ok(Box::new(FirstOfPartition::new(self.plan.clone(), cx)?))
     }
 
-    fn operator(&self, cx: &EpochContext) -> Result<Box<dyn Operator>> {
-        Ok(Box::new(FirstOfAll::new(self.plan.clone(), cx)))
+    fn shard(&self, cx: &EpochContext) -> Result<OneShard> {
+        Ok(FirstOfAll::new(self.plan.clone(), cx).into())
     }
 
     fn take_late(&self) -> u64 {

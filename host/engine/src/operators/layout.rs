@@ -1,5 +1,7 @@
 //! What the entries of a step's state are, so that people can read them without the step.
 
+mod tables;
+
 use super::{
     rows::Codec,
     session::spans::{self, Stored},
@@ -58,10 +60,31 @@ pub enum Entries {
         /// Of a row of the right.
         right: Vec<FieldRef>,
     },
+    /// What a plugin keeps of a key in its tables, and its timers.
+    Tables {
+        /// Of the key.
+        key: Vec<FieldRef>,
+        /// The tables.
+        tables: Vec<TableLayout>,
+    },
     /// A number of rows, 8 bytes.
     Count,
     /// There are none.
     Nothing,
+}
+
+/// A table of a plugin.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct TableLayout {
+    /// Its name.
+    pub name: String,
+    /// Whether it has one value a key, which is not within items.
+    pub single: bool,
+    /// Of the second key.
+    pub second: Vec<FieldRef>,
+    /// Of a value.
+    pub value: Vec<FieldRef>,
 }
 
 /// An instant, as columns have it.
@@ -172,6 +195,7 @@ impl Entries {
             }
             Entries::Sessions { key, value } => return sessions(key, value, all, columns),
             Entries::Joined { key, left, right } => joined(key, [left, right], all, columns)?,
+            Entries::Tables { key, tables } => return tables::decode(key, tables, all, columns),
             Entries::Count => {
                 let count =
                     |entry: &Entry<'_>| entry.value.try_into().map(u64::from_le_bytes).map_err(|_| torn());

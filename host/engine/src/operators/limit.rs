@@ -12,8 +12,8 @@ use super::{
     one_shard::{KEY, ToOneShard},
 };
 use crate::{
-    EpochContext, Error, Keyed, Operator, OutputMode, Piece, Port, Result, Scatter, ShardState, StepFacts,
-    Wanted,
+    EpochContext, Error, Keyed, OneShard, Operator, OutputMode, Piece, Port, Result, Scatter, ShardState,
+    StepFacts, Wanted,
 };
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use std::sync::Arc;
@@ -67,8 +67,8 @@ impl Keyed for Limit {
         Ok(Box::new(ToOneShard::new(self.before.clone(), most, cx)))
     }
 
-    fn operator(&self, _: &EpochContext) -> Result<Box<dyn Operator>> {
-        Ok(Box::new(Counting { most: self.most, mode: self.mode, rows: Vec::new() }))
+    fn shard(&self, _: &EpochContext) -> Result<OneShard> {
+        Ok(Counting { most: self.most, mode: self.mode, rows: Vec::new() }.into())
     }
 }
 

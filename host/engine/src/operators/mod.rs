@@ -6,7 +6,7 @@ pub(crate) mod chain;
 pub(crate) mod driver;
 mod drop_duplicates;
 mod keys;
-mod late;
+pub(crate) mod late;
 mod layout;
 pub(crate) mod limit;
 mod one_shard;
@@ -20,6 +20,12 @@ mod watermark;
 pub use self::{
     drop_duplicates::DropDuplicates,
     late::LATE,
-    layout::{Entries, Layout},
+    layout::{Entries, Layout, TableLayout},
+    rows::Codec,
     watermark::{Beyond, Future, WatermarkStep},
+};
+
+pub(crate) use self::{
+    keys::{encode as encode_keys, final_at, hashed},
+    rows::{as_key, column},
 };

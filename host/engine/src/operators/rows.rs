@@ -9,12 +9,13 @@ use arrow::{
 use std::sync::Arc;
 
 /// Turns rows of certain columns into bytes: equal rows into equal bytes.
-pub(crate) struct Codec {
+pub struct Codec {
     converter: RowConverter,
 }
 
 impl Codec {
-    pub(crate) fn new<'a>(types: impl IntoIterator<Item = &'a DataType>) -> Result<Self> {
+    /// Of kind [`Invalid`](Kind::Invalid) if a column is of a type that cannot be one of them.
+    pub fn new<'a>(types: impl IntoIterator<Item = &'a DataType>) -> Result<Self> {
         let fields = types.into_iter().map(|of| SortField::new(of.clone())).collect();
         let converter = RowConverter::new(fields);
         Ok(Codec {
@@ -23,12 +24,13 @@ impl Codec {
         })
     }
 
-    pub(crate) fn encode(&self, columns: &[ArrayRef]) -> Result<Rows> {
+    /// Rows as bytes.
+    pub fn encode(&self, columns: &[ArrayRef]) -> Result<Rows> {
         self.converter.convert_columns(columns).doing(Kind::Internal, || "columns of state as bytes")
     }
 
     /// The columns of rows that [`Codec::encode`] made, maybe in an earlier process.
-    pub(crate) fn decode<'a>(&self, rows: impl IntoIterator<Item = &'a [u8]>) -> Result<Vec<ArrayRef>> {
+    pub fn decode<'a>(&self, rows: impl IntoIterator<Item = &'a [u8]>) -> Result<Vec<ArrayRef>> {
         let parser = self.converter.parser();
         let rows = rows.into_iter().map(|bytes| parser.parse(bytes));
         self.converter.convert_rows(rows).doing(Kind::Internal, || "columns of state from bytes")

@@ -26,7 +26,7 @@ use super::{
     rows::Codec,
 };
 use crate::{
-    EpochContext, Error, Keyed, Operator, OutputMode, Port, Result, Scatter, StepFacts, Wanted,
+    EpochContext, Error, Keyed, OneShard, OutputMode, Port, Result, Scatter, StepFacts, Wanted,
     event_time::span,
     sql::{Expression, length_of_time},
 };
@@ -183,8 +183,8 @@ impl Keyed for Sessions {
         Ok(Box::new(SessionScatter::new(self.plan.clone(), cx)?))
     }
 
-    fn operator(&self, cx: &EpochContext) -> Result<Box<dyn Operator>> {
-        Ok(Box::new(SessionShard::new(self.plan.clone(), cx)?))
+    fn shard(&self, cx: &EpochContext) -> Result<OneShard> {
+        Ok(SessionShard::new(self.plan.clone(), cx)?.into())
     }
 
     fn take_late(&self) -> u64 {

@@ -13,8 +13,8 @@ use super::{
     rows::{Codec, as_key},
 };
 use crate::{
-    EpochContext, Keyed, Kind, Operator, Piece, Port, Result, ResultExt, Scatter, ShardState, StepFacts,
-    Timestamp, Wanted,
+    EpochContext, Keyed, Kind, OneShard, Operator, Piece, Port, Result, ResultExt, Scatter, ShardState,
+    StepFacts, Timestamp, Wanted,
     sql::{EpochTime, Expression},
 };
 use arrow::{
@@ -83,8 +83,8 @@ impl Keyed for Sort {
         Ok(Box::new(ToOneShard::new(self.before.clone(), usize::MAX, cx)))
     }
 
-    fn operator(&self, cx: &EpochContext) -> Result<Box<dyn Operator>> {
-        Ok(Box::new(Sorting { by: self.by.clone(), now: cx.now, rows: Vec::new() }))
+    fn shard(&self, cx: &EpochContext) -> Result<OneShard> {
+        Ok(Sorting { by: self.by.clone(), now: cx.now, rows: Vec::new() }.into())
     }
 }
 

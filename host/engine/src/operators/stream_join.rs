@@ -25,7 +25,7 @@ use super::{
     rows::Codec,
 };
 use crate::{
-    EpochContext, Keyed, Operator, Port, Result, Scatter, StepFacts, Wanted,
+    EpochContext, Keyed, OneShard, Port, Result, Scatter, StepFacts, Wanted,
     event_time::{Watermark, span},
     sql::Expression,
 };
@@ -229,8 +229,8 @@ impl Keyed for StreamJoin {
         Ok(Box::new(SideScatter::new(self.plan.clone(), self.plan.of_input(input), cx)?))
     }
 
-    fn operator(&self, cx: &EpochContext) -> Result<Box<dyn Operator>> {
-        Ok(Box::new(JoinShard::new(self.plan.clone(), cx)?))
+    fn shard(&self, cx: &EpochContext) -> Result<OneShard> {
+        Ok(JoinShard::new(self.plan.clone(), cx)?.into())
     }
 
     fn take_late(&self) -> u64 {

@@ -53,9 +53,10 @@ impl Run<'_> {
 
     pub(super) async fn tell(&self, epoch: Epoch, outcome: EpochOutcome) -> Result<()> {
         match &self.query.audit {
-            Some(audit) => {
-                audit.epoch(epoch, outcome).await.map_err(|e| e.while_doing(format!("epoch {epoch}")))
-            }
+            Some(audit) => audit
+                .epoch(&self.id, epoch, outcome)
+                .await
+                .map_err(|e| e.while_doing(format!("epoch {epoch}"))),
             None => Ok(()),
         }
     }

@@ -79,7 +79,7 @@ impl Run<'_> {
             description: format!("{}: {}", named.name, named.source.facts().description),
             start_offset: ranges.first().and_then(|r| r.start.clone()),
             end_offset: ranges.last().map(|r| r.end.clone()),
-            latest_offset: None,
+            latest_offset: named.source.newest(),
             backlog: self.backlog.get(&named.name).copied().unwrap_or(0),
             num_input_rows: rows,
             num_bad_rows: 0,
@@ -152,7 +152,8 @@ impl Run<'_> {
             of_interest.then(|| (name.to_owned(), progress))
         };
         let sinks = self.flow.sinks.iter().filter_map(|sink| Some((sink.key(), sink.sink.progress()?)));
+        let keyed = self.flow.keyed().filter_map(|(_, name, step)| Some((name.to_owned(), step.progress()?)));
         let functions = self.flow.functions.iter().map(|of| (of.key(), of.function().progress()));
-        self.flow.stateless().filter_map(progress).chain(sinks).chain(functions).collect()
+        self.flow.stateless().filter_map(progress).chain(keyed).chain(sinks).chain(functions).collect()
     }
 }

@@ -2,15 +2,15 @@
 
 use super::Run;
 use crate::{
-    Epoch, Error, Keyed, Kind, Result,
+    Epoch, Error, Kind, Result,
     checkpoint::StateRecord,
     event_time::{Seen, Times, Watermark},
     query::Step,
-    shards::States,
+    shards::{States, Timeline},
     state::{StateFiles, StateTable},
     trigger::Trigger,
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 impl Run<'_> {
     /// Takes back what was known after `last`; of nothing, if no epoch was ever committed.
@@ -19,21 +19,30 @@ impl Run<'_> {
             Some(epoch) => self.checkpoint.commit(epoch).await?,
             None => None,
         };
-        for (_, name, step) in self.flow.keyed() {
-            self.checkpoint.write_layout(name, &step.layout()).await?;
-        }
         let Some(commit) = commit else {
-            self.states = States::empty(&self.flow, self.key_groups);
+            self.write_layouts().await?;
+            self.states = Arc::new(States::empty(&self.flow, self.key_groups));
             return Ok(());
         };
-        self.refuse_other_steps(&commit.state)?;
+        let identities =
+            commit.state.iter().map(|(step, record)| (step.clone(), record.of.clone())).collect();
+        self.refuse_other_steps(&identities)?;
+        self.identities = Some(identities);
+        self.write_layouts().await?;
         self.watermarks = commit.watermarks;
         let files = commit.state.into_iter().map(|(step, record)| (step, record.files)).collect();
         let restored = States::restore(&self.flow, self.key_groups, self.checkpoint.store(), &files).await;
         self.states = match restored {
             Err(error) if error.kind() == Kind::Data => return Err(self.damaged(error, last).await?),
-            restored => restored?,
+            restored => Arc::new(restored?),
         };
+        Ok(())
+    }
+
+    async fn write_layouts(&self) -> Result<()> {
+        for (_, name, step) in self.flow.keyed() {
+            self.checkpoint.write_layout(name, &step.layout()).await?;
+        }
         Ok(())
     }
 
@@ -63,15 +72,34 @@ impl Run<'_> {
         true
     }
 
-    /// Whether an epoch without input has something to do: the watermark has risen, and state waits for that.
-    pub(super) fn watermark_has_work(&self, trigger: Trigger) -> bool {
-        trigger != Trigger::Once
-            && self.watermarks.global > self.in_force.eviction
-            && self.flow.keyed().any(|(_, _, step)| step.timed())
+    /// Whether an epoch without input has something to do: the watermark has risen, or it is time, and state waits for that.
+    pub(super) fn time_has_work(&self, trigger: Trigger) -> Result<bool> {
+        if trigger == Trigger::Once {
+            return Ok(false);
+        }
+        let risen = self.watermarks.global > self.in_force.eviction;
+        Ok((risen && self.flow.keyed().any(|(_, _, step)| step.timed()))
+            || self.until_timer()?.is_some_and(|wait| wait.is_zero()))
+    }
+
+    /// How long it is until state has something to do at a time.
+    fn until_timer(&self) -> Result<Option<Duration>> {
+        let now = self.query.clock.now().0;
+        let next = self.states.next_due(Timeline::ProcessingTime)?;
+        Ok(next.map(|at| Duration::from_micros(at.saturating_sub(now).max(0) as u64)))
+    }
+
+    /// Comes when state has something to do because of the time.
+    pub(super) async fn next_timer(&self) {
+        match self.until_timer() {
+            Ok(Some(wait)) => self.query.clock.sleep(wait).await,
+            // What is wrong is found by who looks next.
+            Ok(None) | Err(_) => std::future::pending().await,
+        }
     }
 
     /// Makes the state durable, and answers its files.
-    pub(super) async fn commit_state(&self, epoch: Epoch) -> Result<BTreeMap<String, StateRecord>> {
+    pub(super) async fn commit_state(&mut self, epoch: Epoch) -> Result<BTreeMap<String, StateRecord>> {
         if !self.flow.remembers() {
             return Ok(BTreeMap::new());
         }
@@ -82,9 +110,11 @@ impl Run<'_> {
         for (_, name, step) in self.flow.keyed() {
             if let Some(files) = files.get(name) {
                 let files = files.clone();
-                records.insert(name.to_owned(), StateRecord { of: described(&**step), files });
+                records.insert(name.to_owned(), StateRecord { of: step.identity(), files });
             }
         }
+        self.identities =
+            Some(records.iter().map(|(step, record)| (step.clone(), record.of.clone())).collect());
         Ok(records)
     }
 
@@ -107,20 +137,25 @@ impl Run<'_> {
     }
 
     /// State is of the step that made it: what is stored of one that groups otherwise would be taken for something else.
-    fn refuse_other_steps(&self, kept: &BTreeMap<String, StateRecord>) -> Result<()> {
-        let now: BTreeMap<&str, String> =
-            self.flow.keyed().map(|(_, name, step)| (name, described(&**step))).collect();
+    pub(super) fn refuse_other_steps(&self, kept: &BTreeMap<String, String>) -> Result<()> {
+        let now: BTreeMap<&str, _> = self.flow.keyed().map(|(_, name, step)| (name, step)).collect();
         let place = self.checkpoint.location();
         let remedy = "use another `checkpoint`, which starts from the beginning, or change it back; `streamhost checkpoint migrate` \
                       carries over what still fits";
-        for (name, StateRecord { of, .. }) in kept {
+        for (name, of) in kept {
             let what = match now.get(name.as_str()) {
                 // A migration has said that the step is new, and begins with nothing.
                 Some(_) if of.is_empty() => continue,
-                Some(now) if now == of => continue,
-                Some(now) => format!(
-                    "step `{name}` is now {now}, but its state in checkpoint {place} was made by {of}"
-                ),
+                Some(step) => match step.continues(of) {
+                    Ok(true) => continue,
+                    Ok(false) => format!(
+                        "step `{name}` is now {}, but its state in checkpoint {place} was made by {of}",
+                        step.identity()
+                    ),
+                    Err(error) => {
+                        format!("step `{name}`: {}, and checkpoint {place} has state of it", error.report())
+                    }
+                },
                 None => format!(
                     "checkpoint {place} has state of step `{name}`, {of}, which is gone from the pipeline"
                 ),
@@ -129,8 +164,9 @@ impl Run<'_> {
         }
         match now.iter().find(|(name, _)| !kept.contains_key(**name)) {
             None => Ok(()),
-            Some((name, now)) => Err(Error::invalid(format!(
-                "step `{name}`, {now}, is new: checkpoint {place} has no state of it, so it would know nothing of the rows before; {remedy}"
+            Some((name, step)) => Err(Error::invalid(format!(
+                "step `{name}`, {}, is new: checkpoint {place} has no state of it, so it would know nothing of the rows before; {remedy}",
+                step.identity()
             ))),
         }
     }
@@ -178,13 +214,4 @@ impl Run<'_> {
             ))),
         }
     }
-}
-
-/// What decides whether state fits a step: what it does, by what, and to which types. Names of columns may change.
-fn described(step: &dyn Keyed) -> String {
-    let facts = step.facts();
-    let types =
-        step.ports().first().map(|port| port.schema.fields().iter().map(|f| f.data_type().to_string()));
-    let types: Vec<String> = types.into_iter().flatten().collect();
-    format!("{} {} ({})", facts.description, facts.details.join(", "), types.join(", "))
 }

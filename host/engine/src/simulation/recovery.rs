@@ -228,6 +228,49 @@ async fn what_never_worked_is_not_retried() {
     assert!(clock.slept().is_empty());
 }
 
+/// A store that cannot be written to for some time: no host can become the owner of the query.
+struct Full(Arc<MemoryStore>, AtomicU64);
+
+#[async_trait]
+impl CheckpointStore for Full {
+    async fn read(&self, name: &str) -> Result<Option<bytes::Bytes>> {
+        self.0.read(name).await
+    }
+
+    async fn create(&self, name: &str, record: bytes::Bytes) -> Result<Created> {
+        if self.1.load(Relaxed) > 0 {
+            self.1.fetch_sub(1, Relaxed);
+            return Err(Error::new(Kind::Unavailable, "disk full"));
+        }
+        self.0.create(name, record).await
+    }
+
+    async fn list(&self, folder: &str) -> Result<Vec<String>> {
+        self.0.list(folder).await
+    }
+
+    async fn delete(&self, name: &str) -> Result<()> {
+        self.0.delete(name).await
+    }
+
+    fn location(&self) -> String {
+        "full".into()
+    }
+}
+
+#[tokio::test]
+async fn what_worked_in_an_earlier_process_is_retried() {
+    let world = World::default();
+    run(&world, Start { total: 20, ..START }).await.unwrap();
+    let (mut query, _) = query(&world, START);
+    let clock = Arc::new(Impatient::default());
+    query.clock = clock.clone();
+    query.store = Arc::new(Full(world.store.clone(), AtomicU64::new(2)));
+    query.run(&Stop::channel().1).await.unwrap();
+    assert_eq!(clock.slept(), [1, 2]);
+    assert_eq!(published(&world.sinks[0]), epochs_of_ten(45, 2));
+}
+
 #[tokio::test]
 async fn an_unavailable_error_is_retried_with_growing_waits_and_then_given_up() {
     for (failures, waits, ends_well) in [(2, vec![1, 2], true), (9, vec![1, 2], false)] {

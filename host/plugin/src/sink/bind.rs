@@ -105,6 +105,7 @@ async fn bind(plugin: Plugin, settings: SinkSettings) -> Result<Bound> {
         name: settings.sink.clone(),
         config: settings.config.clone(),
         input: settings.input.clone(),
+        keys: Vec::new(),
         limits: settings.limits.clone(),
     };
     let instances = Instances::bind(plugin.clone(), terms).await?;

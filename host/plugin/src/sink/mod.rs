@@ -29,7 +29,9 @@ use self::{
 };
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
-use engine::{Begin, Begun, Error, Guarantee, OutputMode, QueryId, Result, Sink, StepFacts, StepProgress};
+use engine::{
+    Begin, Begun, Error, Guarantee, OutputMode, QueryId, Result, Sink, StepFacts, StepProgress, Token,
+};
 use std::sync::Arc;
 
 /// What a guest holds a handle of while it pulls an epoch. It has no more to it: the rows are with the instance.
@@ -53,6 +55,15 @@ impl Sink for PluginSink {
         let promised = self.outputs().map(|(grant, schema)| grant.accepts(schema));
         // A plugin that writes nowhere promises nothing.
         promised.reduce(|all, one| Ok(all?.min(one?))).unwrap_or(Ok(Guarantee::BestEffort))
+    }
+
+    /// Each output is told what it answered itself: it may keep a mark that it has to miss.
+    fn recall(&self, committed: &Token) {
+        for grant in &self.grants {
+            if let Some(token) = committed.0.get(&grant.name) {
+                grant.sink.recall(&Token(token.clone()));
+            }
+        }
     }
 
     async fn open(&self, query: &QueryId, name: &str) -> Result<()> {

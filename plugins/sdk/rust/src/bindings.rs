@@ -67,3 +67,23 @@ pub mod sql_functions {
         generate_all,
     });
 }
+
+/// Of the world `stateful`, without what every plugin exports.
+pub mod stateful {
+    wit_bindgen::generate!({
+        path: "wit",
+        inline: "
+            package streamhost:sdk-stateful;
+            world groups {
+                import streamhost:plugin/state@0.1.0;
+                export streamhost:plugin/keyed@0.1.0;
+            }
+        ",
+        world: "streamhost:sdk-stateful/groups",
+        pub_export_macro: true,
+        export_macro_name: "export_groups",
+        default_bindings_module: "::streamhost::bindings::stateful",
+        with: { "streamhost:plugin/types@0.1.0": crate::bindings::streamhost::plugin::types },
+        generate_all,
+    });
+}

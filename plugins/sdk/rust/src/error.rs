@@ -46,6 +46,15 @@ impl Error {
         self
     }
 
+    /// What the host says of a call that it did not carry out.
+    pub(crate) fn told(failure: Failure) -> Self {
+        match failure {
+            Failure::Invalid(why) => Self::invalid(why),
+            Failure::Transient(why) => Self::transient(why),
+            Failure::Permanent(why) => Self::permanent(why),
+        }
+    }
+
     /// As the failure of a batch.
     pub(crate) fn into_failure(self) -> Failure {
         match self.kind {

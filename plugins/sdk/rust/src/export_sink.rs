@@ -67,10 +67,5 @@ impl Places for Host {
 }
 
 fn told(output: &str, failure: Failure) -> Error {
-    let error = match failure {
-        Failure::Invalid(why) => Error::invalid(why),
-        Failure::Transient(why) => Error::transient(why),
-        Failure::Permanent(why) => Error::permanent(why),
-    };
-    error.context(format_args!("output `{output}`"))
+    Error::told(failure).context(format_args!("output `{output}`"))
 }

@@ -120,6 +120,6 @@ impl Outputs {
 }
 
 /// The context of the empty batch that `bind` tries.
-fn no_context() -> Context {
+pub(crate) fn no_context() -> Context {
     Context { query: String::new(), epoch: 0, partition: 0, attempt: 0, watermark: None, now: 0 }
 }

@@ -111,7 +111,8 @@ impl Outputs<'_> {
     }
 
     /// Runs a statement on an SQL output, once for each row of `parameters`: `$1` stands for its first column, `$2` for its second.
-    /// It belongs to the same transaction as everything else of the epoch. Answers how many rows it changed; 0 on a replay, if the
+    /// It is an INSERT, UPDATE, DELETE, REPLACE, MERGE, SELECT or WITH, and one alone: no semicolon stands in it, nor the name of anything
+    /// that leads out of the transaction or the database. It belongs to the same transaction as everything else of the epoch. Answers how many rows it changed; 0 on a replay, if the
     /// output has the epoch already.
     ///
     /// # Errors

@@ -52,6 +52,15 @@ pub(super) struct ObjectLedger {
     uploads: Arc<Uploads>,
     home: String,
     at_step: Option<AtStep>,
+    /// Uploads that no manifest names yet, by the paths of their files.
+    begun: Mutex<Vec<(String, MultipartId)>>,
+}
+
+/// Uploads of an epoch that failed would lie in the store, and be paid for, until somebody cleans up.
+impl Drop for ObjectLedger {
+    fn drop(&mut self) {
+        self.unnamed().into_iter().for_each(|(path, upload)| self.uploads.abandon(&path, upload));
+    }
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -101,7 +110,13 @@ impl ObjectLedger {
         let uploads = Uploads::new(root)
             .ok_or_else(|| Error::internal(format!("{} is no object store", root.shown)))?;
         let home = format!(".streamhost/{}/{}", file_safe(&query.0), file_safe(sink));
-        Ok(ObjectLedger { root: root.clone(), uploads: Arc::new(uploads), home, at_step })
+        let begun = Mutex::default();
+        Ok(ObjectLedger { root: root.clone(), uploads: Arc::new(uploads), home, at_step, begun })
+    }
+
+    /// Takes the uploads that no manifest names.
+    fn unnamed(&self) -> Vec<(String, MultipartId)> {
+        std::mem::take(&mut *self.begun.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn step(&self, name: &str) {
@@ -176,8 +191,10 @@ impl ObjectLedger {
             let parts = file.parts.iter().map(|id| PartId { content_id: id.clone() }).collect();
             let completed = self.uploads.complete(&file.path, &file.upload, parts);
             // Completed before, by this host or by another.
-            let there = |_| match self.root.head_blocking(&file.path) {
+            let there = |why: io::Error| match self.root.head_blocking(&file.path) {
                 Ok(meta) if meta.size == file.bytes => Ok(()),
+                // It was not, then, and why it is not now says whether it may be later.
+                Err(e) if e.kind() == ErrorKind::NotFound => Err(self.failed("publishing", &file.path, why)),
                 Ok(_) => Err(Error::data(format!(
                     "{}/{} was replaced by another file",
                     self.root.shown, file.path
@@ -261,6 +278,8 @@ impl Shelf for ObjectLedger {
 
     fn create(&self, _: &str, path: &str) -> Result<ObjectOut> {
         let upload = self.uploads.begin(path).map_err(|e| self.failed("writing", path, e))?;
+        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        begun.push((path.to_owned(), upload.clone()));
         let writing = Upload { path: path.to_owned(), upload, parts: Vec::new(), held: Vec::new(), bytes: 0 };
         Ok(ObjectOut { uploads: self.uploads.clone(), writing: Arc::new(Mutex::new(writing)) })
     }
@@ -349,6 +368,8 @@ impl ObjectEpoch {
         ledger.step("staged");
         let manifest =
             Manifest { version: VERSION, epoch: ticket.epoch, writer: ticket.writer.clone(), files };
+        // From here on somebody may complete them.
+        drop(ledger.unnamed());
         if !begin.marked {
             return ledger.publish(&manifest).map(|()| manifest.token());
         }

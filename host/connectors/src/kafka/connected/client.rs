@@ -11,6 +11,7 @@ use rdkafka::{
     producer::{NoCustomPartitioner, ProducerContext},
 };
 use std::{
+    fmt,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -114,6 +115,11 @@ impl Context {
         }
     }
 
+    /// Whether something has gone wrong since a broker last answered.
+    pub(super) fn in_trouble(&self) -> bool {
+        self.said().trouble.is_some()
+    }
+
     /// The trouble that will not pass by itself: what never worked is set wrongly.
     pub(super) fn hopeless(&self) -> Option<Error> {
         let said = self.said();
@@ -160,6 +166,12 @@ impl Context {
         // A log line says more than the error that comes of it, and an error says what kind it is.
         let code = code.or_else(|| said.trouble.as_ref().and_then(|known| known.code));
         said.trouble = Some(Trouble { code, what: what.to_owned() });
+    }
+}
+
+impl fmt::Display for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.of)
     }
 }
 

@@ -66,7 +66,8 @@ impl ColumnPlan {
         options: SourceOptions,
         clock: Arc<dyn Clock>,
     ) -> Result<Self> {
-        let registry = settings.schema_registry.clone().map(|registry| Arc::new(Registry::new(registry)));
+        let registry = settings.schema_registry.clone();
+        let registry = registry.map(|registry| Arc::new(Registry::new(registry, clock.clone())));
         let (tally, known) = (Tally::default(), Mutex::default());
         let plan = ColumnPlan { settings, options, registry, clock, tally, known };
         plan.check()?;

@@ -2,6 +2,7 @@
 
 mod avro;
 mod client;
+mod cluster;
 mod columns;
 mod decode;
 mod encode;

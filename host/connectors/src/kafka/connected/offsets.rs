@@ -53,7 +53,7 @@ impl FromIterator<(Tp, i64)> for Offsets {
 /// What a range says beside its ends.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Detail {
-    /// Where partitions start that the range's start does not name.
+    /// Where partitions start that the range's start does not name, or that start elsewhere: they were made anew since.
     #[serde(default, skip_serializing_if = "Offsets::is_empty")]
     pub(super) from: Offsets,
     /// The schema in the registry that the columns of the value are from.
@@ -133,7 +133,7 @@ pub(super) fn spans(range: &Range) -> Result<Vec<Span>> {
     let (start, end, detail) =
         (offsets_of(range.start.as_ref())?, offsets_of(Some(&range.end))?, Detail::of(range)?);
     let span = |(tp, to): (Tp, i64)| {
-        let from = start.get(&tp).or_else(|| detail.from.get(&tp))?;
+        let from = detail.from.get(&tp).or_else(|| start.get(&tp))?;
         (from < to).then_some(Span { tp, from, to })
     };
     Ok(end.iter().filter_map(span).collect())
@@ -179,15 +179,15 @@ mod tests {
     }
 
     #[test]
-    fn a_range_says_where_each_partition_starts_the_new_ones_too() {
-        let from = offsets(json!({"t": {"1": 3}}));
+    fn a_range_says_where_each_partition_starts_the_new_ones_and_those_made_anew_too() {
+        let from = offsets(json!({"t": {"1": 3, "3": 0}}));
         let range = Range {
-            start: Some(Offset(json!({"t": {"0": 5}}))),
-            end: Offset(json!({"t": {"0": 9, "1": 4, "2": 8}})),
+            start: Some(Offset(json!({"t": {"0": 5, "3": 50}}))),
+            end: Offset(json!({"t": {"0": 9, "1": 4, "2": 8, "3": 2}})),
             detail: Detail { from, ..Detail::default() }.value().unwrap(),
         };
         let span = |partition, from, to| Span { tp: ("t".to_owned(), partition), from, to };
-        assert_eq!(spans(&range).unwrap(), [span(0, 5, 9), span(1, 3, 4)]);
+        assert_eq!(spans(&range).unwrap(), [span(0, 5, 9), span(1, 3, 4), span(3, 0, 2)]);
     }
 
     #[test]

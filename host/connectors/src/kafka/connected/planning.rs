@@ -2,10 +2,11 @@
 
 use super::{
     client::{Context, consumer},
+    cluster::{At, Cluster},
     columns::ColumnPlan,
     decode::{Decoder, Rules},
     offsets::{Detail, Offsets, Span, Tp, between, kept, offsets_of, share_of},
-    reader::{At, Cluster, Reader, Take, loss},
+    reader::{Take, loss},
     topics::Topics,
 };
 use crate::kafka::settings::{KafkaSettings, MinRows, Named, StartingOffset, StartingOffsets};
@@ -21,8 +22,12 @@ use std::{
 };
 use tokio::sync::{Notify, mpsc};
 
-/// Bytes that wait to be read, of all partitions together; each has one fetch at least.
-const FETCHED_AHEAD: usize = 64 << 20;
+/// Bytes and messages that wait to be read, of all partitions together; a message has some hundred bytes beside its own.
+const BYTES_AHEAD: usize = 64 << 20;
+const MESSAGES_AHEAD: usize = 400_000;
+
+/// Of so many partitions each has its share from the start on.
+const FEW: usize = 16;
 
 /// What threads that may block work with.
 pub(super) struct Inner {
@@ -41,11 +46,18 @@ pub(super) struct Inner {
 pub(super) struct State {
     pub(super) reach: Option<Reach>,
     cluster: Option<Arc<Cluster>>,
-    readers: BTreeMap<Tp, Arc<Mutex<Reader>>>,
+    /// For how many partitions the consumer was made; 0: none was yet.
+    shares: usize,
     /// The partitions to read, and when they were looked for.
     found: Option<(BTreeSet<Tp>, Duration)>,
+    /// Whether it was settled where the query begins: what is found later is new.
+    begun: bool,
     /// Where partitions start of which nothing was read.
     initial: Offsets,
+    /// How far the partitions went when the last range was planned.
+    newest: Option<Offset>,
+    /// Partitions that were read, are gone, and were told of.
+    gone: BTreeSet<Tp>,
     /// The columns that the plan looks at.
     pub(super) wanted: Option<Wanted>,
     /// What is there when the query starts, if it reads no further.
@@ -69,32 +81,47 @@ impl Inner {
             return Ok(cluster.clone());
         }
         let mut config = self.config.clone();
-        let partitions = state.found.as_ref().map_or(16, |(found, _)| found.len()).max(1);
-        if config.get("queued.max.messages.kbytes").is_none() {
-            config.set(
-                "queued.max.messages.kbytes",
-                ((FETCHED_AHEAD >> 10) / partitions).max(1024).to_string(),
-            );
+        state.shares = state.shares.max(FEW);
+        for (name, alias, value) in ahead(state.shares) {
+            if config.get(name).is_none() && config.get(alias).is_none() {
+                config.set(name, value.to_string());
+            }
         }
         let cluster = Arc::new(Cluster {
             consumer: Arc::new(consumer(&config, Context::new(self.of.clone()))?),
             clock: self.clock.clone(),
             fail_on_data_loss: self.settings.fail_on_data_loss,
+            follows: config.get("client.rack").is_some_and(|rack| !rack.is_empty()),
             news: self.news.clone(),
+            readers: Mutex::default(),
         });
         state.cluster = Some(cluster.clone());
         Ok(cluster)
     }
 
+    /// The partitions there are, and a consumer that has room for them. What it may fetch of each is settled when it is made.
+    fn found(&self, known: &BTreeSet<Tp>) -> Result<(Arc<Cluster>, BTreeSet<Tp>)> {
+        let cluster = self.cluster()?;
+        cluster.poll(Duration::ZERO);
+        let found = self.partitions(&cluster, known)?;
+        let mut state = self.state();
+        if found.len() <= state.shares {
+            return Ok((cluster, found));
+        }
+        (state.cluster, state.shares) = (None, found.len().next_power_of_two());
+        drop(state);
+        Ok((self.cluster()?, found))
+    }
+
     /// The partitions there are, looked for if that was long ago.
-    fn partitions(&self, cluster: &Cluster) -> Result<BTreeSet<Tp>> {
+    fn partitions(&self, cluster: &Cluster, known: &BTreeSet<Tp>) -> Result<BTreeSet<Tp>> {
         let now = self.clock.monotonic();
         if let Some((found, at)) = &self.state().found
             && now.saturating_sub(*at) < self.settings.discovery_interval.0
         {
             return Ok(found.clone());
         }
-        let found = self.topics.look(cluster)?;
+        let found = self.topics.look(cluster, known)?;
         self.state().found = Some((found.clone(), now));
         Ok(found)
     }
@@ -120,6 +147,7 @@ impl Inner {
             let mut state = self.state();
             given.into_iter().for_each(|(tp, offset)| state.initial.set(tp, offset));
         }
+        self.state().begun = true;
         Ok(self.state().initial.only(|tp| new.contains(tp)))
     }
 
@@ -144,7 +172,7 @@ impl Inner {
             Ok(end) => Ok(end),
             // Some may have gone since they were looked for.
             Err(error) => {
-                let found = self.topics.look(cluster)?;
+                let found = self.topics.look(cluster, &from.partitions())?;
                 self.state().found = Some((found.clone(), self.clock.monotonic()));
                 match found.is_superset(&from.partitions()) {
                     true => Err(error),
@@ -154,7 +182,7 @@ impl Inner {
         }
     }
 
-    /// Partitions that were read and are gone, and ends that have gone back.
+    /// Fails where partitions that were read are gone, or their ends have gone back; or says so, once.
     fn refuse_loss(&self, cluster: &Cluster, from: &Offsets, end: &Offsets) -> Result<()> {
         for (tp, next) in from.iter() {
             let of = format!("{}/{}", tp.0, tp.1);
@@ -168,29 +196,43 @@ impl Inner {
                         "the partition ends at {end}, and {next} was to be read next: was the topic made anew?"
                     ),
                 )?,
-                Some(_) => {}
-                None => loss(cluster, &of, next, next + 1, "the partition is gone: was the topic deleted?")?,
+                Some(_) => drop(self.state().gone.remove(&tp)),
+                None if self.state().gone.contains(&tp) => {}
+                None => {
+                    loss(cluster, &of, next, next + 1, "the partition is gone: was the topic deleted?")?;
+                    self.state().gone.insert(tp);
+                }
             }
         }
         Ok(())
     }
 
+    /// The beginnings of partitions that were made anew: their ends are before what was read of them.
+    fn made_anew(&self, cluster: &Cluster, known: &Offsets, end: &Offsets) -> Result<Offsets> {
+        let is_anew = |(tp, next): &(Tp, i64)| end.get(tp).is_some_and(|end| end < *next);
+        cluster.offsets(known.iter().filter(is_anew).map(|(tp, _)| tp), At::Beginning)
+    }
+
     /// Plans the next range.
     pub(super) fn latest(&self, start: Option<&Offset>) -> Result<Option<Planned>> {
-        let cluster = self.cluster()?;
-        cluster.poll(Duration::ZERO);
-        let found = self.partitions(&cluster)?;
         let known = offsets_of(start)?;
-        if start.is_none() {
-            self.topics.refuse_missing(&found, &self.of)?;
+        let (cluster, found) = self.found(&known.partitions())?;
+        let first = start.is_none() && !self.state().begun;
+        if first {
+            self.topics.refuse_missing(&found, &self.settings.starting_offsets, &self.of)?;
         }
         let new: BTreeSet<Tp> = found.iter().filter(|tp| known.get(tp).is_none()).cloned().collect();
-        let begun = self.begin(&cluster, new, start.is_none())?;
-        let mut from: Offsets = known.iter().chain(begun.iter()).collect();
+        let begun = self.begin(&cluster, new, first)?;
+        let from: Offsets = known.iter().chain(begun.iter()).collect();
         let mut end = self.ends(&cluster, &from, &found)?;
+        self.state().newest = Some(kept(&end)?);
         self.refuse_loss(&cluster, &from, &end)?;
         // Behind a loss that is to be borne: what is there now counts.
-        from = from.iter().filter_map(|(tp, at)| end.get(&tp).map(|end| (tp, at.min(end)))).collect();
+        let anew = self.made_anew(&cluster, &known, &end)?;
+        let begun: Offsets = begun.iter().chain(anew.iter()).collect();
+        let from = from.iter().chain(anew.iter()).collect::<Offsets>();
+        let from: Offsets =
+            from.iter().filter_map(|(tp, at)| end.get(&tp).map(|end| (tp, at.min(end)))).collect();
         self.open_readers(&cluster, &from)?;
         let reach = self.state().reach.unwrap_or(Reach::Endless);
         if reach != Reach::Endless {
@@ -218,15 +260,16 @@ impl Inner {
         reach: Reach,
     ) -> Result<Option<Planned>> {
         let there = between(from, end);
-        // A start at "latest" is a position too: without a record of it, the next start would begin later.
-        let to_be_noted = start.is_none()
-            && !matches!(self.settings.starting_offsets, StartingOffsets::Earliest)
-            && !from.is_empty();
+        // A start at "latest" is a position too: without a record of it, the next start would begin later, or skip what a topic has
+        // that was made meanwhile. So is the beginning of a partition that was made anew.
+        let is_anew = |(tp, at): (Tp, i64)| known.get(&tp).is_some_and(|known| known != at);
+        let to_be_noted = begun.iter().any(is_anew)
+            || start.is_none() && !matches!(self.settings.starting_offsets, StartingOffsets::Earliest);
         if there == 0 && !to_be_noted {
             self.state().held_back = false;
             return Ok(None);
         }
-        if reach == Reach::Endless && there > 0 && self.waits_for_more(there) {
+        if reach == Reach::Endless && !to_be_noted && self.waits_for_more(there) {
             return Ok(None);
         }
         let to = match self.max_rows {
@@ -235,8 +278,10 @@ impl Inner {
         };
         self.state().planned = Some(self.clock.monotonic());
         let (value_schema, key_schema) = self.columns.newest()?;
-        let detail = Detail { from: begun.only(|tp| known.get(tp).is_none()), value_schema, key_schema };
+        let detail = Detail { from: begun.clone(), value_schema, key_schema };
         let backlog = between(&to, end);
+        // A partition that is gone keeps its place: it may be back, and would else be new.
+        let to: Offsets = known.iter().chain(to.iter()).collect();
         let range = Range { start: start.cloned(), end: kept(&to)?, detail: detail.value()? };
         Ok(Some(Planned { range, backlog }))
     }
@@ -251,26 +296,20 @@ impl Inner {
         state.held_back
     }
 
-    /// Starts to fetch what is not fetched yet.
-    fn open_readers(&self, cluster: &Cluster, from: &Offsets) -> Result<()> {
-        for (tp, at) in from.iter() {
-            self.reader(cluster, &tp, at)?;
-        }
-        Ok(())
+    /// How far the partitions went when the last range was planned.
+    pub(super) fn newest(&self) -> Option<Offset> {
+        self.state().newest.clone()
     }
 
-    fn reader(&self, cluster: &Cluster, tp: &Tp, from: i64) -> Result<Arc<Mutex<Reader>>> {
-        if let Some(reader) = self.state().readers.get(tp) {
-            return Ok(reader.clone());
-        }
-        let reader = Arc::new(Mutex::new(cluster.open(tp, from)?));
-        self.state().readers.insert(tp.clone(), reader.clone());
-        Ok(reader)
+    /// Starts to fetch what is not fetched yet.
+    fn open_readers(&self, cluster: &Cluster, from: &Offsets) -> Result<()> {
+        from.iter().try_for_each(|(tp, at)| cluster.reader(&tp, at).map(drop))
     }
 
     /// Whether messages are at hand that no range has taken.
     pub(super) fn has_more(&self) -> bool {
-        let readers: Vec<_> = self.state().readers.values().cloned().collect();
+        let Some(cluster) = self.state().cluster.clone() else { return false };
+        let readers: Vec<_> = cluster.readers().values().cloned().collect();
         // One that is being read tells by itself.
         readers.iter().any(|reader| reader.try_lock().is_ok_and(|mut reader| reader.has_more()))
     }
@@ -281,7 +320,7 @@ impl Inner {
             let cluster = self.cluster()?;
             let mut sending = Sending { decoder: Decoder::new(rules)?, out: &out };
             for span in share {
-                let reader = self.reader(&cluster, &span.tp, span.from)?;
+                let reader = cluster.reader(&span.tp, span.from)?;
                 reader.lock().unwrap_or_else(PoisonError::into_inner).read(span, &cluster, &mut sending)?;
                 if !sending.is_wanted() {
                     return Ok(());
@@ -300,7 +339,8 @@ impl Inner {
     pub(super) fn commit(&self, end: &Offsets) -> Result<()> {
         let cluster = self.cluster()?;
         let mut list = TopicPartitionList::new();
-        for ((topic, partition), offset) in end.iter() {
+        let gone = self.state().gone.clone();
+        for ((topic, partition), offset) in end.iter().filter(|(tp, _)| !gone.contains(tp)) {
             list.add_partition_offset(&topic, partition, rdkafka::Offset::Offset(offset))
                 .map_err(|e| Error::internal("an offset that is none").caused_by(e))?;
         }
@@ -309,6 +349,16 @@ impl Inner {
         }
         Ok(())
     }
+}
+
+/// What a consumer of so many partitions may fetch ahead of each: settings of librdkafka with the other name that they have.
+fn ahead(partitions: usize) -> [(&'static str, &'static str, usize); 3] {
+    let bytes = (BYTES_AHEAD / partitions).max(64 << 10);
+    [
+        ("queued.max.messages.kbytes", "", bytes >> 10),
+        ("queued.min.messages", "", (MESSAGES_AHEAD / partitions).clamp(100, 100_000)),
+        ("fetch.message.max.bytes", "max.partition.fetch.bytes", bytes.min(1 << 20)),
+    ]
 }
 
 enum Start {
@@ -348,5 +398,20 @@ impl Take for Sending<'_> {
 
     fn is_wanted(&self) -> bool {
         !self.out.is_closed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_fetched_ahead_of_all_partitions_is_bounded_however_many_there_are() {
+        for partitions in [1, 4, 16, 64, 256, 1024] {
+            let [(_, _, kbytes), (_, _, messages), (_, _, fetch)] = ahead(partitions);
+            assert!(partitions * (kbytes << 10) <= BYTES_AHEAD, "{partitions}");
+            assert!(partitions * messages <= MESSAGES_AHEAD, "{partitions}");
+            assert!(fetch <= kbytes << 10, "{partitions}");
+        }
     }
 }

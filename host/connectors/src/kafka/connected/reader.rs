@@ -1,18 +1,18 @@
 //! Reading ranges of partitions from a consumer that fetches ahead.
 
 use super::{
-    client::{Context, PATIENCE, insist, kind_of},
-    offsets::{Offsets, Span, Tp},
+    client::{Context, PATIENCE, kind_of},
+    cluster::{At, Cluster, is_gone},
+    offsets::{Span, Tp},
 };
-use engine::{Clock, Error, Kind, Result};
+use engine::{Error, Kind, Result};
 use rdkafka::{
     Message, Offset, TopicPartitionList,
-    consumer::{BaseConsumer, Consumer, base_consumer::PartitionQueue},
+    consumer::{Consumer, base_consumer::PartitionQueue},
     error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code},
     message::{BorrowedMessage, OwnedMessage},
 };
 use std::{sync::Arc, time::Duration};
-use tokio::sync::Notify;
 
 /// How long to wait for a message before looking around.
 const TICK: Duration = Duration::from_millis(20);
@@ -20,129 +20,9 @@ const TICK: Duration = Duration::from_millis(20);
 /// How long nothing may come after the end of a partition was announced, before it is asked for anew.
 const QUIET: Duration = Duration::from_millis(250);
 
-/// A consumer of some partitions, and what is common to all that read from it.
-pub(super) struct Cluster {
-    pub(super) consumer: Arc<BaseConsumer<Context>>,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) fail_on_data_loss: bool,
-    /// Told when messages come in.
-    pub(super) news: Arc<Notify>,
-}
-
-impl Cluster {
-    fn context(&self) -> &Context {
-        self.consumer.client().context()
-    }
-
-    /// Serves what the client calls back. Messages never come this way.
-    pub(super) fn poll(&self, timeout: Duration) {
-        let _ = self.consumer.poll(timeout);
-    }
-
-    /// Asks the brokers until they answer, for as long as there is hope.
-    pub(super) fn ask<T>(&self, doing: &str, ask: impl Fn(Duration) -> KafkaResult<T>) -> Result<T> {
-        insist(self.context(), &*self.clock, doing, |timeout| self.poll(timeout), ask)
-    }
-
-    /// The offsets of these partitions at an end, or at a time in milliseconds; for a time behind the last message, the end.
-    pub(super) fn offsets(&self, of: impl IntoIterator<Item = Tp>, at: At) -> Result<Offsets> {
-        let of: Vec<Tp> = of.into_iter().collect();
-        if of.is_empty() {
-            return Ok(Offsets::default());
-        }
-        let answered = self.ask("asking for offsets", |timeout| {
-            let mut list = TopicPartitionList::with_capacity(of.len());
-            for (topic, partition) in &of {
-                list.add_partition_offset(topic, *partition, at.asked())?;
-            }
-            let answered = self.consumer.offsets_for_times(list, timeout)?;
-            let waiting = answered.elements().iter().find_map(|of| of.error().err().filter(|e| !is_gone(e)));
-            waiting.map_or(Ok(answered), Err)
-        });
-        let answered = answered?;
-        let mut offsets = Offsets::default();
-        let mut at_end = Vec::new();
-        for element in answered.elements().iter().filter(|element| element.error().is_ok()) {
-            let tp = (element.topic().to_owned(), element.partition());
-            match element.offset() {
-                Offset::Offset(offset) => offsets.set(tp, offset),
-                _ => at_end.push(tp),
-            }
-        }
-        if !at_end.is_empty() && matches!(at, At::Time(_)) {
-            self.offsets(at_end, At::End)?.iter().for_each(|(tp, offset)| offsets.set(tp, offset));
-        }
-        Ok(offsets)
-    }
-
-    /// An end of one partition; none if there is no such partition.
-    fn offset(&self, tp: &Tp, at: At) -> Result<Option<i64>> {
-        let (topic, partition) = tp;
-        let doing = format!("looking for topic {topic}");
-        let metadata = self.ask(&doing, |timeout| self.consumer.fetch_metadata(Some(topic), timeout))?;
-        let mut partitions = metadata.topics().iter().flat_map(|topic| topic.partitions());
-        if !partitions.any(|there| there.id() == *partition) {
-            return Ok(None);
-        }
-        Ok(self.offsets([tp.clone()], at)?.get(tp))
-    }
-
-    /// Starts to fetch a partition from an offset on.
-    pub(super) fn open(&self, tp: &Tp, from: i64) -> Result<Reader> {
-        let (topic, partition) = tp;
-        // Split off before it is assigned, so that no message of it goes elsewhere.
-        let queue = self.consumer.split_partition_queue(topic, *partition);
-        let mut queue = queue.ok_or_else(|| Error::internal(format!("no queue of {topic}/{partition}")))?;
-        let news = self.news.clone();
-        queue.set_nonempty_callback(move || news.notify_one());
-        let mut list = TopicPartitionList::with_capacity(1);
-        list.add_partition_offset(topic, *partition, Offset::Offset(from))
-            .and_then(|()| self.consumer.incremental_assign(&list))
-            .map_err(|e| self.context().failed(&format!("starting to read {topic}/{partition}"), e))?;
-        Ok(Reader {
-            of: format!("{topic}/{partition}").into(),
-            tp: tp.clone(),
-            queue: Arc::new(queue),
-            next: from,
-            held: None,
-            drained: true,
-        })
-    }
-}
-
-/// A place in a partition.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum At {
-    /// The oldest message there is.
-    Beginning,
-    /// Behind the newest that may be read.
-    End,
-    /// The first message of this time or later, in milliseconds.
-    Time(i64),
-}
-
-impl At {
-    /// The broker takes its own special times for the ends.
-    fn asked(self) -> Offset {
-        match self {
-            At::Beginning => Offset::Beginning,
-            At::End => Offset::End,
-            At::Time(millis) => Offset::Offset(millis.max(0)),
-        }
-    }
-}
-
-fn is_gone(error: &KafkaError) -> bool {
-    matches!(
-        error.rdkafka_error_code(),
-        Some(
-            Code::UnknownTopicOrPartition
-                | Code::UnknownPartition
-                | Code::UnknownTopic
-                | Code::UnknownTopicId
-        )
-    )
-}
+/// How often a leader has to announce the end of a partition, each time to a new question and where it says itself that the end is
+/// further on, before it is believed that no message is between the two.
+const SURE: u32 = 4;
 
 /// Reads one partition.
 pub(super) struct Reader {
@@ -175,6 +55,17 @@ enum Next<'q> {
 }
 
 impl Reader {
+    pub(super) fn new(tp: &Tp, queue: PartitionQueue<Context>, from: i64) -> Self {
+        Reader {
+            of: format!("{}/{}", tp.0, tp.1).into(),
+            tp: tp.clone(),
+            queue: Arc::new(queue),
+            next: from,
+            held: None,
+            drained: true,
+        }
+    }
+
     /// Whether there may be messages that nobody has read, without waiting for any.
     pub(super) fn has_more(&mut self) -> bool {
         while self.held.is_none() && !self.drained {
@@ -224,7 +115,7 @@ impl Reader {
                         return Ok(());
                     }
                 }
-                Ok(Next::End) if fresh => return self.end(span, cluster),
+                Ok(Next::End) if fresh => self.end(span, cluster, &mut quiet)?,
                 Ok(Next::End) => quiet.announced = true,
                 Ok(Next::Nothing) if !into.is_wanted() => return Ok(()),
                 Ok(Next::Nothing) if self.passed(span.to, cluster) => self.next = span.to,
@@ -240,7 +131,7 @@ impl Reader {
                 }
                 Err(error) => {
                     quiet.bear(cluster)?;
-                    self.lost(span, cluster, error)?;
+                    self.lost(span, cluster, error, &mut quiet)?;
                 }
             }
         }
@@ -280,12 +171,30 @@ impl Reader {
         Ok(())
     }
 
-    /// The partition ends before the span does, as far as messages go: fine if its offsets do not.
-    fn end(&mut self, span: &Span, cluster: &Cluster) -> Result<()> {
-        let end = cluster.offset(&self.tp, At::End)?;
-        if end.is_some_and(|end| end >= span.to) {
+    /// A broker says that the partition ends before the span does. That is so if nobody gets to see what is between: marks of
+    /// transactions, and what was taken back. But a leader that is new, and a replica that follows one, announce an end that is
+    /// too early until they have heard of the right one: then messages are still to come.
+    fn end(&mut self, span: &Span, cluster: &Cluster, quiet: &mut Quiet) -> Result<()> {
+        if self.passed(span.to, cluster) {
             self.next = span.to;
             return Ok(());
+        }
+        let end = cluster.offset(&self.tp, At::End)?;
+        if let Some(end) = end.filter(|end| *end >= span.to) {
+            quiet.ends += 1;
+            if quiet.ends > SURE && !cluster.follows {
+                self.next = span.to;
+                return Ok(());
+            }
+            quiet.behind.get_or_insert_with(|| {
+                format!(
+                    "{}: a replica has nothing behind offset {}, and its leader goes on to {end}: it is behind",
+                    self.of,
+                    self.next - 1
+                )
+            });
+            quiet.bear(cluster)?;
+            return self.seek(self.next, cluster);
         }
         loss(
             cluster,
@@ -302,7 +211,7 @@ impl Reader {
     }
 
     /// The broker does not have what is to come next.
-    fn lost(&mut self, span: &Span, cluster: &Cluster, error: KafkaError) -> Result<()> {
+    fn lost(&mut self, span: &Span, cluster: &Cluster, error: KafkaError, quiet: &mut Quiet) -> Result<()> {
         if !is_gone(&error) && error.rdkafka_error_code() != Some(Code::AutoOffsetReset) {
             return Err(cluster.context().failed(&format!("reading {}", self.of), error));
         }
@@ -314,7 +223,7 @@ impl Reader {
                 return self.seek(self.next, cluster);
             }
             (Some(oldest), _) if oldest > self.next => oldest,
-            _ => return self.end(span, cluster),
+            _ => return self.end(span, cluster, quiet),
         };
         loss(
             cluster,
@@ -369,19 +278,23 @@ struct Quiet {
     since: Duration,
     /// Whether the end of the partition was announced in it.
     announced: bool,
+    /// How often it was announced too early, and what that means.
+    ends: u32,
+    behind: Option<String>,
     /// Whether it has become so long that it was warned of.
     warned: bool,
 }
 
 impl Quiet {
     fn since(cluster: &Cluster) -> Self {
-        Quiet { since: cluster.clock.monotonic(), announced: false, warned: false }
+        Quiet { since: cluster.clock.monotonic(), announced: false, ends: 0, behind: None, warned: false }
     }
 
     /// A message has come.
     #[inline]
     fn over(&mut self, cluster: &Cluster) {
-        self.announced = false;
+        (self.announced, self.ends) = (false, 0);
+        self.behind = None;
         self.since = Duration::MAX;
         if std::mem::take(&mut self.warned) {
             cluster.context().answered();
@@ -407,6 +320,9 @@ impl Quiet {
         cluster.poll(Duration::ZERO);
         let length = self.length(cluster);
         if length >= PATIENCE {
+            if let Some(behind) = self.behind.take() {
+                return Err(Error::new(Kind::Unavailable, behind));
+            }
             return Err(cluster.context().hopeless().unwrap_or_else(|| cluster.context().gone()));
         }
         if length >= PATIENCE / 5 {

@@ -1,7 +1,7 @@
 //! The schema registry: schemas by id, and the newest of a subject.
 
 use crate::kafka::settings::RegistrySettings;
-use engine::{Error, Kind, Result, ResultExt};
+use engine::{Clock, Error, Kind, Result, ResultExt};
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -11,9 +11,13 @@ use std::{
     thread,
     time::Duration,
 };
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 /// How long the registry may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a schema that is not there is not asked for again: every message may name one.
+const ABSENCE: Duration = Duration::from_secs(10);
 
 /// A schema of the registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,10 +30,18 @@ pub(super) struct Schema {
     pub(super) imports: Vec<(String, String)>,
 }
 
-/// A registry, and what it said. What an id stands for never changes.
+/// A registry, and what it said. What an id stands for never changes once it stands for something.
 pub(super) struct Registry {
     settings: RegistrySettings,
-    known: Mutex<HashMap<u32, Option<Arc<Schema>>>>,
+    clock: Arc<dyn Clock>,
+    known: Mutex<HashMap<u32, Known>>,
+}
+
+#[derive(Clone)]
+enum Known {
+    Schema(Arc<Schema>),
+    /// When it was not there.
+    Absent(Duration),
 }
 
 #[derive(Deserialize)]
@@ -52,19 +64,24 @@ struct Reference {
 }
 
 impl Registry {
-    pub(super) fn new(settings: RegistrySettings) -> Self {
-        Registry { settings, known: Mutex::default() }
+    pub(super) fn new(settings: RegistrySettings, clock: Arc<dyn Clock>) -> Self {
+        Registry { settings, clock, known: Mutex::default() }
     }
 
     /// The schema of an id; none if there is none.
     pub(super) fn schema(&self, id: u32) -> Result<Option<Arc<Schema>>> {
         let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(schema) = known().get(&id) {
-            return Ok(schema.clone());
+        match known().get(&id) {
+            Some(Known::Schema(schema)) => return Ok(Some(schema.clone())),
+            Some(Known::Absent(at)) if self.clock.monotonic().saturating_sub(*at) < ABSENCE => {
+                return Ok(None);
+            }
+            _ => {}
         }
         let answer: Option<Answer> = self.ask(Method::GET, &format!("/schemas/ids/{id}"), None)?;
         let schema = answer.map(|answer| self.complete(Answer { id, ..answer })).transpose()?.map(Arc::new);
-        known().insert(id, schema.clone());
+        let told = schema.clone().map_or_else(|| Known::Absent(self.clock.monotonic()), Known::Schema);
+        known().insert(id, told);
         Ok(schema)
     }
 
@@ -80,7 +97,7 @@ impl Registry {
         })?;
         let schema = Arc::new(self.complete(answer)?);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.insert(schema.id, Some(schema.clone()));
+        known.insert(schema.id, Known::Schema(schema.clone()));
         Ok(schema)
     }
 
@@ -123,7 +140,7 @@ impl Registry {
         body: Option<Value>,
     ) -> Result<Option<T>> {
         // A thread of its own: this may be called where a runtime is, and where none is.
-        let asked = thread::scope(|scope| scope.spawn(|| self.answer(method, path, body)).join());
+        let asked = aside(|| thread::scope(|scope| scope.spawn(|| self.answer(method, path, body)).join()));
         let (status, text) = asked.map_err(|_| Error::internal("a thread that asks a schema registry"))??;
         let said = || format!("{} answers {status} to {path}: {}", self.named(), text.trim());
         match status {
@@ -132,6 +149,9 @@ impl Registry {
                 "{}; look at `username` and `password` in `schema-registry`",
                 said()
             ))),
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => {
+                Err(Error::new(Kind::Unavailable, said()))
+            }
             status if status.is_client_error() => Err(Error::invalid(said())),
             status if !status.is_success() => Err(Error::new(Kind::Unavailable, said())),
             _ => serde_json::from_str(&text).map(Some).doing(Kind::Unavailable, said),
@@ -164,6 +184,14 @@ impl Registry {
     }
 }
 
+/// Waits, so that a runtime that has other threads goes on with them meanwhile.
+fn aside<T>(wait: impl FnOnce() -> T) -> T {
+    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(wait),
+        _ => wait(),
+    }
+}
+
 /// A name as part of a path.
 fn escaped(name: &str) -> String {
     let kept = |b: u8| b.is_ascii_alphanumeric() || b"-_.~".contains(&b);
@@ -180,6 +208,55 @@ pub(super) fn framed(message: &[u8]) -> Option<(u32, &[u8])> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use engine::{ManualClock, Timestamp};
+    use std::{
+        io::{BufRead, BufReader, Write},
+        net::TcpListener,
+    };
+
+    /// A registry that gives these answers, one after the other.
+    fn answering(answers: &'static [(&str, &str)], clock: Arc<dyn Clock>) -> Registry {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        thread::spawn(move || {
+            for (status, body) in answers {
+                let (mut asked, _) = listener.accept().unwrap();
+                let head = BufReader::new(asked.try_clone().unwrap()).lines().map(Result::unwrap);
+                assert!(head.take_while(|line| !line.is_empty()).count() > 0);
+                let length = body.len();
+                let head =
+                    format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n");
+                asked.write_all(format!("{head}{body}").as_bytes()).unwrap();
+            }
+        });
+        let settings =
+            RegistrySettings { url, username: None, password: None, value_subject: None, key_subject: None };
+        Registry::new(settings, clock)
+    }
+
+    #[test]
+    fn a_schema_that_is_not_there_is_asked_for_again_but_not_for_every_message() {
+        let clock = Arc::new(ManualClock::new(Timestamp(0)));
+        let answers = &[("404 Not Found", "{}"), ("200 OK", "{\"schema\":\"\\\"int\\\"\"}")];
+        let registry = answering(answers, clock.clone());
+        assert_eq!(registry.schema(7).unwrap(), None);
+        // A second answer now would be the schema.
+        assert_eq!(registry.schema(7).unwrap(), None);
+        clock.advance(ABSENCE);
+        let schema = registry.schema(7).unwrap().unwrap();
+        assert_eq!((schema.id, schema.text.as_str()), (7, "\"int\""));
+        // There is no third one.
+        assert_eq!(registry.schema(7).unwrap().unwrap(), schema);
+    }
+
+    #[test]
+    fn a_registry_that_has_too_much_to_do_is_asked_again_later() {
+        let clock = Arc::new(ManualClock::new(Timestamp(0)));
+        let registry = answering(&[("429 Too Many Requests", "slow down")], clock);
+        let error = registry.schema(1).unwrap_err();
+        assert_eq!(error.kind(), Kind::Unavailable);
+        assert!(error.report().contains("answers 429 Too Many Requests"), "{}", error.report());
+    }
 
     #[test]
     fn a_subject_is_escaped_and_a_message_begins_with_its_schema() {

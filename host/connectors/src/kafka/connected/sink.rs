@@ -18,6 +18,7 @@ use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use engine::{Begin, Begun, Epoch, Error, Guarantee, OutputMode, QueryId, Result, Sink, Token};
 use rdkafka::ClientConfig;
+use serde::Deserialize;
 use serde_json::json;
 use std::{
     collections::HashMap,
@@ -48,9 +49,17 @@ pub(crate) struct KafkaSink {
 
 #[derive(Default)]
 struct State {
-    /// The newest epoch that a commit record says to be stored here.
-    committed: Option<Epoch>,
+    /// What a commit record says to be stored here.
+    committed: Option<Committed>,
     writer: Option<Arc<Writer>>,
+}
+
+/// The newest epoch that is committed, as a token has it.
+#[derive(Clone, Deserialize)]
+struct Committed {
+    epoch: Epoch,
+    /// Where its mark is kept. A query that was given a new identity has none there yet.
+    group: Option<String>,
 }
 
 impl KafkaSink {
@@ -84,7 +93,10 @@ impl KafkaSink {
         config.remove("group.id");
         config.remove("transactional.id");
         validate(&config)?;
-        let registry = settings.schema_registry.clone().map(|registry| Arc::new(Registry::new(registry)));
+        let registry = settings
+            .schema_registry
+            .clone()
+            .map(|registry| Arc::new(Registry::new(registry, options.clock.clone())));
         if settings.value == SinkFormat::Avro && registry.is_none() {
             return Err(Error::invalid(
                 "avro needs a registry for its schemas; set schema-registry = { url = \"http://localhost:8081\" }",
@@ -97,14 +109,14 @@ impl KafkaSink {
     /// What talks to the brokers for this sink of this query; made once.
     fn writer(&self, query: &QueryId, name: &str) -> impl FnOnce() -> Result<Arc<Writer>> + Send + 'static {
         let (state, settings, options) = (self.state.clone(), self.settings.clone(), self.options.clone());
-        let (config, id) = (self.config.clone(), format!("{}-{name}", query.0));
+        let (config, id) = (self.config.clone(), group(query, name));
         let id = (self.delivery == Delivery::ExactlyOnce).then_some(id);
         move || {
             let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(writer) = &state.writer {
                 return Ok(writer.clone());
             }
-            let writer = Arc::new(Writer::open(config, &settings, id.as_deref(), options)?);
+            let writer = Arc::new(Writer::open(config, &settings, id, options)?);
             state.writer = Some(writer.clone());
             Ok(writer)
         }
@@ -140,31 +152,41 @@ impl KafkaSink {
         })
     }
 
-    fn committed(&self) -> Option<Epoch> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).committed
+    /// The newest epoch that this sink of this query is said to have stored.
+    fn committed(&self, begin: &Begin) -> Option<Epoch> {
+        let committed = self.state.lock().unwrap_or_else(PoisonError::into_inner).committed.clone()?;
+        let own = group(&begin.query, &begin.sink);
+        committed.group.is_none_or(|group| group == own).then_some(committed.epoch)
     }
 
     /// A commit record says that an epoch is stored, and the mark does not.
     fn refuse_lost_mark(&self, writer: &Writer, begin: &Begin) -> Result<()> {
-        let (Some(committed), mark) = (self.committed(), writer.mark()) else { return Ok(()) };
+        let (Some(committed), mark) = (self.committed(begin), writer.mark()) else { return Ok(()) };
         if mark >= Some(committed) || self.settings.missing_mark == MissingMark::Write {
             return Ok(());
         }
         Err(Error::invalid(format!(
-            "the checkpoint says that epoch {committed} is stored, and the mark that group {}-{} keeps in the brokers {}; a mark is forgotten \
+            "the checkpoint says that epoch {committed} is stored, and the mark that group {} keeps in the brokers {}; a mark is forgotten \
              when it was not renewed for `offsets.retention.minutes`, or with its topic. Look whether epoch {} is in the topic: if it is not, set \
              missing-mark = \"write\" to go on; if it is, take its rows out, or start with another checkpoint",
-            begin.query.0,
-            begin.sink,
+            group(&begin.query, &begin.sink),
             mark.map_or_else(|| "is gone".to_owned(), |mark| format!("is of epoch {mark}")),
             begin.epoch,
         )))
     }
 }
 
+/// What a sink of a query is called among the brokers.
+fn group(query: &QueryId, name: &str) -> String {
+    format!("{}-{name}", query.0)
+}
+
 /// What is in the commit record of an epoch.
-fn token(epoch: Epoch) -> Token {
-    Token(json!({ "epoch": epoch.0 }))
+fn token(writer: &Writer, epoch: Epoch) -> Token {
+    Token(match &writer.id {
+        Some(group) => json!({ "epoch": epoch.0, "group": group }),
+        None => json!({ "epoch": epoch.0 }),
+    })
 }
 
 #[async_trait]
@@ -178,8 +200,8 @@ impl Sink for KafkaSink {
     }
 
     fn recall(&self, committed: &Token) {
-        let epoch = committed.0.get("epoch").and_then(serde_json::Value::as_u64).map(Epoch);
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).committed = epoch;
+        let committed = Committed::deserialize(&committed.0).ok();
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).committed = committed;
     }
 
     async fn open(&self, query: &QueryId, name: &str) -> Result<()> {
@@ -191,7 +213,7 @@ impl Sink for KafkaSink {
         if self.delivery == Delivery::ExactlyOnce {
             self.refuse_lost_mark(&writer, begin)?;
             if writer.mark() >= Some(begin.epoch) {
-                return Ok(Begun::Stored(token(begin.epoch)));
+                return Ok(Begun::Stored(token(&writer, begin.epoch)));
             }
         }
         // An epoch before this one may have been abandoned.

@@ -164,6 +164,10 @@ impl Source for KafkaSource {
         self.inner.state().wanted = Some(columns);
     }
 
+    fn newest(&self) -> Option<Offset> {
+        self.inner.newest()
+    }
+
     fn bad_rows(&self) -> BadRows {
         self.inner.columns.tally().take()
     }

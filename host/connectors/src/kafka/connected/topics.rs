@@ -1,7 +1,7 @@
 //! Which partitions of which topics are read.
 
-use super::{offsets::Tp, reader::Cluster};
-use crate::kafka::settings::KafkaSettings;
+use super::{cluster::Cluster, offsets::Tp};
+use crate::kafka::settings::{KafkaSettings, StartingOffset, StartingOffsets};
 use engine::{Error, Result};
 use rdkafka::consumer::Consumer;
 use regex::Regex;
@@ -23,6 +23,12 @@ pub(super) enum Topics {
 impl Topics {
     /// [`engine::Kind::Invalid`] unless the settings choose in one way.
     pub(super) fn new(settings: &KafkaSettings) -> Result<Self> {
+        let chosen = Self::chosen(settings)?;
+        chosen.refuse_unread(&settings.starting_offsets)?;
+        Ok(chosen)
+    }
+
+    fn chosen(settings: &KafkaSettings) -> Result<Self> {
         match (&settings.topic, &settings.pattern, &settings.assignment) {
             (Some(topics), None, None) if !topics.names().is_empty() => {
                 Ok(Topics::Named(topics.names().to_vec()))
@@ -40,8 +46,9 @@ impl Topics {
         }
     }
 
-    /// Asks the brokers what there is of it now.
-    pub(super) fn look(&self, cluster: &Cluster) -> Result<BTreeSet<Tp>> {
+    /// Asks the brokers what there is of it now. `known`: what there was before; by name it is told, too, that somebody may not
+    /// look at it, and in a list of all topics it is just missing.
+    pub(super) fn look(&self, cluster: &Cluster, known: &BTreeSet<Tp>) -> Result<BTreeSet<Tp>> {
         let mut found = BTreeSet::new();
         match self {
             Topics::Named(topics) => {
@@ -51,7 +58,7 @@ impl Topics {
             }
             Topics::Assigned(assignment) => {
                 for (topic, wanted) in assignment {
-                    found.extend(partitions(topic, cluster)?.into_iter().filter(|(_, p)| wanted.contains(p)));
+                    found.extend(partitions(topic, cluster)?.filter(|(_, p)| wanted.contains(p)));
                 }
             }
             Topics::Matching(_, matcher) => {
@@ -61,34 +68,68 @@ impl Topics {
                 found.extend(
                     topics.flat_map(|t| t.partitions().iter().map(|p| (t.name().to_owned(), p.id()))),
                 );
+                let listed: BTreeSet<String> = found.iter().map(|(topic, _)| topic.clone()).collect();
+                let missing: BTreeSet<&String> =
+                    known.iter().map(|(topic, _)| topic).filter(|topic| !listed.contains(*topic)).collect();
+                for topic in missing {
+                    found.extend(partitions(topic, cluster)?);
+                }
             }
         }
         Ok(found)
     }
 
     /// What is wanted and not there, when nothing was ever read. `of`: which brokers.
-    pub(super) fn refuse_missing(&self, found: &BTreeSet<Tp>, of: &str) -> Result<()> {
+    pub(super) fn refuse_missing(
+        &self,
+        found: &BTreeSet<Tp>,
+        starts: &StartingOffsets,
+        of: &str,
+    ) -> Result<()> {
         let there = |topic: &str| found.iter().any(|(name, _)| name == topic);
         let missing = match self {
             Topics::Named(topics) => topics.iter().find(|topic| !there(topic)),
             Topics::Assigned(assignment) => assignment.keys().find(|topic| !there(topic)),
             Topics::Matching(..) => None,
         };
-        match missing {
-            None => Ok(()),
-            Some(topic) => Err(Error::invalid(format!(
+        if let Some(topic) = missing {
+            return Err(Error::invalid(format!(
                 "there is no topic {topic:?} at {of}, or it has none of the partitions; create it, or correct its name"
-            ))),
+            )));
         }
+        let StartingOffsets::Offsets(starts) = starts else { return Ok(()) };
+        let missing = starts.iter().find_map(|(topic, starts): (&String, &BTreeMap<i32, StartingOffset>)| {
+            let missing = starts.keys().find(|partition| !found.contains(&(topic.clone(), **partition)))?;
+            Some((topic, missing))
+        });
+        missing.map_or(Ok(()), |(topic, partition)| {
+            Err(Error::invalid(format!(
+                "starting-offsets: there is no partition {partition} of topic {topic:?} among those that are read; correct the number, or leave \
+                 it out"
+            )))
+        })
+    }
+
+    /// A start for a topic that is not read is a mistake in its name.
+    fn refuse_unread(&self, starts: &StartingOffsets) -> Result<()> {
+        let StartingOffsets::Offsets(starts) = starts else { return Ok(()) };
+        let is_read = |topic: &String| match self {
+            Topics::Named(topics) => topics.contains(topic),
+            Topics::Assigned(assignment) => assignment.contains_key(topic),
+            Topics::Matching(_, matcher) => matcher.is_match(topic),
+        };
+        starts.keys().find(|topic| !is_read(topic)).map_or(Ok(()), |topic| {
+            Err(Error::invalid(format!(
+                "starting-offsets: topic {topic:?} is none of those that are read, {self}; correct its name"
+            )))
+        })
     }
 }
 
 /// The partitions of a topic; none if there is no such topic.
-fn partitions(topic: &str, cluster: &Cluster) -> Result<Vec<Tp>> {
-    let one = |timeout| cluster.consumer.fetch_metadata(Some(topic), timeout);
-    let metadata = cluster.ask(&format!("looking for topic {topic}"), one)?;
-    let partitions = metadata.topics().iter().flat_map(|of| of.partitions());
-    Ok(partitions.map(|p| (topic.to_owned(), p.id())).collect())
+fn partitions(topic: &str, cluster: &Cluster) -> Result<impl Iterator<Item = Tp>> {
+    let topic = topic.to_owned();
+    Ok(cluster.partitions(&topic)?.into_iter().map(move |partition| (topic.clone(), partition)))
 }
 
 impl fmt::Display for Topics {

@@ -8,18 +8,19 @@ use super::{
 };
 use crate::sql::AuditSettings;
 use async_trait::async_trait;
-use engine::{Audit, Clock, Epoch, EpochOutcome, Error, Kind, Result, Timestamp};
+use engine::{Audit, Clock, Epoch, EpochOutcome, Error, Kind, QueryId, Result, Timestamp};
 use std::sync::Arc;
 use tokio::sync::Mutex;
 
 /// The columns, in this order.
-const COLUMNS: [(&str, &str); 6] = [
+const COLUMNS: [(&str, &str); 7] = [
     ("batch_id", "BIGINT NOT NULL"),
     ("query", "VARCHAR(200) NOT NULL"),
     ("status", "VARCHAR(16) NOT NULL"),
     ("rows", "BIGINT"),
     ("started", "TIMESTAMP"),
     ("finished", "TIMESTAMP"),
+    ("query_id", "VARCHAR(64) NOT NULL"),
 ];
 
 /// Keeps a row for each epoch of a query in a table.
@@ -48,7 +49,7 @@ impl AuditTable {
                 format!("{} {}", dialect.quoted(name), of.replace("TIMESTAMP", &time))
             };
             let columns: Vec<String> = COLUMNS.iter().map(column).collect();
-            let key = dialect.list(["query", "batch_id"]);
+            let key = dialect.list(["query_id", "batch_id"]);
             let table = self.table.quoted(dialect);
             let statement = format!("CREATE TABLE {table} ({}, PRIMARY KEY ({key}))", columns.join(", "));
             shape = target::create(&self.place, &mut *connection, &self.table, &[statement]).await?;
@@ -65,6 +66,7 @@ impl AuditTable {
     async fn write(
         &self,
         connection: &mut dyn Connection,
+        id: &QueryId,
         epoch: Epoch,
         outcome: EpochOutcome,
     ) -> Result<()> {
@@ -72,16 +74,17 @@ impl AuditTable {
         let table = self.table.quoted(dialect);
         let time = |at: Timestamp| dialect.text(&format!("{}{}", in_sql(at), dialect.writing.utc));
         let now = time(self.clock.now());
-        let [batch_id, query, status, rows, started, finished] =
+        let [batch_id, query, status, rows, started, finished, query_id] =
             COLUMNS.map(|(name, _)| dialect.quoted(name));
         let (word, counted, began, ended) = match outcome {
             EpochOutcome::Started(at) => ("running", "NULL".to_owned(), Some(time(at)), "NULL".to_owned()),
             EpochOutcome::Committed { rows } => ("committed", rows.to_string(), None, now),
             EpochOutcome::Failed => ("failed", "NULL".to_owned(), None, now),
         };
-        let own = format!("{query} = {} AND {batch_id} = {epoch}", dialect.text(&self.query));
-        // What was committed stays so, whatever a host says that does not know it yet; but another query of this name may come to an
-        // epoch of this number later.
+        let id = dialect.text(&id.0);
+        let own = format!("{query_id} = {id} AND {batch_id} = {epoch}");
+        // What was committed stays so, whatever a host says that does not know it yet; but a query that was set back comes to an epoch
+        // of this number once more.
         let may = match (word, &began) {
             ("committed", _) => String::new(),
             (_, Some(began)) => format!(" AND ({status} <> 'committed' OR {finished} < {began})"),
@@ -96,8 +99,8 @@ impl AuditTable {
         }
         let began = began.unwrap_or_else(|| "NULL".into());
         let insert = format!(
-            "INSERT INTO {table} ({batch_id}, {query}, {status}, {rows}, {started}, {finished}) \
-             SELECT {epoch}, {}, '{word}', {counted}, {began}, {ended} WHERE NOT EXISTS (SELECT 1 FROM {table} WHERE {own})",
+            "INSERT INTO {table} ({batch_id}, {query}, {status}, {rows}, {started}, {finished}, {query_id}) \
+             SELECT {epoch}, {}, '{word}', {counted}, {began}, {ended}, {id} WHERE NOT EXISTS (SELECT 1 FROM {table} WHERE {own})",
             dialect.text(&self.query)
         );
         connection.execute(&insert).await.map(drop)
@@ -106,17 +109,17 @@ impl AuditTable {
 
 #[async_trait]
 impl Audit for AuditTable {
-    async fn epoch(&self, epoch: Epoch, outcome: EpochOutcome) -> Result<()> {
+    async fn epoch(&self, query: &QueryId, epoch: Epoch, outcome: EpochOutcome) -> Result<()> {
         let mut kept = self.connection.lock().await;
         if let Some(connection) = &mut *kept {
-            match self.write(&mut **connection, epoch, outcome).await {
+            match self.write(&mut **connection, query, epoch, outcome).await {
                 // It may have ended since the last epoch.
                 Err(error) if error.kind() == Kind::Unavailable => *kept = None,
                 written => return written.map_err(|e| self.of(e)),
             }
         }
         let mut connection = self.connect().await.map_err(|e| self.of(e))?;
-        self.write(&mut *connection, epoch, outcome).await.map_err(|e| self.of(e))?;
+        self.write(&mut *connection, query, epoch, outcome).await.map_err(|e| self.of(e))?;
         *kept = Some(connection);
         Ok(())
     }

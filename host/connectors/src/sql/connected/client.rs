@@ -1,27 +1,14 @@
 //! What the clients of all databases have in common: errors, and statements of many rows.
 
-use super::database::Dialect;
+use super::database::{Chunk, Column, Dialect, Value};
 use arrow::datatypes::DataType;
 use engine::{Error, Kind};
-use sqlx::{error::DatabaseError, mysql::MySqlDatabaseError, postgres::PgDatabaseError};
-use std::{borrow::Cow, io::ErrorKind, time::Duration};
-
-/// How long a connection, or a lock of a database in a file, is waited for.
-pub(super) const PATIENCE: Duration = Duration::from_secs(10);
-
-/// A new connection, unless it takes too long.
-pub(super) async fn connecting<T>(
-    dialect: &Dialect,
-    connection: impl Future<Output = sqlx::Result<T>>,
-) -> Result<T, Error> {
-    match tokio::time::timeout(PATIENCE, connection).await {
-        Ok(connected) => connected.map_err(|e| failed(dialect, e)),
-        Err(_) => {
-            let what = format!("{} did not answer within {PATIENCE:?}", dialect.name);
-            Err(Error::new(Kind::Unavailable, what))
-        }
-    }
-}
+use futures::{StreamExt, stream::BoxStream};
+use sqlx::{
+    Arguments, AssertSqlSafe, Database, Encode, Executor, IntoArguments, Type, error::DatabaseError,
+    mysql::MySqlDatabaseError, postgres::PgDatabaseError,
+};
+use std::{borrow::Cow, io::ErrorKind};
 
 /// An error of a client, by who has to act.
 pub(super) fn failed(dialect: &Dialect, error: sqlx::Error) -> Error {
@@ -81,6 +68,9 @@ fn remedy(code: &str, error: &dyn DatabaseError) -> Option<&'static str> {
             "name another database in the connection's `url`, or create this one"
         }
         ("42501", _) | (_, Some(1142 | 1044)) => "grant the user what it needs, or connect as another",
+        ("55P03", _) | (_, Some(1205)) => {
+            "another transaction holds rows that are to be changed; if it is another sink or output of this query, let one alone write to the table"
+        }
         ("14", None) => "the folder of the database file must be there, and be writable",
         _ => return None,
     })
@@ -122,14 +112,95 @@ pub(super) fn other_chunk() -> Error {
 }
 
 /// How many rows of so many columns one statement inserts.
-pub(super) fn rows_at_once(columns: usize, most_parameters: usize) -> usize {
+fn rows_at_once(columns: usize, most_parameters: usize) -> usize {
     /// More of them make a statement longer, and hardly faster.
     const ENOUGH: usize = 500;
     (most_parameters / columns.max(1)).clamp(1, ENOUGH)
 }
 
+/// Runs a statement; answers how many rows it changed, as `count` tells.
+pub(super) async fn execute<'c, E, DB>(
+    dialect: &'static Dialect,
+    connection: E,
+    statement: &str,
+    count: fn(&DB::QueryResult) -> u64,
+) -> Result<u64, Error>
+where
+    DB: Database,
+    E: Executor<'c, Database = DB>,
+{
+    let done = sqlx::raw_sql(AssertSqlSafe(statement.to_owned())).execute(connection).await;
+    done.map(|done| count(&done)).map_err(|e| failed(dialect, e))
+}
+
+/// The rows of a query, as they come.
+pub(super) fn rows<'c, E, DB>(
+    dialect: &'static Dialect,
+    connection: E,
+    query: &str,
+    values: fn(&DB::Row) -> Result<Vec<Value>, Error>,
+) -> BoxStream<'c, Result<Vec<Value>, Error>>
+where
+    DB: Database,
+    E: Executor<'c, Database = DB>,
+{
+    let rows = sqlx::raw_sql(AssertSqlSafe(query.to_owned())).fetch(connection);
+    rows.map(move |row| values(&row.map_err(|e| failed(dialect, e))?)).boxed()
+}
+
+/// Runs a statement with parameters; answers how many rows it changed, as `count` tells.
+pub(super) async fn run<'c, E, DB>(
+    dialect: &'static Dialect,
+    connection: E,
+    statement: String,
+    values: Vec<Value>,
+    count: fn(&DB::QueryResult) -> u64,
+) -> Result<u64, Error>
+where
+    DB: Database,
+    DB::Arguments: IntoArguments<DB>,
+    E: Executor<'c, Database = DB>,
+    Option<i64>: Encode<'static, DB> + Type<DB>,
+    i64: Encode<'static, DB> + Type<DB>,
+    f64: Encode<'static, DB> + Type<DB>,
+    String: Encode<'static, DB> + Type<DB>,
+    Vec<u8>: Encode<'static, DB> + Type<DB>,
+{
+    let mut arguments = DB::Arguments::default();
+    for value in values {
+        let added = match value {
+            Value::Null => arguments.add(None::<i64>),
+            Value::Integer(value) => arguments.add(value),
+            Value::Real(value) => arguments.add(value),
+            Value::Text(text) => arguments.add(text),
+            Value::Bytes(bytes) => arguments.add(bytes),
+        };
+        added.map_err(|e| failed(dialect, sqlx::Error::Encode(e)))?;
+    }
+    let query = sqlx::query_with::<DB, _>(AssertSqlSafe(statement), arguments);
+    query.execute(connection).await.map(|done| count(&done)).map_err(|e| failed(dialect, e))
+}
+
+/// The statements that insert rows into these columns of a table, with the values of each.
+pub(super) fn inserts(
+    dialect: &Dialect,
+    table: &str,
+    columns: &[Column],
+    chunk: Chunk,
+    most_parameters: usize,
+) -> Result<impl Iterator<Item = (String, Vec<Value>)> + Send + use<>, Error> {
+    let Chunk::Values(values) = chunk else { return Err(other_chunk()) };
+    let names = dialect.list(columns.iter().map(|column| &column.name));
+    let (table, columns, mut values) = (table.to_owned(), columns.len(), values.into_iter());
+    let at_once = rows_at_once(columns, most_parameters) * columns.max(1);
+    Ok(std::iter::from_fn(move || {
+        let now: Vec<Value> = values.by_ref().take(at_once).collect();
+        (!now.is_empty()).then(|| (insert(&table, &names, columns, now.len()), now))
+    }))
+}
+
 /// The statement that inserts rows of these columns; `values` of them.
-pub(super) fn insert(table: &str, names: &str, columns: usize, values: usize) -> String {
+fn insert(table: &str, names: &str, columns: usize, values: usize) -> String {
     let row = format!("({})", vec!["?"; columns].join(","));
     let rows = vec![row.as_str(); values / columns.max(1)].join(",");
     format!("INSERT INTO {table} ({names}) VALUES {rows}")

@@ -1,11 +1,14 @@
 //! What a database has to offer.
 
-use super::cells::{Cells, Kind, Writing};
+use super::{
+    cells::{Cells, Kind, Writing},
+    statement::Forbidden,
+};
 use arrow::datatypes::DataType;
 use async_trait::async_trait;
 use engine::Result;
 use futures::stream::BoxStream;
-use std::fmt;
+use std::{fmt, path::Path};
 
 /// A database: how it is reached, what its types are, and where its SQL is its own. What the SQL of all databases has in common
 /// is written once, by whoever uses this.
@@ -24,6 +27,11 @@ pub(crate) trait Database: Send + Sync {
     /// column and value; one of [`engine::Kind::Invalid`] the column whose type they cannot be stored as.
     fn encode(&self, into: &[Column], cells: &Cells) -> Result<Chunk>;
 
+    /// The file that it is, if it is one.
+    fn file(&self) -> Option<&Path> {
+        None
+    }
+
     /// A connection of its own.
     async fn connect(&self) -> Result<Box<dyn Connection>>;
 }
@@ -40,7 +48,8 @@ pub(crate) trait Connection: Send {
     /// Appends rows to a table whose name is quoted. They were made ready for these columns.
     async fn load(&mut self, table: &str, columns: &[Column], chunk: Chunk) -> Result<()>;
 
-    /// Runs a statement with parameters `$1`, `$2`, … once for each row of them; answers how many rows that changed.
+    /// Runs a statement with parameters `$1`, `$2`, … once for each row of them; answers how many rows that changed. The statement is
+    /// one that was checked ([`super::statement::checked`]).
     async fn execute_each(&mut self, statement: &str, parameters: Vec<Vec<Value>>) -> Result<u64>;
 }
 
@@ -77,6 +86,8 @@ pub(crate) struct Dialect {
     pub(crate) described: fn(name: &str) -> String,
     /// Takes it away.
     pub(crate) forget: fn(name: &str) -> String,
+    /// What no statement of a plugin has in it.
+    pub(crate) forbidden: Forbidden,
     /// Whether a number of single precision is shown with fewer digits than it has.
     pub(crate) rounds_floats: bool,
 }

@@ -3,9 +3,11 @@
 use super::{
     cells::Cells,
     database::{Chunk, Column, Connection, Dialect, SEQUENCE, TableName},
+    held::{Held, explained},
     marker::{Mark, Marker},
     sink::{Shared, token},
     split::split,
+    statement,
     target::Target,
 };
 use arrow::array::{Array, RecordBatch};
@@ -36,8 +38,13 @@ pub(super) struct SqlEpoch {
 /// What only one partition at a time may do.
 struct Writing {
     connection: Box<dyn Connection>,
+    epoch: Begin,
     /// Whether the transaction has begun.
     begun: bool,
+    /// Whether statements of a plugin have run in it.
+    executed: bool,
+    /// That no other sink of the query gets a database that has one writer.
+    _held: Option<Held>,
     tables: BTreeMap<TableName, Table>,
     /// Bytes of rows that are not loaded yet.
     waiting: usize,
@@ -45,6 +52,9 @@ struct Writing {
 
 /// How many bytes may wait for all tables together.
 const MOST_WAITING: usize = 16 << 20;
+
+/// A mark in the transaction, which is gone with it.
+const WITHIN: &str = "streamhost_within";
 
 /// A table on the way.
 struct Table {
@@ -67,7 +77,7 @@ impl SqlEpoch {
         connection: Box<dyn Connection>,
         fixed: Option<Arc<Target>>,
     ) -> Result<Self> {
-        let mut writing = Writing { connection, begun: false, tables: BTreeMap::new(), waiting: 0 };
+        let mut writing = Writing::new(connection, begin.clone());
         if let Some(target) = fixed {
             writing.table(&shared, target).await?;
         }
@@ -112,6 +122,7 @@ impl SqlEpoch {
         writing.load_all(&shared).await?;
         shared.step("loaded");
         writing.settle(&shared).await?;
+        writing.same_transaction().await?;
         let marker = Marker::of(&shared.place, &begin);
         if begin.marked && !marker.set(&mut *writing.connection, before, begin.epoch).await? {
             writing.connection.execute("ROLLBACK").await?;
@@ -121,12 +132,20 @@ impl SqlEpoch {
         shared.step("marked");
         writing.connection.execute("COMMIT").await?;
         shared.step("stored");
-        shared.keep(writing.connection).await;
+        // What statements of a plugin did to the session ends with it.
+        if !writing.executed {
+            shared.keep(writing.connection).await;
+        }
         Ok(token(&begin))
     }
 }
 
 impl Writing {
+    fn new(connection: Box<dyn Connection>, epoch: Begin) -> Self {
+        let tables = BTreeMap::new();
+        Writing { connection, epoch, begun: false, executed: false, _held: None, tables, waiting: 0 }
+    }
+
     /// Gets ready for rows of a table.
     async fn table(&mut self, shared: &Shared, target: Arc<Target>) -> Result<()> {
         if self.tables.contains_key(&target.name) {
@@ -137,7 +156,7 @@ impl Writing {
         let (into, columns) = if staged {
             let name = format!("streamhost_staging_{}", self.tables.len());
             if !dialect.one_writer {
-                self.begin(dialect).await?;
+                self.begin(shared).await?;
             }
             for statement in (dialect.staging)(&name, &target.name, &target.columns) {
                 self.connection.execute(&statement).await?;
@@ -151,10 +170,12 @@ impl Writing {
         Ok(())
     }
 
-    async fn begin(&mut self, dialect: &Dialect) -> Result<()> {
+    async fn begin(&mut self, shared: &Shared) -> Result<()> {
         if !self.begun {
-            self.connection.execute(dialect.begin).await?;
+            let begun = self.connection.execute(shared.place.database.dialect().begin).await;
+            begun.map_err(|e| explained(e, &self.epoch, &shared.place))?;
             self.begun = true;
+            self._held = Held::by(&self.epoch, &shared.place);
         }
         Ok(())
     }
@@ -201,13 +222,33 @@ impl Writing {
             return Ok(());
         }
         let dialect = shared.place.database.dialect();
-        self.begin(dialect).await?;
+        self.begin(shared).await?;
         if shared.options.mode == OutputMode::Complete {
             for table in self.tables.values() {
                 self.connection
                     .execute(&format!("DELETE FROM {}", table.target.name.quoted(dialect)))
                     .await?;
             }
+        }
+        Ok(())
+    }
+
+    /// Gets ready for statements of a plugin.
+    async fn executes(&mut self) -> Result<()> {
+        if !self.executed {
+            self.connection.execute(&format!("SAVEPOINT {WITHIN}")).await?;
+            self.executed = true;
+        }
+        Ok(())
+    }
+
+    /// An error if the transaction is not the one that statements of a plugin began in: what was written before them would be stored
+    /// without its mark. No statement that is let through ends one; a trigger or a procedure of the database's own might.
+    async fn same_transaction(&mut self) -> Result<()> {
+        if self.executed {
+            let released = self.connection.execute(&format!("RELEASE SAVEPOINT {WITHIN}")).await;
+            let why = || "the transaction of the epoch was ended by a statement of the plugin; look at the triggers of its tables";
+            released.map_err(|e| e.while_doing(why()))?;
         }
         Ok(())
     }
@@ -277,6 +318,7 @@ impl EpochWriter for SqlEpoch {
     }
 
     async fn execute(&self, statement: &str, parameters: RecordBatch) -> Result<u64> {
+        let statement = statement::checked(statement, self.shared.place.database.dialect())?;
         let cells = Cells::new(&parameters, &self.shared.options.time_zone)?;
         let writing = &self.shared.place.database.dialect().writing;
         let values = writing.rows(&cells, |index| (format!("${}", index + 1), TimeZone::UTC))?;
@@ -289,6 +331,7 @@ impl EpochWriter for SqlEpoch {
             // The statement is to find what was written before it.
             writing.load_all(&self.shared).await?;
             writing.settle(&self.shared).await?;
+            writing.executes().await?;
             writing.connection.execute_each(statement, rows).await
         };
         done.await.map_err(|e| self.shared.of(e))

@@ -5,8 +5,10 @@ mod cells;
 mod client;
 mod database;
 mod epoch;
+mod held;
 mod marker;
 mod mysql;
+mod patient;
 mod place;
 mod postgres;
 mod read;
@@ -14,6 +16,7 @@ mod sink;
 mod source;
 mod split;
 mod sqlite;
+mod statement;
 mod table;
 mod target;
 #[cfg(test)]

@@ -4,19 +4,20 @@ use super::{
     cells::{Cells, Kind, Writing},
     client,
     database::{Chunk, Column, Connection, Database, Dialect, SEQUENCE, TableName, Value, assignments},
+    statement::Forbidden,
 };
 use crate::formats::ddl;
 use arrow::datatypes::{DataType, TimeUnit};
 use async_trait::async_trait;
 use engine::Result;
-use futures::{StreamExt, TryStreamExt, stream::BoxStream};
+use futures::stream::BoxStream;
 use jiff::tz::TimeZone;
 use sqlx::{
-    Arguments, AssertSqlSafe, Column as _, ConnectOptions, MySql, Row, TypeInfo,
-    mysql::{MySqlArguments, MySqlConnectOptions, MySqlConnection, MySqlRow},
+    Column as _, ConnectOptions, Row, TypeInfo,
+    mysql::{MySqlConnectOptions, MySqlConnection, MySqlQueryResult, MySqlRow},
 };
 
-static DIALECT: Dialect = Dialect {
+pub(super) static DIALECT: Dialect = Dialect {
     name: "MySQL",
     quote: '`',
     backslash: true,
@@ -59,6 +60,8 @@ static DIALECT: Dialect = Dialect {
     },
     described: |name| format!("SHOW COLUMNS FROM {name}"),
     forget: |name| format!("DROP TEMPORARY TABLE {name}"),
+    // The files of the server.
+    forbidden: Forbidden { words: &["outfile", "dumpfile", "load_file"], beginnings: &[] },
     rounds_floats: true,
 };
 
@@ -149,7 +152,8 @@ impl Database for Server {
     }
 
     async fn connect(&self) -> Result<Box<dyn Connection>> {
-        let mut connection = ServerConnection(client::connecting(&DIALECT, self.options.connect()).await?);
+        let mut connection =
+            ServerConnection(self.options.connect().await.map_err(|e| client::failed(&DIALECT, e))?);
         // A value that does not fit is an error, not another value.
         connection.execute("SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')").await?;
         Ok(Box::new(connection))
@@ -161,22 +165,17 @@ struct ServerConnection(MySqlConnection);
 #[async_trait]
 impl Connection for ServerConnection {
     async fn execute(&mut self, statement: &str) -> Result<u64> {
-        let done = sqlx::raw_sql(AssertSqlSafe(statement.to_owned())).execute(&mut self.0).await;
-        done.map(|done| done.rows_affected()).map_err(|e| client::failed(&DIALECT, e))
+        client::execute(&DIALECT, &mut self.0, statement, MySqlQueryResult::rows_affected).await
     }
 
     fn query<'c>(&'c mut self, query: &str) -> BoxStream<'c, Result<Vec<Value>>> {
-        let rows = sqlx::raw_sql(AssertSqlSafe(query.to_owned())).fetch(&mut self.0);
-        rows.map_err(|e| client::failed(&DIALECT, e)).and_then(|row| async move { values(&row) }).boxed()
+        client::rows(&DIALECT, &mut self.0, query, values)
     }
 
     async fn load(&mut self, table: &str, columns: &[Column], chunk: Chunk) -> Result<()> {
-        let Chunk::Values(values) = chunk else { return Err(client::other_chunk()) };
-        let names = DIALECT.list(columns.iter().map(|column| &column.name));
         /// The protocol's limit of parameters in a statement.
         const MOST: usize = 65_535;
-        for rows in values.chunks(client::rows_at_once(columns.len(), MOST) * columns.len().max(1)) {
-            let statement = client::insert(table, &names, columns.len(), rows.len());
+        for (statement, rows) in client::inserts(&DIALECT, table, columns, chunk, MOST)? {
             self.run(statement, rows).await?;
         }
         Ok(())
@@ -185,31 +184,17 @@ impl Connection for ServerConnection {
     async fn execute_each(&mut self, statement: &str, parameters: Vec<Vec<Value>>) -> Result<u64> {
         let (statement, order) = client::in_order(statement);
         let mut changed = 0;
-        for row in &parameters {
-            let row: Vec<Value> =
-                order.iter().map(|at| row.get(*at).cloned().unwrap_or(Value::Null)).collect();
-            changed += self.run(statement.clone(), &row).await?;
+        for row in parameters {
+            let row = order.iter().map(|at| row.get(*at).cloned().unwrap_or(Value::Null)).collect();
+            changed += self.run(statement.clone(), row).await?;
         }
         Ok(changed)
     }
 }
 
 impl ServerConnection {
-    async fn run(&mut self, statement: String, values: &[Value]) -> Result<u64> {
-        let mut arguments = MySqlArguments::default();
-        for value in values {
-            let added = match value {
-                Value::Null => arguments.add(None::<i64>),
-                Value::Integer(value) => arguments.add(*value),
-                Value::Real(value) => arguments.add(*value),
-                Value::Text(text) => arguments.add(text.as_str()),
-                Value::Bytes(bytes) => arguments.add(bytes.as_slice()),
-            };
-            added.map_err(|e| client::failed(&DIALECT, sqlx::Error::Encode(e)))?;
-        }
-        let query = sqlx::query_with::<MySql, _>(AssertSqlSafe(statement), arguments);
-        let done = query.execute(&mut self.0).await.map_err(|e| client::failed(&DIALECT, e))?;
-        Ok(done.rows_affected())
+    async fn run(&mut self, statement: String, values: Vec<Value>) -> Result<u64> {
+        client::run(&DIALECT, &mut self.0, statement, values, MySqlQueryResult::rows_affected).await
     }
 }
 

@@ -3,15 +3,17 @@
 use super::{
     database::{Column, Connection, Database, TableName, Value},
     mysql::Server,
+    patient::{PATIENCE, Patient},
     postgres::Postgres,
     sqlite::SqliteFile,
 };
 use crate::connection::ConnectionSettings;
-use engine::{Error, Result};
+use engine::{Error, Kind, Result};
 use futures::TryStreamExt;
 use jiff::tz::TimeZone;
 use sqlx::{mysql::MySqlConnectOptions, postgres::PgConnectOptions, sqlite::SqliteConnectOptions};
-use std::{collections::BTreeMap, str::FromStr, sync::Arc};
+use std::{collections::BTreeMap, str::FromStr, sync::Arc, time::Duration};
+use tokio::time::timeout;
 
 /// What may be said in a URL beside the place. The client would only warn of others, and show their values.
 const KEYS: [&str; 21] = [
@@ -44,7 +46,12 @@ pub(crate) struct Place {
     pub(crate) database: Arc<dyn Database>,
     /// Its URL without whatever is secret in it.
     pub(crate) shown: String,
+    /// How long it may take to answer.
+    patience: Duration,
 }
+
+/// How long a connection, or a lock of a database in a file, is waited for at most.
+const AT_FIRST: Duration = Duration::from_secs(10);
 
 impl Place {
     /// The place of a connection whose secrets are resolved. [`engine::Kind::Invalid`] if it names no database that is known.
@@ -60,6 +67,7 @@ impl Place {
             ))
         };
         refuse_unknown(&url)?;
+        let patience = settings.timeout.map_or(PATIENCE, |timeout| timeout.0);
         let password = settings.password.as_ref().map(|password| password.expose());
         let database: Arc<dyn Database> = match scheme {
             "postgresql" | "postgres" => {
@@ -74,19 +82,24 @@ impl Place {
                     password.into_iter().fold(options, |options, password| options.password(password));
                 Arc::new(Server::new(options, zone.clone()))
             }
-            "sqlite" => Arc::new(sqlite(&url)?),
+            "sqlite" => Arc::new(sqlite(&url, patience)?),
             other => {
                 return Err(Error::invalid(format!(
                     "{other:?} is no database that is known; the `url` begins with postgresql:, mysql:, mariadb: or sqlite:"
                 )));
             }
         };
-        Ok(Place { database, shown })
+        Ok(Place { database, shown, patience })
     }
 
     pub(crate) async fn connect(&self) -> Result<Box<dyn Connection>> {
-        let connected = self.database.connect().await;
-        connected.map_err(|e| e.while_doing(format!("connecting to {}", self.shown)))
+        let dialect = self.database.dialect();
+        let patience = AT_FIRST.min(self.patience);
+        let connected = timeout(patience, self.database.connect()).await.unwrap_or_else(|_| {
+            Err(Error::new(Kind::Unavailable, format!("{} has not answered for {patience:?}", dialect.name)))
+        });
+        let connection = connected.map_err(|e| e.while_doing(format!("connecting to {}", self.shown)))?;
+        Ok(Box::new(Patient::new(connection, dialect, self.patience)))
     }
 
     /// What is known of a table; without columns if there is none.
@@ -132,7 +145,7 @@ fn text(value: Option<Value>) -> Result<String> {
     }
 }
 
-fn sqlite(url: &str) -> Result<SqliteFile> {
+fn sqlite(url: &str, patience: Duration) -> Result<SqliteFile> {
     let path = url.split_once(':').map_or("", |(_, path)| path.strip_prefix("//").unwrap_or(path));
     if path.starts_with(':') || path.contains("mode=memory") || path.is_empty() {
         return Err(Error::invalid("a SQLite database is a file here; write for example sqlite:rows.db"));
@@ -141,6 +154,8 @@ fn sqlite(url: &str) -> Result<SqliteFile> {
         Error::invalid(format!("{url} is no URL of a SQLite file; write for example sqlite:rows.db"))
             .caused_by(e)
     })?;
+    // That it is locked is to be told before that it does not answer.
+    let options = options.busy_timeout(AT_FIRST.min(patience / 2));
     Ok(SqliteFile::new(options.create_if_missing(!path.contains("mode="))))
 }
 

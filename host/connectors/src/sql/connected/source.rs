@@ -35,8 +35,8 @@ pub(super) struct SqlSource {
     rows: Rows,
     clock: Arc<dyn Clock>,
     schema: OnceLock<SchemaRef>,
-    /// Whether the column that rises has whole numbers.
-    numeric: OnceLock<bool>,
+    /// The type of the column that rises.
+    rising: OnceLock<DataType>,
     state: Mutex<State>,
     /// The connection that looks for more, while it does not.
     idle: tokio::sync::Mutex<Option<Box<dyn Connection>>>,
@@ -49,7 +49,7 @@ struct State {
     last: Option<Option<Json>>,
     bounded: bool,
     whole: bool,
-    /// The highest values that were seen, oldest first, and when.
+    /// The highest values that were seen, each above the one before, and when.
     seen: Vec<(Duration, Json)>,
     looked: Option<Duration>,
 }
@@ -76,7 +76,7 @@ impl SqlSource {
             rows,
             clock,
             schema: OnceLock::new(),
-            numeric: OnceLock::new(),
+            rising: OnceLock::new(),
             state: Mutex::default(),
             idle: tokio::sync::Mutex::default(),
             tally: Tally::default(),
@@ -115,13 +115,19 @@ impl SqlSource {
             .get("value")
             .ok_or_else(|| Error::internal(format!("{offset} is no offset of a table")))?;
         Ok(match value {
-            Json::String(text) => self.place.database.dialect().text(text),
+            Json::String(text) => {
+                let dialect = self.place.database.dialect();
+                // A point in time comes with its zone, and goes without it where a database takes none.
+                let instant = matches!(self.rising.get(), Some(DataType::Timestamp(_, Some(_))));
+                let bare = text.strip_suffix("+00").filter(|_| instant && dialect.writing.utc.is_empty());
+                dialect.text(bare.unwrap_or(text))
+            }
             number => number.to_string(),
         })
     }
 
     fn offset(&self, value: &Value) -> Result<Option<Json>> {
-        let numeric = self.numeric.get().is_some_and(|numeric| *numeric);
+        let numeric = self.rising.get().is_some_and(is_number);
         let value = match value {
             Value::Null => return Ok(None),
             Value::Integer(number) => json!(number),
@@ -143,9 +149,10 @@ impl SqlSource {
         Ok(Some(json!({ "value": value })))
     }
 
-    /// The highest value there is now.
-    async fn highest(&self, connection: &mut dyn Connection) -> Result<Option<Json>> {
-        let query = format!("SELECT max({}) FROM {}", self.column(), self.rows.from(&self.place));
+    /// The highest value there is now, if it is above this one.
+    async fn highest(&self, connection: &mut dyn Connection, above: Option<Offset>) -> Result<Option<Json>> {
+        let within = self.within(above.as_ref(), None)?;
+        let query = format!("SELECT max({}) FROM {}{within}", self.column(), self.rows.from(&self.place));
         self.one(connection, &query).await
     }
 
@@ -157,12 +164,14 @@ impl SqlSource {
         }
     }
 
-    /// How far rows may be read: as high as it has been for long enough, or as it was at the start.
-    async fn reach(&self, connection: &mut dyn Connection) -> Result<Option<Json>> {
+    /// How far rows may be read: as high as it has been for long enough, or as it was at the start. Never below `start`, whatever rows
+    /// have gone meanwhile: which of two values is higher the database alone knows, so it is only asked for higher ones.
+    async fn reach(&self, connection: &mut dyn Connection, start: Option<&Offset>) -> Result<Option<Json>> {
         if let Some(last) = self.state(|state| state.last.clone()) {
             return Ok(last);
         }
-        let highest = self.highest(connection).await?;
+        let seen = self.state(|state| state.seen.last().map(|(_, highest)| Offset(highest.clone())));
+        let highest = self.highest(connection, seen.or_else(|| start.cloned())).await?;
         let now = self.clock.monotonic();
         let settle = self.settings.settle.0;
         Ok(self.state(|state| {
@@ -171,11 +180,7 @@ impl SqlSource {
                 state.last = Some(highest.clone());
                 return highest;
             }
-            if let Some(highest) = highest
-                && state.seen.last().is_none_or(|(_, seen)| *seen != highest)
-            {
-                state.seen.push((now, highest));
-            }
+            state.seen.extend(highest.map(|highest| (now, highest)));
             let settled = state.seen.iter().rposition(|(at, _)| now.saturating_sub(*at) >= settle);
             state.seen.drain(..settled.unwrap_or(0));
             settled.and_then(|_| state.seen.first().map(|(_, value)| value.clone()))
@@ -205,7 +210,7 @@ impl SqlSource {
         connection: &mut dyn Connection,
         start: Option<&Offset>,
     ) -> Result<Option<Planned>> {
-        let Some(reach) = self.reach(connection).await? else { return Ok(None) };
+        let Some(reach) = self.reach(connection, start).await? else { return Ok(None) };
         if start.is_some_and(|start| start.0 == reach) {
             return Ok(None);
         }
@@ -280,7 +285,7 @@ impl Source for SqlSource {
                 there.join(", ")
             )));
         };
-        let _ = self.numeric.set(is_number(rising.data_type()));
+        let _ = self.rising.set(rising.data_type().clone());
         let _ = self.schema.set(schema);
         Ok(())
     }

@@ -4,19 +4,27 @@ use super::{
     cells::{Cells, Kind, Writing},
     client,
     database::{Chunk, Column, Connection, Database, Dialect, SEQUENCE, TableName, Value, assignments},
+    statement::Forbidden,
 };
 use crate::formats::ddl;
 use arrow::datatypes::{DataType, TimeUnit};
 use async_trait::async_trait;
 use engine::Result;
-use futures::{StreamExt, TryStreamExt, stream::BoxStream};
+use futures::stream::BoxStream;
 use jiff::tz::TimeZone;
 use sqlx::{
-    Arguments, AssertSqlSafe, ConnectOptions, Decode, Row, Sqlite, TypeInfo, ValueRef,
-    sqlite::{SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteRow},
+    ConnectOptions, Decode, Row, Sqlite, TypeInfo, ValueRef,
+    sqlite::{SqliteConnectOptions, SqliteConnection, SqliteQueryResult, SqliteRow},
+};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
 };
 
-static DIALECT: Dialect = Dialect {
+pub(super) static DIALECT: Dialect = Dialect {
     name: "SQLite",
     quote: '"',
     backslash: false,
@@ -54,6 +62,7 @@ static DIALECT: Dialect = Dialect {
     describe: |name, query| format!("CREATE TEMPORARY VIEW {name} AS SELECT * FROM ({query}\n)"),
     described: |name| columns(&TableName { schema: Some("temp".into()), name: name.into() }),
     forget: |name| format!("DROP VIEW temp.{name}"),
+    forbidden: Forbidden { words: &["load_extension"], beginnings: &[] },
     rounds_floats: false,
 };
 
@@ -75,7 +84,6 @@ pub(super) struct SqliteFile(SqliteConnectOptions);
 
 impl SqliteFile {
     pub(super) fn new(options: SqliteConnectOptions) -> Self {
-        let options = options.busy_timeout(client::PATIENCE);
         SqliteFile(options.disable_statement_logging())
     }
 }
@@ -136,33 +144,50 @@ impl Database for SqliteFile {
         DIALECT.writing.rows(cells, |index| (of(index), TimeZone::UTC)).map(Chunk::Values)
     }
 
+    fn file(&self) -> Option<&Path> {
+        Some(self.0.get_filename())
+    }
+
     async fn connect(&self) -> Result<Box<dyn Connection>> {
-        let connection = client::connecting(&DIALECT, self.0.connect()).await?;
-        Ok(Box::new(SqliteFileConnection(connection)))
+        /// Instructions of SQLite's machine between two looks.
+        const BETWEEN: i32 = 100_000;
+        let failed = |e| client::failed(&DIALECT, e);
+        let mut connection = self.0.connect().await.map_err(failed)?;
+        let unwanted = Arc::new(AtomicBool::new(false));
+        let seen = unwanted.clone();
+        let mut handle = connection.lock_handle().await.map_err(failed)?;
+        handle.set_progress_handler(BETWEEN, move || !seen.load(Relaxed));
+        drop(handle);
+        Ok(Box::new(SqliteFileConnection { connection, unwanted }))
     }
 }
 
-struct SqliteFileConnection(SqliteConnection);
+struct SqliteFileConnection {
+    connection: SqliteConnection,
+    /// Set when it is dropped: a statement that still runs then, in a thread of SQLite's own, is to end and give its locks back.
+    unwanted: Arc<AtomicBool>,
+}
+
+impl Drop for SqliteFileConnection {
+    fn drop(&mut self) {
+        self.unwanted.store(true, Relaxed);
+    }
+}
 
 #[async_trait]
 impl Connection for SqliteFileConnection {
     async fn execute(&mut self, statement: &str) -> Result<u64> {
-        let done = sqlx::raw_sql(AssertSqlSafe(statement.to_owned())).execute(&mut self.0).await;
-        done.map(|done| done.rows_affected()).map_err(|e| client::failed(&DIALECT, e))
+        client::execute(&DIALECT, &mut self.connection, statement, SqliteQueryResult::rows_affected).await
     }
 
     fn query<'c>(&'c mut self, query: &str) -> BoxStream<'c, Result<Vec<Value>>> {
-        let rows = sqlx::raw_sql(AssertSqlSafe(query.to_owned())).fetch(&mut self.0);
-        rows.map_err(|e| client::failed(&DIALECT, e)).and_then(|row| async move { values(&row) }).boxed()
+        client::rows(&DIALECT, &mut self.connection, query, values)
     }
 
     async fn load(&mut self, table: &str, columns: &[Column], chunk: Chunk) -> Result<()> {
-        let Chunk::Values(values) = chunk else { return Err(client::other_chunk()) };
-        let names = DIALECT.list(columns.iter().map(|column| &column.name));
         /// SQLite's limit of parameters in a statement.
         const MOST: usize = 32_766;
-        for rows in values.chunks(client::rows_at_once(columns.len(), MOST) * columns.len().max(1)) {
-            let statement = client::insert(table, &names, columns.len(), rows.len());
+        for (statement, rows) in client::inserts(&DIALECT, table, columns, chunk, MOST)? {
             self.run(statement, rows).await?;
         }
         Ok(())
@@ -170,7 +195,7 @@ impl Connection for SqliteFileConnection {
 
     async fn execute_each(&mut self, statement: &str, parameters: Vec<Vec<Value>>) -> Result<u64> {
         let mut changed = 0;
-        for row in &parameters {
+        for row in parameters {
             changed += self.run(statement.to_owned(), row).await?;
         }
         Ok(changed)
@@ -178,21 +203,8 @@ impl Connection for SqliteFileConnection {
 }
 
 impl SqliteFileConnection {
-    async fn run(&mut self, statement: String, values: &[Value]) -> Result<u64> {
-        let mut arguments = SqliteArguments::default();
-        for value in values {
-            let added = match value {
-                Value::Null => arguments.add(None::<i64>),
-                Value::Integer(value) => arguments.add(*value),
-                Value::Real(value) => arguments.add(*value),
-                Value::Text(text) => arguments.add(text.clone()),
-                Value::Bytes(bytes) => arguments.add(bytes.clone()),
-            };
-            added.map_err(|e| client::failed(&DIALECT, sqlx::Error::Encode(e)))?;
-        }
-        let query = sqlx::query_with::<Sqlite, _>(AssertSqlSafe(statement), arguments);
-        let done = query.execute(&mut self.0).await.map_err(|e| client::failed(&DIALECT, e))?;
-        Ok(done.rows_affected())
+    async fn run(&mut self, statement: String, values: Vec<Value>) -> Result<u64> {
+        client::run(&DIALECT, &mut self.connection, statement, values, SqliteQueryResult::rows_affected).await
     }
 }
 

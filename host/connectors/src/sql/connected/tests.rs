@@ -13,8 +13,8 @@ use arrow::{
     datatypes::SchemaRef,
 };
 use engine::{
-    Begin, Begun, EpochWriter, History, Kind, ManualClock, OutputMode, Partition, QueryId, Reach, Sink,
-    Source, Timestamp,
+    Begin, Begun, EpochWriter, History, Kind, ManualClock, Offset, OutputMode, Partition, QueryId, Reach,
+    Sink, Source, Timestamp,
 };
 use futures::TryStreamExt;
 use jiff::tz::TimeZone;
@@ -26,6 +26,10 @@ fn place(folder: &Path) -> Place {
 }
 
 async fn sink(folder: &Path, mode: OutputMode, keys: &[&str]) -> SqlSink {
+    sink_at(place(folder), &query().0, "out", mode, keys).await
+}
+
+async fn sink_at(place: Place, query: &str, name: &str, mode: OutputMode, keys: &[&str]) -> SqlSink {
     let settings = SqlSinkSettings {
         connection: "db".into(),
         table: Some("t".into()),
@@ -34,10 +38,51 @@ async fn sink(folder: &Path, mode: OutputMode, keys: &[&str]) -> SqlSink {
         create: true,
     };
     let options = SqlSinkOptions { mode, time_zone: TimeZone::UTC, at_step: None };
-    let sink = SqlSink::new(settings, place(folder), options).unwrap();
+    let sink = SqlSink::new(settings, place, options).unwrap();
     sink.accepts(mode, &rows(&[]).schema()).unwrap();
-    sink.open(&query(), "out").await.unwrap();
+    sink.open(&QueryId(query.into()), name).await.unwrap();
     sink
+}
+
+#[tokio::test]
+async fn a_statement_that_leads_out_of_the_transaction_or_the_database_is_not_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let sink = sink(dir.path(), OutputMode::Append, &[]).await;
+    let writer = begin(&sink, 0).await.unwrap();
+    let stolen = dir.path().join("stolen.db");
+    for statement in [
+        &*format!("ATTACH DATABASE '{}' AS x", stolen.display()),
+        &format!("SELECT 1; ATTACH DATABASE '{}' AS x", stolen.display()),
+        "COMMIT",
+        "UPDATE streamhost_epochs SET epoch = 100",
+    ] {
+        let error = writer.execute(statement, rows(&[1])).await.unwrap_err();
+        assert_eq!(error.kind(), Kind::Plugin, "{statement}: {}", error.report());
+    }
+    assert_eq!(writer.execute("INSERT INTO t VALUES ($1, $2)", rows(&[1, 2])).await.unwrap(), 2);
+    writer.commit().await.unwrap();
+    assert_eq!(count(dir.path()).await, "[Integer(2), Integer(2)]");
+    assert!(!stolen.exists() && begin(&sink, 0).await.is_none() && begin(&sink, 1).await.is_some());
+}
+
+#[tokio::test]
+async fn two_sinks_of_a_query_that_wait_for_each_other_for_one_file_are_told_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", dir.path().join("rows.db").display());
+    let hasty = ConnectionSettings { timeout: Some(Interval::millis(400)), ..ConnectionSettings::new(&url) };
+    let hasty = || Place::new(&hasty, &TimeZone::UTC).unwrap();
+    for (query, kind) in [("q", Kind::Invalid), ("another", Kind::Unavailable)] {
+        let first = sink_at(hasty(), "q", "first", OutputMode::Append, &[]).await;
+        let second = sink_at(hasty(), query, "second", OutputMode::Append, &[]).await;
+        let first = begin_as(&first, "q", "first", 0).await.unwrap();
+        let second = begin_as(&second, query, "second", 0).await.unwrap();
+        first.execute("INSERT INTO t VALUES ($1, $2)", rows(&[1])).await.unwrap();
+        let error = second.commit().await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{}", error.report());
+        // Whoever is of another query has done with the file at some time.
+        let told = error.report().contains("sinks second and first write to sqlite:");
+        assert_eq!(told, kind == Kind::Invalid, "{}", error.report());
+    }
 }
 
 fn query() -> QueryId {
@@ -52,8 +97,12 @@ fn rows(ids: &[i64]) -> RecordBatch {
 }
 
 async fn begin(sink: &SqlSink, epoch: u64) -> Option<Box<dyn EpochWriter>> {
+    begin_as(sink, &query().0, "out", epoch).await
+}
+
+async fn begin_as(sink: &SqlSink, query: &str, name: &str, epoch: u64) -> Option<Box<dyn EpochWriter>> {
     let schema: SchemaRef = rows(&[]).schema();
-    let begin = Begin { partitions: 2, ..Begin::of(&query().0, "out", epoch, schema) };
+    let begin = Begin { partitions: 2, ..Begin::of(query, name, epoch, schema) };
     match sink.begin(&begin).await.unwrap() {
         Begun::Stored(_) => None,
         Begun::Writer(writer) => Some(writer),
@@ -215,6 +264,36 @@ async fn a_value_is_read_once_it_has_been_the_highest_for_long_enough() {
     clock.advance(Duration::from_millis(2_000));
     let next = source.latest(Some(&planned.range.end)).await.unwrap().unwrap();
     assert_eq!(next.range.end.0, serde_json::json!({ "value": 9 }));
+}
+
+#[tokio::test]
+async fn a_source_never_goes_back_though_its_highest_rows_leave_and_return() {
+    let dir = tempfile::tempdir().unwrap();
+    statement(dir.path(), "CREATE TABLE t (id BIGINT)").await;
+    statement(dir.path(), "INSERT INTO t VALUES (5), (9)").await;
+    let clock = Arc::new(ManualClock::new(Timestamp(0)));
+    for reach in [Reach::Endless, Reach::AvailableNow] {
+        let source = source(dir.path(), &clock, None);
+        source.restore(History::default(), reach).await.unwrap();
+        let start = Offset(serde_json::json!({ "value": 9 }));
+        for change in ["DELETE FROM t WHERE id = 9", "INSERT INTO t VALUES (7)", "INSERT INTO t VALUES (9)"] {
+            statement(dir.path(), change).await;
+            assert!(source.latest(Some(&start)).await.unwrap().is_none(), "{change}");
+            clock.advance(Duration::from_millis(2_000));
+            assert!(source.latest(Some(&start)).await.unwrap().is_none(), "{change}, settled");
+        }
+    }
+    let source = source(dir.path(), &clock, None);
+    source.restore(History::default(), Reach::Endless).await.unwrap();
+    assert!(source.latest(None).await.unwrap().is_none());
+    clock.advance(Duration::from_millis(2_000));
+    let nine = source.latest(None).await.unwrap().unwrap().range.end;
+    statement(dir.path(), "DELETE FROM t WHERE id = 9").await;
+    statement(dir.path(), "INSERT INTO t VALUES (10)").await;
+    assert!(source.latest(Some(&nine)).await.unwrap().is_none());
+    clock.advance(Duration::from_millis(2_000));
+    let ten = source.latest(Some(&nine)).await.unwrap().unwrap().range.end;
+    assert_eq!([nine.0, ten.0], [9, 10].map(|value| serde_json::json!({ "value": value })));
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use super::{Key, Plan, scatter::ends};
 use crate::{
-    EpochContext, Error, Kind, Operator, OutputMode, Piece, Result, ResultExt, ShardState,
+    EpochContext, Error, Kind, Operator, OutputMode, Piece, Result, ResultExt, ShardState, Timeline,
     event_time::InForce,
     operators::{chain::made, keys::KeyIndex, rows::Codec},
     sql::windows,
@@ -98,7 +98,7 @@ impl GroupShard {
 
     /// Lets go of the groups that are final, and emits them in append mode.
     fn evict(&self, state: &mut ShardState<'_>, out: &mut Vec<(usize, RecordBatch)>) -> Result<()> {
-        let due = state.take_due(self.in_force.eviction.micros())?;
+        let due = state.take_due(Timeline::EventTime, self.in_force.eviction.micros())?;
         for due in due.chunks(CHUNK) {
             let keys: Vec<(u64, &[u8])> = due.iter().map(|(_, key)| (crate::hash(key), &**key)).collect();
             if let Some(port) = self.port(OutputMode::Append) {

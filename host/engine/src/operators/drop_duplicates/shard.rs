@@ -2,7 +2,7 @@
 
 use super::Plan;
 use crate::{
-    EpochContext, Kind, Operator, Piece, Result, ResultExt, ShardState, event_time::Watermark,
+    EpochContext, Kind, Operator, Piece, Result, ResultExt, ShardState, Timeline, event_time::Watermark,
     operators::chain::made,
 };
 use arrow::{
@@ -57,7 +57,7 @@ impl Operator for FirstOfAll {
             out.push((0, self.first(state, &piece)?));
         }
         if self.plan.timed() {
-            for (_, key) in state.take_due(self.eviction.micros())? {
+            for (_, key) in state.take_due(Timeline::EventTime, self.eviction.micros())? {
                 state.remove(crate::hash(&key), &key)?;
             }
         }

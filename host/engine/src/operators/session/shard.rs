@@ -5,7 +5,7 @@ use super::{
     spans::{self, KeySpan, Merged, Stored, merge},
 };
 use crate::{
-    EpochContext, Error, Kind, Operator, OutputMode, Piece, Result, ResultExt, ShardState,
+    EpochContext, Error, Kind, Operator, OutputMode, Piece, Result, ResultExt, ShardState, Timeline,
     event_time::Watermark,
     operators::{chain::made, keys::KeyIndex, rows::Codec},
     sql::windows,
@@ -83,7 +83,7 @@ impl SessionShard {
 
     /// Lets go of the sessions that are final, and emits them.
     fn evict(&self, state: &mut ShardState<'_>, out: &mut Vec<(usize, RecordBatch)>) -> Result<()> {
-        let due = state.take_due(self.eviction.micros())?;
+        let due = state.take_due(Timeline::EventTime, self.eviction.micros())?;
         for due in due.chunks(CHUNK) {
             let mut entries = Vec::with_capacity(due.len());
             for (_, key) in due {

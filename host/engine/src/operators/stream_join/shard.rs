@@ -6,7 +6,7 @@ use super::{
     store::{New, Rows, Stored, parts, row_of},
 };
 use crate::{
-    EpochContext, Error, Kind, Operator, Piece, Result, ResultExt, ShardState, Timestamp,
+    EpochContext, Error, Kind, Operator, Piece, Result, ResultExt, ShardState, Timeline, Timestamp,
     event_time::Watermark,
     operators::{chain::made, rows::Codec},
     sql::EpochTime,
@@ -339,8 +339,11 @@ impl JoinShard {
 
     /// Lets go of the rows that nothing can match any more. Those of an outer side that never did come out.
     fn evict(&self, state: &mut ShardState<'_>, out: &mut Out) -> Result<()> {
-        let mut due: Vec<Box<[u8]>> =
-            state.take_due(self.eviction.micros())?.into_iter().map(|(_, key)| key).collect();
+        let mut due: Vec<Box<[u8]>> = state
+            .take_due(Timeline::EventTime, self.eviction.micros())?
+            .into_iter()
+            .map(|(_, key)| key)
+            .collect();
         due.sort_unstable();
         let due = due.iter().map(|key| parts(key)).collect::<Result<Vec<_>>>()?;
         for which in [Which::Left, Which::Right] {

@@ -125,7 +125,9 @@ impl Joined {
 
     fn shard(&self, index: usize, pieces: &[(usize, Piece)], cx: &EpochContext) -> Vec<(usize, RecordBatch)> {
         let state = self.state();
-        let mut operator = self.step().operator(cx).unwrap();
+        let crate::OneShard::Operator(mut operator) = self.step().shard(cx).unwrap() else {
+            panic!("it waits")
+        };
         for (input, piece) in pieces {
             let own = |hash: &u64| state.group_of(*hash) % self.shards == index;
             let rows: Vec<u32> =

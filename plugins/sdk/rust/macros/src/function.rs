@@ -83,6 +83,11 @@ impl Arguments {
         reads_of_batches(self.reads.as_ref())
     }
 
+    /// Whether they say what is read.
+    pub(crate) fn reads_given(&self) -> bool {
+        self.reads.is_some()
+    }
+
     pub(crate) fn manifest(&self) -> TokenStream {
         self.manifest_of(self.deterministic.as_ref().is_none_or(|given| given.value))
     }
@@ -243,7 +248,7 @@ fn process(kind: Kind, signature: &Signature, function: &ItemFn) -> TokenStream 
 }
 
 /// Whether the function returns a type of this name.
-fn returns(function: &ItemFn, name: &str) -> bool {
+pub(crate) fn returns(function: &ItemFn, name: &str) -> bool {
     matches!(&function.sig.output, ReturnType::Type(_, kind) if named(kind, name))
 }
 

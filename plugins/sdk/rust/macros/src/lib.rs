@@ -3,6 +3,7 @@
 mod batch_sink;
 mod config;
 mod function;
+mod keyed;
 mod row;
 mod scalar;
 
@@ -68,6 +69,24 @@ pub fn function(arguments: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn functions(arguments: TokenStream, item: TokenStream) -> TokenStream {
     scalar::functions(arguments.into(), item.into()).into()
+}
+
+/// Keeps state for each key: `fn(key, rows: Group<Row>, state: &mut Option<S>, timers: &mut Timers) -> impl IntoIterator<Item = Out>`,
+/// in a `Result` or not. It is called for each key that has rows in an epoch.
+///
+/// Parameters are known by their types. The key comes first, a struct that derives [`Row`](macro@Row); where it is left out, the
+/// key's columns stand before those of the rows that leave. The others are in any order: `Group<Row>`, the rows; tables by their
+/// names, `&mut Option<S>` a value, `&mut Vec<S>` a sequence, `&mut BTreeMap<K, S>` a mapping, of structs that derive `Row` and
+/// `Clone`; `&mut Timers`; `&Context`; and one more reference, which is the configuration.
+///
+/// Arguments of the attribute, all optional but for the first with timers: `expired = function`, which is called for a timer that
+/// fires, has the same parameters with `Fired` in the place of the rows, and returns alike; `ttl = "1h"`, or a function from the
+/// configuration to a `Duration`, for all tables; `tables(name(ttl = …, version = 2))` for one; `migrate = function`, from `&Before` to
+/// `Result<RecordBatch>`, for tables of an older version; `reads = ["column", …]` or a function, from the configuration to
+/// `Vec<String>`, if the columns have other names than the row's fields, in their order; and the others of [`macro@filter`].
+#[proc_macro_attribute]
+pub fn keyed(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    keyed::expand(arguments.into(), item.into()).into()
 }
 
 /// Makes a struct a row: its fields are columns. `#[row(rename = "…")]` gives a field's column another name.

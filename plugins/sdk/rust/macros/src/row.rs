@@ -73,6 +73,8 @@ fn reads(item: &DeriveInput, columns: &[Column]) -> Result<TokenStream> {
     let (_, arguments, bounds) = item.generics.split_for_impl();
     let kinds: Vec<_> = columns.iter().map(|column| &column.kind).collect();
     let names: Vec<_> = columns.iter().map(|column| &column.name).collect();
+    let fields: Vec<_> = columns.iter().map(|column| &column.field).collect();
+    let places: Vec<_> = (0..columns.len()).map(syn::Index::from).collect();
     let values = columns.iter().enumerate().map(|(i, Column { field, name, kind })| {
         let i = syn::Index::from(i);
         quote!(#field: ::streamhost::row::value::<#kind>(&columns.#i, row, #name)?)
@@ -90,6 +92,11 @@ fn reads(item: &DeriveInput, columns: &[Column]) -> Result<TokenStream> {
             #[inline]
             fn read(columns: &Self::Columns, row: usize) -> ::streamhost::Result<Self> {
                 ::core::result::Result::Ok(Self { #(#values),* })
+            }
+
+            #[inline]
+            fn stands(&self, columns: &Self::Columns, row: usize) -> bool {
+                #(::streamhost::row::ReadField::stands(&self.#fields, &columns.#places, row))&&*
             }
         }
     })

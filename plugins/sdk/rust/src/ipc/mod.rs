@@ -9,7 +9,7 @@ mod read;
 mod write;
 
 pub(crate) use array::fixed;
-pub(crate) use read::{decode, empty};
+pub(crate) use read::{decode, decode_one, empty};
 pub(crate) use write::encode;
 
 use arrow_ipc::convert::try_schema_from_ipc_buffer;

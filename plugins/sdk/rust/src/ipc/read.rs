@@ -32,6 +32,16 @@ pub(crate) fn decode(messages: Vec<u8>, schema: &SchemaRef) -> Result<Vec<Record
     Ok(batches)
 }
 
+/// The one batch of the messages, which is empty if there are none.
+pub(crate) fn decode_one(messages: Vec<u8>, schema: &SchemaRef) -> Result<RecordBatch> {
+    let mut batches = decode(messages, schema)?.into_iter();
+    match (batches.next(), batches.next()) {
+        (None, _) => empty(schema),
+        (Some(batch), None) => Ok(batch),
+        _ => Err(Error::permanent("the host sent several batches where one is due")),
+    }
+}
+
 /// A batch of no rows.
 ///
 /// # Errors

@@ -9,16 +9,12 @@ use arrow_array::types::{
     ArrowPrimitiveType, Date32Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
     TimestampMicrosecondType,
 };
-use arrow_array::{Array, ArrayRef, BinaryArray, BooleanArray, PrimitiveArray, StringArray};
+use arrow_array::{
+    Array, ArrayRef, ArrowNativeTypeOp, BinaryArray, BooleanArray, PrimitiveArray, StringArray,
+};
 use arrow_schema::{DataType, TimeUnit};
 
-/// Days since 1970-01-01.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Date(pub i32);
-
-/// Microseconds since the Unix epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Timestamp(pub i64);
+use super::{Date, Timestamp};
 
 /// The type of a row's field.
 pub trait FieldType {
@@ -39,6 +35,11 @@ pub trait ReadField<'a>: FieldType + Sized {
 
     /// None if the value is null and this type has no place for that.
     fn get(column: &Self::Column, row: usize) -> Option<Self>;
+
+    /// Whether the column has just this value there, to the bit. What cannot be compared is never the same.
+    fn stands(&self, _column: &Self::Column, _row: usize) -> bool {
+        false
+    }
 }
 
 /// A field that is written to a column.
@@ -73,6 +74,13 @@ impl<'a, T: ReadField<'a>> ReadField<'a> for Option<T> {
 
     fn get(column: &Self::Column, row: usize) -> Option<Self> {
         Some(T::get(column, row))
+    }
+
+    fn stands(&self, column: &Self::Column, row: usize) -> bool {
+        match self {
+            Some(value) => value.stands(column, row),
+            None => T::get(column, row).is_none(),
+        }
     }
 }
 
@@ -125,6 +133,12 @@ macro_rules! primitive {
             fn get(column: &Self::Column, row: usize) -> Option<Self> {
                 let $value = *column.values().get(row)?;
                 column.is_valid(row).then_some($from)
+            }
+
+            fn stands(&self, column: &Self::Column, row: usize) -> bool {
+                let $this = *self;
+                // An order of all values, in which zeros and NaNs differ as their bits do.
+                column.is_valid(row) && column.values().get(row).is_some_and(|value| value.is_eq($into))
             }
         }
 
@@ -180,6 +194,11 @@ macro_rules! plain {
                     $from
                 })
             }
+
+            fn stands(&self, column: &Self::Column, row: usize) -> bool {
+                let column: Self::Column = column;
+                row < column.len() && column.is_valid(row) && column.value(row) == *self
+            }
         }
 
         impl$(<$life>)? WriteField for $rust {
@@ -225,6 +244,10 @@ impl<'a> ReadField<'a> for Timestamp {
     fn get(column: &Self::Column, row: usize) -> Option<Self> {
         let value = *column.values().get(row)?;
         column.is_valid(row).then_some(Self(value))
+    }
+
+    fn stands(&self, column: &Self::Column, row: usize) -> bool {
+        Self::get(column, row) == Some(*self)
     }
 }
 

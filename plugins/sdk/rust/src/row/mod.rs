@@ -17,12 +17,14 @@
 
 mod drive;
 mod field;
+mod time;
 
 pub use drive::{expand, filter, filter_map, map, read};
-pub use field::{Date, FieldType, ReadField, Timestamp, WriteField};
+pub use field::{FieldType, ReadField, WriteField};
+pub use time::{Date, Timestamp};
 
 use arrow_array::RecordBatch;
-use arrow_schema::{DataType, Field};
+use arrow_schema::{DataType, Field, Schema};
 
 use crate::{Error, Result, ddl, schema};
 
@@ -48,6 +50,32 @@ pub trait ReadRow<'a>: Row + Sized {
     /// # Errors
     /// If a column is null whose field is no `Option`.
     fn read(columns: &Self::Columns, row: usize) -> Result<Self>;
+
+    /// Whether the columns have just this row there.
+    fn stands(&self, columns: &Self::Columns, row: usize) -> bool;
+}
+
+/// A row of which nothing is read: where only the number of rows matters.
+impl Row for () {
+    fn fields() -> Vec<Field> {
+        Vec::new()
+    }
+}
+
+impl<'a> ReadRow<'a> for () {
+    type Columns = ();
+
+    fn columns(_: &'a RecordBatch) -> Result<()> {
+        Ok(())
+    }
+
+    fn read((): &(), _: usize) -> Result<()> {
+        Ok(())
+    }
+
+    fn stands(&self, (): &(), _: usize) -> bool {
+        true
+    }
 }
 
 /// A row that is written to a batch.
@@ -71,6 +99,14 @@ pub trait WriteRow: Row {
 /// The names of a row's columns, which the plugin reads.
 pub fn names<R: Row>() -> Vec<String> {
     R::fields().iter().map(|field| field.name().clone()).collect()
+}
+
+/// The columns of both, which have as many rows.
+pub(crate) fn beside(one: &RecordBatch, other: &RecordBatch) -> Result<RecordBatch> {
+    let fields = one.schema_ref().fields().iter().chain(other.schema_ref().fields()).cloned();
+    let columns = one.columns().iter().chain(other.columns()).cloned();
+    let schema = Schema::new(fields.collect::<Vec<_>>());
+    Ok(RecordBatch::try_new(schema.into(), columns.collect())?)
 }
 
 /// Opens the column of a field.

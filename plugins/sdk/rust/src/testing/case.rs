@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Answer, Executed, Stored, bind, bind_functions, bind_sink, json, print_failure};
-use crate::{BatchSink, Functions, Plugin, Result};
+use super::{
+    Answer, Executed, Job, Stored, bind, bind_functions, bind_keyed, bind_sink, json, print_failure,
+};
+use crate::{BatchSink, Functions, Keyed, Plugin, Result};
 
 /// One file of a plugin's `tests` folder.
 #[derive(Deserialize)]
@@ -49,6 +51,42 @@ struct Statement {
     parameters: String,
 }
 
+/// One file of a plugin that keeps state: epochs, one after the other.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct KeyedCase {
+    #[serde(default)]
+    config: toml::Table,
+    schema: String,
+    /// The columns of the key, as the step's `keys`.
+    keys: Vec<String>,
+    #[serde(default)]
+    epochs: Vec<EpochCase>,
+    /// How the plugin refuses the configuration, the schema or the keys.
+    failure: Option<String>,
+}
+
+/// An epoch: clocks, rows in, rows out.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct EpochCase {
+    /// From this epoch on: `2025-03-01T12:00:00Z`.
+    watermark: Option<String>,
+    /// The epoch's time, from this one on.
+    now: Option<String>,
+    #[serde(default)]
+    input: String,
+    #[serde(default)]
+    expect: String,
+    #[serde(default)]
+    outputs: BTreeMap<String, String>,
+    /// `row 2: message`, and `timer 0: message` for timers in the order in which they fire.
+    #[serde(default)]
+    errors: Vec<String>,
+    /// How the epoch fails; what it did is gone then.
+    failure: Option<String>,
+}
+
 /// Runs every `tests/*.toml` of the plugin whose folder this is, `env!("CARGO_MANIFEST_DIR")`.
 ///
 /// # Panics
@@ -65,6 +103,15 @@ pub fn cases<P: Plugin>(folder: &str) {
 #[track_caller]
 pub fn sink_cases<P: BatchSink>(folder: &str) {
     each(folder, run_sink::<P>);
+}
+
+/// The same of a plugin that keeps state for each key: what a case gives it is epochs.
+///
+/// # Panics
+/// As [`cases`] does.
+#[track_caller]
+pub fn keyed_cases<P: Keyed>(folder: &str) {
+    each(folder, run_keyed::<P>);
 }
 
 /// The same of a plugin of functions: each row of a case is a call.
@@ -104,7 +151,11 @@ fn run<P: Plugin>(file: &Path) -> Result<()> {
             assert_eq!(case.failure, None, "{file}: a failure was expected, and the plugin gave {answer:?}");
             answer.expect(&case.expect);
             assert_eq!(answer.errors, case.errors, "{file}: the row errors (left), and expected");
-            assert_eq!(sides(&answer), expected(&case)?, "{file}: the side outputs (left), and expected");
+            assert_eq!(
+                sides(&answer),
+                expected(&case.outputs)?,
+                "{file}: the side outputs (left), and expected"
+            );
         }
         Err(failure) => assert_eq!(Some(failure), case.failure, "{file}: the failure (left), and expected"),
     }
@@ -119,11 +170,30 @@ fn run_sink<P: BatchSink>(file: &Path) -> Result<()> {
             assert_eq!(case.failure, None, "{file}: a failure was expected, and there is {stored:?}");
             let outputs: BTreeMap<_, _> =
                 stored.outputs.iter().map(|(name, rows)| (name.clone(), json::print(rows))).collect();
-            assert_eq!(outputs, expected(&case)?, "{file}: the outputs (left), and expected");
+            assert_eq!(outputs, expected(&case.outputs)?, "{file}: the outputs (left), and expected");
             let statements = case.statements.iter().map(statement).collect::<Result<Vec<_>>>()?;
             assert_eq!(stored.statements, statements, "{file}: the statements (left), and expected");
         }
         Err(failure) => assert_eq!(Some(failure), case.failure, "{file}: the failure (left), and expected"),
+    }
+    Ok(())
+}
+
+fn run_keyed<P: Keyed>(file: &Path) -> Result<()> {
+    let case: KeyedCase = toml::from_str(&fs::read_to_string(file)?)?;
+    let file = file.display();
+    let keys: Vec<&str> = case.keys.iter().map(String::as_str).collect();
+    let mut job = match bind_keyed::<P>(&serde_json::to_string(&case.config)?, &case.schema, &keys) {
+        Ok(job) => job,
+        Err(error) => {
+            let failure = Some(print_failure(error, true));
+            assert_eq!(failure, case.failure, "{file}: the failure (left), and expected");
+            return Ok(());
+        }
+    };
+    assert_eq!(case.failure, None, "{file}: a failure was expected, and the plugin was bound");
+    for (number, epoch) in case.epochs.iter().enumerate() {
+        run_epoch(&mut job, epoch, &format!("{file}: epoch {number}"))?;
     }
     Ok(())
 }
@@ -138,6 +208,26 @@ fn run_function<P: Functions>(file: &Path) -> Result<()> {
             assert_eq!(json::print(&results), expected, "{file}: the results (left), and expected");
         }
         Err(failure) => assert_eq!(Some(failure), case.failure, "{file}: the failure (left), and expected"),
+    }
+    Ok(())
+}
+
+fn run_epoch<P: Keyed>(job: &mut Job<P>, epoch: &EpochCase, which: &str) -> Result<()> {
+    epoch.watermark.as_deref().map(|at| job.watermark(at).map(drop)).transpose()?;
+    epoch.now.as_deref().map(|at| job.now(at).map(drop)).transpose()?;
+    match job.epoch(&epoch.input) {
+        Ok(answer) => {
+            assert_eq!(epoch.failure, None, "{which}: a failure was expected, and there is {answer:?}");
+            let rows = json::print(&json::lines(&epoch.expect)?);
+            assert_eq!(json::print(&answer.rows), rows, "{which}: the rows (left), and expected");
+            assert_eq!(answer.errors, epoch.errors, "{which}: the errors (left), and expected");
+            let side = expected(&epoch.outputs)?;
+            assert_eq!(sides(&answer), side, "{which}: the side outputs (left), and expected");
+        }
+        Err(error) => {
+            let failure = Some(print_failure(error, false));
+            assert_eq!(failure, epoch.failure, "{which}: the failure (left), and expected");
+        }
     }
     Ok(())
 }
@@ -185,7 +275,7 @@ fn sides(answer: &Answer) -> BTreeMap<String, String> {
     answer.side.iter().map(|(name, rows)| (name.clone(), json::print(rows))).collect()
 }
 
-fn expected(case: &Case) -> Result<BTreeMap<String, String>> {
+fn expected(outputs: &BTreeMap<String, String>) -> Result<BTreeMap<String, String>> {
     let rows = |text: &String| json::lines(text).map(|rows: Vec<Value>| json::print(&rows));
-    case.outputs.iter().map(|(name, text)| Ok((name.clone(), rows(text)?))).collect()
+    outputs.iter().map(|(name, text)| Ok((name.clone(), rows(text)?))).collect()
 }

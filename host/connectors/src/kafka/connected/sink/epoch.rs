@@ -40,8 +40,9 @@ impl EpochWriter for KafkaEpoch {
 
     async fn commit(self: Box<Self>) -> Result<Token> {
         let (writer, epoch) = (self.writer.clone(), self.epoch);
-        blocking(move || writer.commit(epoch)).await??;
-        Ok(token(epoch))
+        let committing = writer.clone();
+        blocking(move || committing.commit(epoch)).await??;
+        Ok(token(&writer, epoch))
     }
 }
 

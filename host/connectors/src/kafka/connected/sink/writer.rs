@@ -35,6 +35,8 @@ const ABORT: Duration = Duration::from_secs(5);
 /// A producer and, with exactly-once delivery, where its marks are kept.
 pub(super) struct Writer {
     producer: BaseProducer<Context>,
+    /// The id of its transactions, if there are any; the group of its marks has the same name.
+    pub(super) id: Option<String>,
     marks: Option<Marks>,
     pub(super) options: KafkaSinkOptions,
     /// How long a transaction may take.
@@ -47,6 +49,15 @@ struct State {
     mark: Option<Epoch>,
     /// Since when there is a transaction.
     begun: Option<Duration>,
+    /// How long brokers that were away have been waited for in it.
+    away: Duration,
+}
+
+/// A wait for brokers.
+#[derive(Default)]
+struct Waiting {
+    since: Option<Duration>,
+    looked: Option<Duration>,
 }
 
 /// Offsets of a group as marks of epochs.
@@ -60,13 +71,13 @@ impl Writer {
     pub(super) fn open(
         mut config: ClientConfig,
         settings: &KafkaSinkSettings,
-        id: Option<&str>,
+        id: Option<String>,
         options: KafkaSinkOptions,
     ) -> Result<Self> {
         let of = format!("Kafka at {}", settings.bootstrap_servers);
         let timeout =
             config.get("transaction.timeout.ms").and_then(|text| text.parse().ok()).unwrap_or(60_000);
-        match id {
+        match &id {
             Some(id) => config.set("transactional.id", id),
             None => config.remove("transaction.timeout.ms"),
         };
@@ -74,6 +85,7 @@ impl Writer {
             config.create_with_context(Context::new(of.clone())).map_err(|error| not_made(&of, error))?;
         let mut writer = Writer {
             producer,
+            id: id.clone(),
             marks: None,
             options,
             timeout: Duration::from_millis(timeout),
@@ -84,7 +96,7 @@ impl Writer {
         }
         let (Some(id), Some(topic)) = (id, &settings.topic) else { return Ok(writer) };
         writer.ask("starting transactions", |timeout| writer.producer.init_transactions(timeout))?;
-        writer.read_mark(config, id, topic, of)?;
+        writer.read_mark(config, &id, topic, of)?;
         Ok(writer)
     }
 
@@ -186,8 +198,8 @@ impl Writer {
         let mut state = self.state();
         if state.begun.is_none() {
             let begun = self.producer.begin_transaction();
-            begun.map_err(|error| self.failed("beginning a transaction", error, Duration::ZERO))?;
-            state.begun = Some(self.clock().monotonic());
+            begun.map_err(|error| self.context().failed("beginning a transaction", error))?;
+            (state.begun, state.away) = (Some(self.clock().monotonic()), Duration::ZERO);
         }
         Ok(())
     }
@@ -204,7 +216,7 @@ impl Writer {
         }
         let _ = self.context().undelivered();
         let aborted = self.producer.abort_transaction(ABORT);
-        aborted.map_err(|error| self.failed("taking a transaction back", error, Duration::ZERO))
+        aborted.map_err(|error| self.context().failed("taking a transaction back", error))
     }
 
     /// Gives a message to the producer, once there is room. Stops to wait for it when the epoch is abandoned.
@@ -212,7 +224,7 @@ impl Writer {
         let Outgoing { topic, partition, key, value, headers } = message;
         let mut record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(topic);
         (record.partition, record.key, record.payload, record.headers) = (partition, key, value, headers);
-        let mut waiting = None;
+        let mut waiting = Waiting::default();
         while let Err((error, again)) = self.producer.send(record) {
             if error.rdkafka_error_code() != Some(Code::QueueFull) {
                 return Err(self.unsendable(error, topic));
@@ -223,7 +235,7 @@ impl Writer {
             }
             record = again;
         }
-        if waiting.is_some() {
+        if waiting.since.is_some() {
             self.context().answered();
         }
         Ok(())
@@ -242,26 +254,36 @@ impl Writer {
             }
             _ => format!("writing to topic {topic}"),
         };
-        self.failed(&what, error, self.in_transaction())
+        self.failed(&what, error)
     }
 
-    /// How long the transaction has been going on.
-    fn in_transaction(&self) -> Duration {
-        let now = self.clock().monotonic();
-        self.state().begun.map_or(Duration::ZERO, |begun| now.saturating_sub(begun))
+    /// How long the transaction has been going on, and how much of it was not spent on waiting for brokers that were away.
+    fn in_transaction(&self) -> (Duration, Duration) {
+        let (now, state) = (self.clock().monotonic(), self.state());
+        let took = state.begun.map_or(Duration::ZERO, |begun| now.saturating_sub(begun));
+        (took, took.saturating_sub(state.away))
     }
 
     /// Waits a moment for the brokers, and says so if it is a long one.
-    fn wait(&self, since: &mut Option<Duration>) -> Result<()> {
+    fn wait(&self, waiting: &mut Waiting) -> Result<()> {
         self.producer.poll(TICK);
         let now = self.clock().monotonic();
-        if now.saturating_sub(*since.get_or_insert(now)) >= SILENCE {
+        self.missed(waiting, now);
+        if now.saturating_sub(*waiting.since.get_or_insert(now)) >= SILENCE {
             self.context().waiting();
             if let Some(hopeless) = self.context().hopeless() {
                 return Err(hopeless);
             }
         }
         self.look()
+    }
+
+    /// Counts the time since the last call, if the brokers are away.
+    fn missed(&self, waiting: &mut Waiting, now: Duration) {
+        let before = waiting.looked.replace(now).unwrap_or(now);
+        if self.context().in_trouble() {
+            self.state().away += now.saturating_sub(before);
+        }
     }
 
     /// Fails if a message could not be written.
@@ -271,7 +293,6 @@ impl Writer {
         }
         let Some((code, topic)) = self.context().undelivered() else { return Ok(()) };
         let error = KafkaError::MessageProduction(code);
-        let took = self.in_transaction();
         Err(match code {
             Code::UnknownTopicOrPartition | Code::UnknownTopic => {
                 Error::invalid(format!("there is no topic {topic:?}; create it, or correct its name"))
@@ -280,14 +301,14 @@ impl Writer {
             _ if kind_of_code(code) == Kind::Unavailable => {
                 self.context().failed(&format!("a message for topic {topic} was not written"), error)
             }
-            _ => self.failed(&format!("writing to topic {topic}"), error, took),
+            _ => self.failed(&format!("writing to topic {topic}"), error),
         })
     }
 
     /// Makes sure that all messages are written and, with marks, that they count, and the epoch with them.
     pub(super) fn commit(&self, epoch: Epoch) -> Result<()> {
         self.begin()?;
-        let mut waiting = None;
+        let mut waiting = Waiting::default();
         while self.producer.in_flight_count() > 0 {
             self.wait(&mut waiting)?;
         }
@@ -295,13 +316,12 @@ impl Writer {
         self.context().answered();
         let Some(marks) = &self.marks else { return Ok(()) };
         self.step("sent");
-        let failed = |doing: &str, error| self.failed(doing, error, self.in_transaction());
-        let mark = mark(&marks.topic, epoch).map_err(|error| failed("marking an epoch", error))?;
+        let mark = mark(&marks.topic, epoch).map_err(|error| self.failed("marking an epoch", error))?;
         self.transact(|timeout| self.producer.send_offsets_to_transaction(&mark, &marks.group, timeout))
-            .map_err(|error| failed("marking an epoch", error))?;
+            .map_err(|error| self.failed("marking an epoch", error))?;
         self.step("marked");
         self.transact(|timeout| self.producer.commit_transaction(timeout))
-            .map_err(|error| failed("committing a transaction", error))?;
+            .map_err(|error| self.failed("committing a transaction", error))?;
         let mut state = self.state();
         (state.begun, state.mark) = (None, Some(epoch));
         drop(state);
@@ -316,8 +336,11 @@ impl Writer {
     ) -> std::result::Result<(), KafkaError> {
         const SLICE: Duration = Duration::from_secs(2);
         let begun = self.clock().monotonic();
+        let mut waiting = Waiting { looked: Some(begun), ..Waiting::default() };
         loop {
-            match ask(SLICE) {
+            let answer = ask(SLICE);
+            self.missed(&mut waiting, self.clock().monotonic());
+            match answer {
                 Err(KafkaError::Transaction(error))
                     if error.is_retriable() && !error.txn_requires_abort() =>
                 {
@@ -332,15 +355,25 @@ impl Writer {
         }
     }
 
-    /// The error, with what to do about it. `took`: how long the transaction had been going on.
-    fn failed(&self, doing: &str, error: KafkaError, took: Duration) -> Error {
-        if took >= self.timeout {
-            let timeout = self.timeout.as_millis();
+    /// The error, with what to do about it.
+    fn failed(&self, doing: &str, error: KafkaError) -> Error {
+        let (took, worked) = self.in_transaction();
+        let timeout = self.timeout.as_millis();
+        if worked >= self.timeout {
             return Error::invalid(format!(
                 "{doing}: the epoch took longer than its transaction may, {timeout} ms; set `max-per-trigger` on the source, or raise \
                  \"transaction.timeout.ms\" in `client`"
             ))
             .caused_by(error);
+        }
+        if took >= self.timeout {
+            // They may have taken it back, or committed it and not said so; and say then that this writer is none any more. The next
+            // one reads in the mark which it was.
+            let what = format!(
+                "{doing}, with {}, which was away for longer than a transaction may take, {timeout} ms",
+                self.context()
+            );
+            return Error::new(Kind::Unavailable, what).caused_by(error);
         }
         self.context().failed(doing, error)
     }

@@ -7,18 +7,19 @@ use super::{
     cells::{Cells, Kind, Writing},
     client,
     database::{Chunk, Column, Connection, Database, Dialect, SEQUENCE, TableName, Value, assignments},
+    statement::Forbidden,
 };
 use arrow::datatypes::DataType;
 use async_trait::async_trait;
 use engine::{Error, Result};
-use futures::{StreamExt, TryStreamExt, stream::BoxStream};
+use futures::stream::BoxStream;
 use jiff::tz::TimeZone;
 use sqlx::{
-    AssertSqlSafe, ConnectOptions, Row, TypeInfo, ValueRef,
-    postgres::{PgConnectOptions, PgConnection, PgRow},
+    ConnectOptions, Row, TypeInfo, ValueRef,
+    postgres::{PgConnectOptions, PgConnection, PgQueryResult, PgRow},
 };
 
-static DIALECT: Dialect = Dialect {
+pub(super) static DIALECT: Dialect = Dialect {
     name: "PostgreSQL",
     quote: '"',
     backslash: false,
@@ -42,6 +43,11 @@ static DIALECT: Dialect = Dialect {
     },
     described: |name| columns(&TableName { schema: Some("pg_temp".into()), name: name.into() }),
     forget: |name| format!("DROP TABLE {name}"),
+    // The files of the server, other servers, what a session is set to, and the catalog, which a superuser may change.
+    forbidden: Forbidden {
+        words: &["lo_import", "lo_export", "set_config", "xpath_table"],
+        beginnings: &["pg_", "dblink"],
+    },
     rounds_floats: false,
 };
 
@@ -115,10 +121,14 @@ impl Database for Postgres {
     }
 
     async fn connect(&self) -> Result<Box<dyn Connection>> {
-        let connection = client::connecting(&DIALECT, self.options.connect()).await?;
+        let connection = self.options.connect().await.map_err(|e| client::failed(&DIALECT, e))?;
         let mut connection = PostgresConnection(connection);
         // Texts in statements are quoted by doubling the quotes in them.
         connection.execute("SET standard_conforming_strings = on").await?;
+        // Two sinks of a query that change the same row would wait for each other for ever.
+        let waits =
+            "SELECT set_config('lock_timeout', '60s', false) WHERE current_setting('lock_timeout') = '0'";
+        connection.execute(waits).await?;
         Ok(Box::new(connection))
     }
 }
@@ -128,13 +138,11 @@ struct PostgresConnection(PgConnection);
 #[async_trait]
 impl Connection for PostgresConnection {
     async fn execute(&mut self, statement: &str) -> Result<u64> {
-        let done = sqlx::raw_sql(AssertSqlSafe(statement.to_owned())).execute(&mut self.0).await;
-        done.map(|done| done.rows_affected()).map_err(|e| client::failed(&DIALECT, e))
+        client::execute(&DIALECT, &mut self.0, statement, PgQueryResult::rows_affected).await
     }
 
     fn query<'c>(&'c mut self, query: &str) -> BoxStream<'c, Result<Vec<Value>>> {
-        let rows = sqlx::raw_sql(AssertSqlSafe(query.to_owned())).fetch(&mut self.0);
-        rows.map_err(|e| client::failed(&DIALECT, e)).and_then(|row| async move { values(&row) }).boxed()
+        client::rows(&DIALECT, &mut self.0, query, values)
     }
 
     async fn load(&mut self, table: &str, columns: &[Column], chunk: Chunk) -> Result<()> {
@@ -155,7 +163,7 @@ impl Connection for PostgresConnection {
         self.execute(&format!("PREPARE streamhost_statement AS {statement}")).await?;
         let mut changed = 0;
         for rows in parameters.chunks(AT_ONCE) {
-            let calls: Vec<String> = rows.iter().map(|row| call(row)).collect();
+            let calls = rows.iter().map(|row| call(row)).collect::<Result<Vec<_>>>()?;
             changed += self.execute(&calls.join(";")).await?;
         }
         self.execute("DEALLOCATE streamhost_statement").await?;
@@ -164,25 +172,31 @@ impl Connection for PostgresConnection {
 }
 
 /// The server takes a text without a type for whatever type the parameter has.
-fn call(parameters: &[Value]) -> String {
-    let literals: Vec<String> = parameters.iter().map(literal).collect();
-    match literals.is_empty() {
+fn call(parameters: &[Value]) -> Result<String> {
+    let literals = parameters.iter().map(literal).collect::<Result<Vec<_>>>()?;
+    Ok(match literals.is_empty() {
         true => "EXECUTE streamhost_statement".into(),
         false => format!("EXECUTE streamhost_statement({})", literals.join(",")),
-    }
+    })
 }
 
-fn literal(value: &Value) -> String {
-    match value {
+fn literal(value: &Value) -> Result<String> {
+    Ok(match value {
         Value::Null => "NULL".into(),
         Value::Integer(value) => format!("'{value}'"),
         Value::Real(value) => format!("'{value}'"),
-        Value::Text(text) => DIALECT.text(text),
+        Value::Text(text) if text.contains('\0') => {
+            return Err(Error::data(
+                "a text has a NUL in it, which PostgreSQL does not store; take it out in a step before",
+            ));
+        }
+        // With escapes it ends where it should however the session reads a backslash in other texts.
+        Value::Text(text) => format!("E'{}'", text.replace('\\', "\\\\").replace('\'', "''")),
         Value::Bytes(bytes) => {
             let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-            format!("'\\x{digits}'")
+            format!("E'\\\\x{digits}'")
         }
-    }
+    })
 }
 
 fn values(row: &PgRow) -> Result<Vec<Value>> {
