@@ -16,6 +16,7 @@ mod everywhere;
 mod examples;
 mod expressions;
 mod foreach_batch;
+mod functions;
 mod hostile;
 mod kafka;
 mod kill;

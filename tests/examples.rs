@@ -134,6 +134,11 @@ fn json_aggregates_runs_as_its_readme_says() {
 }
 
 #[test]
+fn rides_runs_as_its_readme_says() {
+    runs_as_its_readme_says("rides");
+}
+
+#[test]
 fn fraud_runs_as_its_readme_says() {
     runs_and_is_asked_as_its_readme_says("fraud");
 }

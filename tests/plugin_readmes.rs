@@ -129,6 +129,7 @@ fn the_command_that_builds_the_plugins_makes_every_component() {
         "explode_words",
         "filter_threshold",
         "fraud_rules",
+        "geo",
         "json_extract",
         "mask",
         "normalize",

@@ -205,6 +205,7 @@ fn world() -> World {
         note: Arc::new(|_| {}),
         plugin_target: None,
         live: LiveTables::default(),
+        functions: engine::LiveFunctions::default(),
         at_step: None,
         environment: Environment::default(),
         registry: None,

@@ -321,6 +321,7 @@ pub fn world() -> Result<World> {
         note: Arc::new(|_| {}),
         plugin_target: None,
         live: LiveTables::default(),
+        functions: engine::LiveFunctions::default(),
         at_step: None,
         environment: Environment::default(),
         registry: None,

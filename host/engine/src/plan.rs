@@ -2,7 +2,7 @@
 
 pub use crate::table::NamedTable;
 use crate::{
-    Keyed, OutputMode, Port, Releases, Result, Sink, Source, Step, StepFacts, Wanted,
+    Keyed, NamedFunction, OutputMode, Port, Releases, Result, Sink, Source, Step, StepFacts, Wanted,
     event_time::{InForce, Policy, Watermark},
 };
 
@@ -71,6 +71,8 @@ pub struct Dataflow {
     pub steps: Vec<NamedStep>,
     /// What steps join streams with.
     pub tables: Vec<Arc<NamedTable>>,
+    /// What SQL calls beside Spark's functions.
+    pub functions: Vec<Arc<NamedFunction>>,
     /// The sinks.
     pub sinks: Vec<NamedSink>,
     /// How several watermarks become one.
@@ -209,11 +211,14 @@ impl Dataflow {
         })
     }
 
-    /// The digests of the plugins of steps, by the step's name, and of sinks, by `sinks.<name>`.
+    /// The digests of the plugins of steps, by the step's name, of sinks, by `sinks.<name>`, and of functions, by
+    /// `functions.<name>`.
     pub(crate) fn digests(&self) -> impl Iterator<Item = (String, String)> {
         let steps = self.steps.iter().filter_map(|step| Some((step.name.clone(), step.facts().digest?)));
         let sinks = self.sinks.iter().filter_map(|sink| Some((sink.key(), sink.sink.facts()?.digest?)));
-        steps.chain(sinks)
+        let functions =
+            self.functions.iter().filter_map(|of| Some((of.key(), of.function().facts().digest?)));
+        steps.chain(sinks).chain(functions)
     }
 
     /// The sources that rows of a step come from, some perhaps several times.

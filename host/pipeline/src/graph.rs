@@ -186,6 +186,7 @@ fn settings(pipeline: &Pipeline) -> Vec<Problem> {
     }
     problems.extend(tables(pipeline));
     problems.extend(crate::secrets::problems(pipeline));
+    problems.extend(crate::functions::problems(pipeline));
     problems.extend(names(pipeline));
     problems.extend(
         pipeline

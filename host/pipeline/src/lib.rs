@@ -11,6 +11,7 @@ mod file;
 pub mod fixtures;
 mod follow;
 mod foreach_batch;
+mod functions;
 mod graph;
 mod place;
 mod planner;

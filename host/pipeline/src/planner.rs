@@ -82,6 +82,11 @@ impl Planner {
         self.given.insert(name.to_owned(), table);
     }
 
+    /// Where those are told of the functions who ask the query's tables.
+    pub(crate) fn live_functions(&self) -> &engine::LiveFunctions {
+        &self.world.functions
+    }
+
     /// The zone of times that name none.
     pub(crate) fn time_zone(&self) -> &TimeZone {
         &self.time_zone

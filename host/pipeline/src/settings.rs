@@ -25,6 +25,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
+pub use crate::functions::Function;
+
 /// A pipeline: sources, steps and sinks, when they run and what they remember. Relative paths start at the folder of
 /// the file. In every string `${NAME}` is the value of the environment variable `NAME`; `$${` stands for `${`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -68,7 +70,10 @@ pub struct Pipeline {
     /// Files that streams are joined with, by name.
     #[serde(default)]
     pub tables: IndexMap<String, Table>,
-    /// What happens to them, by name, in order.
+    /// Functions of plugins, by the names that a step's `sql` calls them by.
+    #[serde(default)]
+    pub functions: IndexMap<String, Function>,
+    /// What happens to the rows, by name, in order.
     #[serde(default)]
     pub steps: IndexMap<String, Step>,
     /// Where they go, by name.

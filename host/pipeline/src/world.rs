@@ -1,7 +1,7 @@
 //! What a pipeline gets from the process it runs in.
 
 use connectors::{files::sink::AtStep, memory::LiveTables, stores::Environment};
-use engine::{Clock, Error, Result};
+use engine::{Clock, Error, LiveFunctions, Result};
 use plugin::{
     Plugin, Runtime, project,
     registry::{Policy, Registry, Wanted},
@@ -28,6 +28,8 @@ pub struct World {
     pub plugin_target: Option<PathBuf>,
     /// The tables of memory sinks, for whoever asks them.
     pub live: LiveTables,
+    /// The functions of the pipeline, for the same.
+    pub functions: LiveFunctions,
     /// Stops at the steps of a file sink's commit, for crash tests.
     pub at_step: Option<AtStep>,
     /// Where secrets may be, and the credentials of object stores.

@@ -16,7 +16,7 @@ use crate::{
     voice::Speaker,
 };
 use arrow::array::RecordBatch;
-use engine::{Clock, EpochContext, keyed::Migration};
+use engine::{Clock, EpochContext, Timestamp, keyed::Migration};
 use futures::future::{Either, poll_fn, select};
 use std::{
     pin::pin,
@@ -101,10 +101,36 @@ impl Instance {
     /// Hands over one batch, a record-batch message of the columns that the guest reads.
     #[allow(clippy::ptr_arg, reason = "the generated bindings take a `Vec`")]
     pub(crate) async fn process(&mut self, call: Call<'_>, batch: &Vec<u8>) -> Result<abi::Outcome, Fault> {
-        self.surround(call);
+        self.surround(call.cx.now, call.seed);
         let started = self.arm(batch.len());
         let guest = self.functions.transform()?;
         let call = guest.call_process(&mut self.store, context(call.cx), batch);
+        let ended = watch(&*self.clock, &self.stopwatch, self.wall, call).await;
+        self.settle(started, ended)?.map_err(Fault::from)
+    }
+
+    /// Asks what functions it has.
+    pub(crate) async fn signatures(&mut self) -> Result<Vec<abi::Signature>, Fault> {
+        let started = self.arm(0);
+        let guest = self.functions.scalars()?;
+        let call = guest.call_signatures(&mut self.store);
+        let ended = watch(&*self.clock, &self.stopwatch, self.wall, call).await;
+        self.settle(started, ended)
+    }
+
+    /// Calls a function for the rows of a record-batch message of its arguments.
+    #[allow(clippy::ptr_arg, reason = "the generated bindings take a `Vec`")]
+    pub(crate) async fn call(
+        &mut self,
+        function: &str,
+        arguments: &Vec<u8>,
+        now: Timestamp,
+        seed: u64,
+    ) -> Result<Vec<u8>, Fault> {
+        self.surround(now, seed);
+        let started = self.arm(arguments.len());
+        let guest = self.functions.scalars()?;
+        let call = guest.call_call(&mut self.store, function, arguments);
         let ended = watch(&*self.clock, &self.stopwatch, self.wall, call).await;
         self.settle(started, ended)?.map_err(Fault::from)
     }
@@ -124,7 +150,7 @@ impl Instance {
         state: KeyedCall,
         input: KeyedInput<'_>,
     ) -> (Result<abi::KeyedOutcome, Fault>, Option<KeyedCall>) {
-        self.surround(call);
+        self.surround(call.cx.now, call.seed);
         self.store.data_mut().keyed = Some(state);
         let said = self.call_keyed(call.cx, input).await;
         (said, self.store.data_mut().keyed.take())
@@ -174,7 +200,7 @@ impl Instance {
         call: Call<'_>,
         epoch: Exchange,
     ) -> (Result<(), Fault>, Option<Exchange>) {
-        self.surround(call);
+        self.surround(call.cx.now, call.seed);
         self.store.data_mut().epoch = Some(epoch);
         let done = self.call_foreach_batch(call.cx).await;
         (done, self.store.data_mut().epoch.take())
@@ -188,10 +214,10 @@ impl Instance {
         self.settle(started, ended)?.map_err(Fault::from)
     }
 
-    fn surround(&self, call: Call<'_>) {
+    fn surround(&self, now: Timestamp, seed: u64) {
         let around = &self.store.data().around;
-        around.now.store(call.cx.now.0.max(0) as u64, Relaxed);
-        around.seed.store(call.seed, Relaxed);
+        around.now.store(now.0.max(0) as u64, Relaxed);
+        around.seed.store(seed, Relaxed);
     }
 
     /// What the last call cost, as far as it is known here: not what it put out.

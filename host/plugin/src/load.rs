@@ -4,6 +4,7 @@ use crate::{
     cache::Entry,
     compile::LARGEST,
     empty,
+    functions::{BoundFunctions, FunctionSettings},
     guest::Guest,
     instance::Instance,
     keyed::{KeyedPlugin, KeyedSettings},
@@ -179,6 +180,11 @@ impl Plugin {
     /// Agrees with the plugin, as the sink of epochs, on configuration and columns. Fails as [`Plugin::bind`] does.
     pub async fn bind_sink(&self, settings: SinkSettings) -> Result<BoundSink> {
         BoundSink::bind(self.clone(), settings).await
+    }
+
+    /// Agrees with the plugin on a configuration, and asks for its functions. Fails as [`Plugin::bind`] does.
+    pub async fn bind_functions(&self, settings: FunctionSettings) -> Result<BoundFunctions> {
+        BoundFunctions::bind(self.clone(), settings).await
     }
 }
 

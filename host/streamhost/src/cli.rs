@@ -304,6 +304,8 @@ pub(crate) enum Kind {
     Transform,
     /// Stores epochs in outputs: foreachBatch.
     BatchSink,
+    /// Gives a value for each row: a function for SQL.
+    Function,
 }
 
 #[derive(Args)]
@@ -313,9 +315,9 @@ pub(crate) struct InspectArgs {
     /// Columns of its input, such as "user_id INT, value DOUBLE".
     #[arg(long, value_name = "DDL")]
     pub(crate) schema: Option<String>,
-    /// JSON settings of the plugin.
-    #[arg(long, value_name = "JSON", default_value = "{}", requires = "schema")]
-    pub(crate) config: String,
+    /// JSON settings of the plugin, for its columns or its functions. Default: none.
+    #[arg(long, value_name = "JSON")]
+    pub(crate) config: Option<String>,
 }
 
 #[derive(Args)]

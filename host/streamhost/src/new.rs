@@ -50,6 +50,7 @@ fn template(path: &str, text: &str, name: &str, kind: Kind) -> Option<(String, S
         Kind::Map => ("map", summary("map")),
         Kind::Transform => ("transform", summary("transform")),
         Kind::BatchSink => ("batch-sink", summary("batch-sink")),
+        Kind::Function => ("function", summary("function")),
     };
     let own = |path: &str| FILES.iter().any(|(of, _)| *of == format!("template/{kind}/{path}"));
     let fill = || text.replace("{{name}}", name).replace("{{summary}}", summary).replace("{{sdk}}", SDK);

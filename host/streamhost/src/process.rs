@@ -2,7 +2,7 @@
 
 use crate::cli::Level;
 use connectors::{memory::LiveTables, stores::Environment};
-use engine::{Kind, Result, ResultExt, Stop, SystemClock};
+use engine::{Kind, LiveFunctions, Result, ResultExt, Stop, SystemClock};
 use pipeline::{Unread, World};
 use plugin::{CompileLimits, Compiler, Runtime, RuntimeSettings, registry::Registry};
 use std::{
@@ -52,6 +52,7 @@ pub(crate) fn world(registry: Option<&Path>) -> Result<World> {
         note: Arc::new(|note| eprintln!("{note}")),
         plugin_target: plugin_target(),
         live: LiveTables::default(),
+        functions: LiveFunctions::default(),
         at_step: None,
         environment: Environment::new(environment),
         registry: self::registry(registry),

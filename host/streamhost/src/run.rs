@@ -9,7 +9,7 @@ use crate::{
 };
 use clap::{ArgMatches, parser::ValueSource};
 use connectors::stores;
-use engine::{Error, Kind, Result, ResultExt};
+use engine::{Error, Kind, Result, ResultExt, sql::Questions};
 use pipeline::{PipelineFile, World, settings::Pipeline};
 use std::{
     io::{IsTerminal, stderr, stdout},
@@ -75,7 +75,7 @@ fn listen(file: &PipelineFile, world: &World) -> Result<Option<Listener>> {
         tables: world.live.clone(),
         time_zone: file.settings.time_zone.clone(),
         clock: world.clock.clone(),
-        questions: Arc::default(),
+        questions: Arc::new(Questions::with_functions(world.functions.clone())),
     };
     live::listen(&file.name(), asked)
 }

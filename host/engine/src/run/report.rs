@@ -151,7 +151,7 @@ impl Run<'_> {
         releases.map(|(of, release)| (of, format!("{}@{}", release.plugin, release.version))).collect()
     }
 
-    /// Steps and sinks that call plugins, and other steps with rows in error.
+    /// Steps, sinks and functions that call plugins, and other steps with rows in error.
     fn plugins(&self) -> BTreeMap<String, StepProgress> {
         let progress = |(_, name, step): (usize, &str, &Arc<dyn crate::Step>)| {
             let progress = step.progress();
@@ -160,6 +160,7 @@ impl Run<'_> {
         };
         let sinks = self.flow.sinks.iter().filter_map(|sink| Some((sink.key(), sink.sink.progress()?)));
         let keyed = self.flow.keyed().filter_map(|(_, name, step)| Some((name.to_owned(), step.progress()?)));
-        self.flow.stateless().filter_map(progress).chain(keyed).chain(sinks).collect()
+        let functions = self.flow.functions.iter().map(|of| (of.key(), of.function().progress()));
+        self.flow.stateless().filter_map(progress).chain(keyed).chain(sinks).chain(functions).collect()
     }
 }

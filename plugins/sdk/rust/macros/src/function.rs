@@ -72,6 +72,12 @@ impl Arguments {
         Ok(true)
     }
 
+    /// Takes an argument that says something of the plugin, and nothing of what it does; false if it is none.
+    pub(crate) fn take_of_plugin(&mut self, meta: &ParseNestedMeta<'_>) -> Result<bool> {
+        let other = meta.path.is_ident("reads") || meta.path.is_ident("deterministic");
+        if other { Ok(false) } else { self.take(meta) }
+    }
+
     /// What a function over batches reads.
     pub(crate) fn reads_of_batches(&self) -> TokenStream {
         reads_of_batches(self.reads.as_ref())
@@ -83,13 +89,16 @@ impl Arguments {
     }
 
     pub(crate) fn manifest(&self) -> TokenStream {
+        self.manifest_of(self.deterministic.as_ref().is_none_or(|given| given.value))
+    }
+
+    pub(crate) fn manifest_of(&self, deterministic: bool) -> TokenStream {
         let or = |given: &Option<LitStr>, default: TokenStream| {
             given.as_ref().map_or(default, |text| quote!(#text))
         };
         let name = or(&self.name, quote!(::core::env!("CARGO_PKG_NAME")));
         let version = or(&self.version, quote!(::core::env!("CARGO_PKG_VERSION")));
         let summary = or(&self.summary, quote!(::core::env!("CARGO_PKG_DESCRIPTION")));
-        let deterministic = self.deterministic.as_ref().is_none_or(|given| given.value);
         quote! {
             ::streamhost::Manifest { name: #name, version: #version, summary: #summary, deterministic: #deterministic }
         }

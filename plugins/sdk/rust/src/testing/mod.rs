@@ -23,11 +23,13 @@
 //! ```
 
 mod case;
+mod function;
 mod json;
 mod keyed;
 mod sink;
 
-pub use case::{cases, keyed_cases, sink_cases};
+pub use case::{cases, function_cases, keyed_cases, sink_cases};
+pub use function::{Bound as BoundFunctions, bind_functions};
 pub use keyed::{Job, bind_keyed};
 pub use sink::{Bound as BoundSink, Executed, Stored, bind_sink};
 
