@@ -14,6 +14,7 @@ mod graph;
 mod place;
 mod planner;
 mod query;
+pub mod requests;
 mod secrets;
 pub mod settings;
 mod table;

@@ -293,6 +293,11 @@ impl Planner {
         }
     }
 
+    /// Tells whoever started this.
+    pub(crate) fn note(&self, note: &str) {
+        (self.world.note)(note);
+    }
+
     /// Tells what the sources settled on whose columns the pipeline does not say.
     fn note_schemas(&self, schemas: &[SchemaRef]) {
         for ((name, source), schema) in self.file.settings.sources.iter().zip(schemas) {
@@ -340,7 +345,8 @@ impl Planner {
     ) -> Result<BoundPlugin> {
         let plugin =
             self.plugin(plugin).await.map_err(|e| self.file.locate(&["steps", name, "plugin"], e))?;
-        let bind = bind_settings(name, step, input)?;
+        let mut bind = bind_settings(name, step, input)?;
+        bind.http = self.requests(&["steps", name], &plugin, step.allow.as_ref(), &step.headers)?;
         let bound = match step.keys.clone() {
             Some(keys) => {
                 plugin.bind_keyed(KeyedSettings { bind, keys }).await.map(Arc::new).map(BoundPlugin::Keyed)
@@ -387,6 +393,7 @@ fn bind_settings(name: &str, step: &Step, input: SchemaRef) -> Result<BindSettin
         },
         max_error_rate: step.max_error_rate,
         limits: limits(&step.limits),
+        http: plugin::HttpGrant::default(),
     })
 }
 
@@ -414,6 +421,11 @@ pub(crate) fn limits(settings: &settings::Limits) -> plugin::Limits {
         log_per_call: bytes(settings.log_per_call, default.log_per_call),
         log_per_minute: bytes(settings.log_per_minute, default.log_per_minute),
         search: time(settings.search, default.search),
+        http_requests: count(settings.http_requests, default.http_requests),
+        http_concurrent: count(settings.http_concurrent, default.http_concurrent),
+        http_time: time(settings.http_time, default.http_time),
+        http_wait: time(settings.http_wait, default.http_wait),
+        http_response: bytes(settings.http_response, default.http_response),
         ..default
     }
 }
@@ -435,7 +447,9 @@ impl engine::plan::Planner for Planner {
 
     async fn dataflow(&self, schemas: &[SchemaRef]) -> Result<Dataflow> {
         self.note_schemas(schemas);
-        Ok(self.plan(schemas).await?.flow)
+        let flow = self.plan(schemas).await?.flow;
+        self.note_requests()?;
+        Ok(flow)
     }
 }
 

@@ -23,6 +23,7 @@ mod fault;
 mod guest;
 #[cfg(test)]
 mod hostile;
+mod http;
 mod instance;
 mod instances;
 pub mod ipc;
@@ -46,6 +47,7 @@ mod voice;
 mod wasi;
 mod worker;
 
+pub use self::http::{HttpGrant, Names, SystemNames};
 pub use bind::{BindSettings, OnError, Retry};
 pub use compile::{COMPILE_COMMAND, CompileLimits, Compiler, compile_child};
 pub use dead_letter::{COLUMNS as DEAD_LETTER_COLUMNS, PORT as DEAD_LETTER_PORT};
