@@ -13,6 +13,8 @@ mod error;
 mod export;
 mod export_keyed;
 mod export_sink;
+#[cfg(feature = "http")]
+pub mod http;
 mod instance;
 mod interval;
 mod ipc;
