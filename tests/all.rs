@@ -27,5 +27,6 @@ mod pipelines;
 mod pipes;
 mod plugin_readmes;
 mod plugins;
+mod requests;
 mod scenarios;
 mod sql;
