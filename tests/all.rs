@@ -29,5 +29,6 @@ mod pipes;
 mod plugin_readmes;
 mod plugins;
 mod registry;
+mod requests;
 mod scenarios;
 mod sql;

@@ -126,6 +126,7 @@ fn the_command_that_builds_the_plugins_makes_every_component() {
     assert!(output.status.success(), "{}", text(&output.stderr));
     for name in [
         "dedupe_ttl",
+        "enrich_http",
         "explode_words",
         "filter_threshold",
         "fraud_rules",

@@ -61,6 +61,12 @@ impl Planner {
             config: self.config(&plugin, &["sinks", name, "plugin", "config"], &settings.config)?,
             input: schema.clone(),
             limits: limits(&settings.limits),
+            http: self.requests(
+                &["sinks", name, "plugin"],
+                &plugin,
+                settings.allow.as_ref(),
+                &settings.headers,
+            )?,
         };
         let bound =
             plugin.bind_sink(to).await.map_err(|e| self.file().locate(&["sinks", name, "plugin"], of(e)))?;

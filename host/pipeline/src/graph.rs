@@ -187,6 +187,7 @@ fn settings(pipeline: &Pipeline) -> Vec<Problem> {
     problems.extend(tables(pipeline));
     problems.extend(crate::secrets::problems(pipeline));
     problems.extend(crate::functions::problems(pipeline));
+    problems.extend(crate::requests::problems(pipeline));
     problems.extend(names(pipeline));
     problems.extend(
         pipeline

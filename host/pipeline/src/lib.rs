@@ -17,6 +17,7 @@ mod place;
 mod planner;
 mod query;
 mod releases;
+pub mod requests;
 mod secrets;
 pub mod settings;
 pub mod shadow;

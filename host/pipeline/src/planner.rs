@@ -313,6 +313,11 @@ impl Planner {
         }
     }
 
+    /// Tells whoever started this.
+    pub(crate) fn note(&self, note: &str) {
+        (self.world.note)(note);
+    }
+
     /// Tells what the sources settled on whose columns the pipeline does not say.
     fn note_schemas(&self, schemas: &[SchemaRef]) {
         for ((name, source), schema) in self.file.settings.sources.iter().zip(schemas) {
@@ -362,7 +367,8 @@ impl Planner {
         let wanted = self.wanted(plugin).map_err(of)?;
         let plugin = self.plugin_at(name, plugin).await.map_err(of)?;
         let config = self.config(&plugin, &["steps", name, "config"], &step.config)?;
-        let bind = BindSettings { config, ..bind_settings(name, step, input)? };
+        let http = self.requests(&["steps", name], &plugin, step.allow.as_ref(), &step.headers)?;
+        let bind = BindSettings { config, http, ..bind_settings(name, step, input)? };
         let settings = bind.clone();
         let bound = match step.keys.clone() {
             Some(keys) => {
@@ -412,6 +418,7 @@ fn bind_settings(name: &str, step: &Step, input: SchemaRef) -> Result<BindSettin
         },
         max_error_rate: step.max_error_rate,
         limits: limits(&step.limits),
+        http: plugin::HttpGrant::default(),
     })
 }
 
@@ -439,6 +446,11 @@ pub(crate) fn limits(settings: &settings::Limits) -> plugin::Limits {
         log_per_call: bytes(settings.log_per_call, default.log_per_call),
         log_per_minute: bytes(settings.log_per_minute, default.log_per_minute),
         search: time(settings.search, default.search),
+        http_requests: count(settings.http_requests, default.http_requests),
+        http_concurrent: count(settings.http_concurrent, default.http_concurrent),
+        http_time: time(settings.http_time, default.http_time),
+        http_wait: time(settings.http_wait, default.http_wait),
+        http_response: bytes(settings.http_response, default.http_response),
         ..default
     }
 }
@@ -460,7 +472,9 @@ impl engine::plan::Planner for Planner {
 
     async fn dataflow(&self, schemas: &[SchemaRef]) -> Result<Dataflow> {
         self.note_schemas(schemas);
-        Ok(self.plan(schemas).await?.flow)
+        let flow = self.plan(schemas).await?.flow;
+        self.note_requests()?;
+        Ok(flow)
     }
 
     async fn pin(&self, releases: &engine::Releases, exact: bool) -> Result<bool> {

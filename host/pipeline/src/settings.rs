@@ -1,6 +1,9 @@
 //! The pipeline file as it is written: what may stand in it and what it means if it does not.
 
-use crate::secrets::SecretPlace;
+use crate::{
+    requests::{Allow, Headers},
+    secrets::SecretPlace,
+};
 use connectors::{
     choice::{self, Choice},
     connection::ConnectionSettings,
@@ -302,6 +305,13 @@ pub struct Step {
     /// Other limits than the defaults.
     #[serde(default)]
     pub limits: Limits,
+    /// What the plugin gets of what it asks for. One that asks for `http` does not start without.
+    pub allow: Option<Allow>,
+    /// For places in `allow.http`, headers that the host adds to each request: `{ "scores.internal:443" = { Authorization = "secret:scores" } }`.
+    /// The plugin does not see them.
+    #[serde(default)]
+    #[schemars(with = "IndexMap<String, IndexMap<String, String>>")]
+    pub headers: Headers,
 }
 
 impl Step {
@@ -321,6 +331,8 @@ impl Step {
             max_error_rate: None,
             retry: no_retry(),
             limits: Limits::default(),
+            allow: None,
+            headers: Headers::new(),
         }
     }
 }
@@ -410,6 +422,16 @@ pub struct Limits {
     pub log_per_minute: Option<ByteSize>,
     /// Time that failing calls may take together while the bad rows of one batch are searched for, 1 minute.
     pub search: Option<Interval>,
+    /// Requests over HTTP in one call, 1,000.
+    pub http_requests: Option<u64>,
+    /// Requests that may be under way at once, up to the end of the answer, 8.
+    pub http_concurrent: Option<u64>,
+    /// Wall-clock time of one request, up to the end of the answer, 10 s.
+    pub http_time: Option<Interval>,
+    /// Wall-clock time that one call may wait for requests, 1 minute. It does not count towards `wall-per-call`.
+    pub http_wait: Option<Interval>,
+    /// Bytes of the body of one answer, 8 MiB.
+    pub http_response: Option<ByteSize>,
 }
 
 /// A sink: exactly one connector, and what is common to all of them.
@@ -471,6 +493,12 @@ pub struct PluginSink {
     /// Other limits than the defaults. Those of a call begin anew with each batch that the plugin pulls.
     #[serde(default)]
     pub limits: Limits,
+    /// What the plugin gets of what it asks for. One that asks for `http` does not start without.
+    pub allow: Option<Allow>,
+    /// For places in `allow.http`, headers that the host adds to each request.
+    #[serde(default)]
+    #[schemars(with = "IndexMap<String, IndexMap<String, String>>")]
+    pub headers: Headers,
     /// For each name that the plugin writes to, where that goes: a sink with `mode`, and without `from`.
     #[serde(default)]
     pub outputs: IndexMap<String, Sink>,

@@ -2,6 +2,7 @@ use crate::{
     abi,
     fault::{Fault, Overrun},
     guest::Guest,
+    http::Client,
     instances::Terms,
     ipc::{self, Encoder},
     keyed::KeyedCall,
@@ -17,7 +18,7 @@ use crate::{
 };
 use arrow::array::RecordBatch;
 use engine::{Clock, EpochContext, Timestamp, keyed::Migration};
-use futures::future::{Either, poll_fn, select};
+use futures::future::{Either, FutureExt, poll_fn, select};
 use std::{
     pin::pin,
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -63,9 +64,11 @@ impl Instance {
         code: &Code,
         limits: Limits,
         speaker: Speaker,
+        http: &Client,
     ) -> Result<Self, Fault> {
         let wall = limits.wall_per_call;
-        let mut store = store(core, Guest::new(limits, speaker, core.clock.clone(), core.ticker.clone()));
+        let guest = Guest::new(limits, speaker, core.clock.clone(), core.ticker.clone(), http);
+        let mut store = store(core, guest);
         let stopwatch = store.data().stopwatch.clone();
         let fuel = store.data().meter.limits.output_for(0);
         arm(&mut store, core.clock.monotonic(), fuel);
@@ -214,10 +217,11 @@ impl Instance {
         self.settle(started, ended)?.map_err(Fault::from)
     }
 
-    fn surround(&self, now: Timestamp, seed: u64) {
-        let around = &self.store.data().around;
-        around.now.store(now.0.max(0) as u64, Relaxed);
-        around.seed.store(seed, Relaxed);
+    fn surround(&mut self, now: Timestamp, seed: u64) {
+        let guest = self.store.data_mut();
+        guest.around.now.store(now.0.max(0) as u64, Relaxed);
+        guest.around.seed.store(seed, Relaxed);
+        guest.http.open();
     }
 
     /// What the last call cost, as far as it is known here: not what it put out.
@@ -292,7 +296,15 @@ async fn watch<T>(
     call: impl Future<Output = wasmtime::Result<T>>,
 ) -> Ended<T> {
     let mut call = pin!(call);
-    if let Poll::Ready(result) = poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx))).await {
+    let mut call = poll_fn(|cx| {
+        stopwatch.wakes(clock.monotonic());
+        let polled = call.as_mut().poll(cx);
+        if polled.is_pending() {
+            stopwatch.sleeps(clock.monotonic());
+        }
+        polled
+    });
+    if let Poll::Ready(result) = poll_fn(|cx| Poll::Ready(call.poll_unpin(cx))).await {
         return Some(result);
     }
     let alarm = pin!(alarm(clock, stopwatch, wall));

@@ -26,6 +26,7 @@ mod functions;
 mod guest;
 #[cfg(test)]
 mod hostile;
+mod http;
 mod instance;
 mod instances;
 pub mod ipc;
@@ -50,6 +51,7 @@ mod voice;
 mod wasi;
 mod worker;
 
+pub use self::http::{HttpGrant, Names, SystemNames};
 pub use bind::{BindSettings, OnError, Retry};
 pub use compile::{COMPILE_COMMAND, CompileLimits, Compiler, compile_child};
 pub use config::Misfit;

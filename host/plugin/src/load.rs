@@ -6,6 +6,7 @@ use crate::{
     empty,
     functions::{BoundFunctions, FunctionSettings},
     guest::Guest,
+    http::{self, Client, HttpGrant},
     instance::Instance,
     keyed::{KeyedPlugin, KeyedSettings},
     limits::Limits,
@@ -158,11 +159,22 @@ impl Plugin {
         format!("{} {}", self.description().name, self.description().version)
     }
 
+    /// Whether it asks for requests over HTTP.
+    pub fn asks_for_http(&self) -> bool {
+        self.description().asks.iter().any(|ask| ask == http::ASK)
+    }
+
+    /// What it gets of what a pipeline allows: nothing that it does not ask for.
+    pub(crate) fn granted(&self, allowed: &HttpGrant) -> HttpGrant {
+        if self.asks_for_http() { allowed.clone() } else { HttpGrant::default() }
+    }
+
     /// What it wants, and gets: for `explain`.
-    pub(crate) fn asks(&self) -> String {
-        match self.description().asks.as_slice() {
-            [] => "asks for nothing".into(),
-            asks => format!("asks for {}; gets nothing", asks.join(", ")),
+    pub(crate) fn asks(&self, http: &HttpGrant) -> String {
+        match (self.description().asks.as_slice(), http.is_empty()) {
+            ([], _) => "asks for nothing".into(),
+            (asks, true) => format!("asks for {}; gets nothing", asks.join(", ")),
+            (asks, false) => format!("asks for {}; may send requests to {http}", asks.join(", ")),
         }
     }
 
@@ -207,7 +219,8 @@ fn linked(core: &Core, component: &Component, facts: &Facts) -> wasmtime::Result
 async fn describe(core: &Arc<Core>, code: &Code, path: &Path) -> Result<Description> {
     let speaker = Speaker { plugin: path.display().to_string(), step: String::new() };
     let failed = |fault| Error::plugin(format!("asking {} what it is: {fault}", path.display()));
-    let mut instance = Instance::start(core, code, Limits::default(), speaker).await.map_err(failed)?;
+    let mut instance =
+        Instance::start(core, code, Limits::default(), speaker, &Client::none()).await.map_err(failed)?;
     Ok(instance.describe().await.map_err(failed)?.into())
 }
 
@@ -349,7 +362,8 @@ fn check_world(facts: &Facts) -> Result<()> {
 
 fn unlinkable(error: &wasmtime::Error) -> Error {
     let what = text::shown(&format!("{error:#}"), text::MESSAGE);
-    Error::invalid(format!(
-        "it needs what no plugin is given, such as sockets or HTTP, or another contract: {what}"
-    ))
+    if what.contains("wasi:http/") && !http::BUILT_IN {
+        return Error::invalid(http::ABSENT);
+    }
+    Error::invalid(format!("it needs what no plugin is given, such as sockets, or another contract: {what}"))
 }

@@ -75,6 +75,7 @@ impl PluginStep {
 
 async fn bind(plugin: Plugin, settings: BindSettings) -> Result<Arc<Bound>> {
     Role::Transform.require(&plugin.roles())?;
+    let settings = BindSettings { http: plugin.granted(&settings.http), ..settings };
     let terms = Terms {
         role: abi::Role::Transform,
         name: settings.step.clone(),
@@ -82,6 +83,7 @@ async fn bind(plugin: Plugin, settings: BindSettings) -> Result<Arc<Bound>> {
         input: settings.input.clone(),
         keys: Vec::new(),
         limits: settings.limits.clone(),
+        http: settings.http.clone(),
     };
     let instances = Instances::bind(plugin.clone(), terms).await?;
     let dead_letters = settings.on_error == OnError::DeadLetter;
@@ -113,7 +115,9 @@ impl Bound {
 
     fn details(&self) -> Vec<String> {
         let mut details = Vec::from(self.columns());
-        details.extend([self.plugin.asks(), self.settings.failures(), self.settings.limits.to_string()]);
+        let asks = self.plugin.asks(&self.settings.http);
+        details.extend([asks, self.settings.failures(), self.settings.limits.to_string()]);
+        details.extend(self.settings.http.limits(&self.settings.limits));
         details
     }
 }
@@ -134,7 +138,8 @@ impl Step for PluginStep {
         let plugin = &self.0.plugin;
         StepFacts {
             description: format!("plugin {} ({})", plugin.title(), plugin.digest()),
-            deterministic: plugin.description().deterministic,
+            // What depends on a server is not repeated by a replay, whatever the plugin says.
+            deterministic: plugin.description().deterministic && self.0.settings.http.is_empty(),
             digest: Some(plugin.digest().to_owned()),
             details: self.0.details(),
         }

@@ -204,6 +204,9 @@ pub(crate) struct RunArgs {
     /// JSON settings of the `--plugin` before it.
     #[arg(long, value_name = "JSON")]
     pub(crate) plugin_config: Vec<String>,
+    /// A place that the plugin may send requests to, if it asks for HTTP; with one --plugin.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) allow_http: Vec<String>,
     /// What happens to rows that a plugin cannot process: fail, skip, or dead-letter (then give --dead-letter).
     #[arg(long, value_name = "POLICY", value_parser = ["fail", "skip", "dead-letter"])]
     pub(crate) on_error: Option<String>,

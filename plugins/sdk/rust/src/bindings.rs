@@ -87,3 +87,14 @@ pub mod stateful {
         generate_all,
     });
 }
+
+/// What requests call of WASI.
+#[cfg(all(feature = "http", target_family = "wasm"))]
+pub mod http {
+    wit_bindgen::generate!({
+        path: "wit-http",
+        world: "requests",
+        default_bindings_module: "::streamhost::bindings::http",
+        generate_all,
+    });
+}

@@ -15,6 +15,8 @@ mod export_function;
 mod export_keyed;
 mod export_sink;
 pub mod function;
+#[cfg(feature = "http")]
+pub mod http;
 mod instance;
 mod interval;
 mod ipc;

@@ -21,6 +21,7 @@ pub(crate) struct Arguments {
     version: Option<LitStr>,
     summary: Option<LitStr>,
     deterministic: Option<LitBool>,
+    asks: Vec<LitStr>,
     reads: Option<Reads>,
 }
 
@@ -52,7 +53,7 @@ impl Arguments {
         let mut arguments = Self::default();
         let parser = syn::meta::parser(|meta| match arguments.take(&meta)? {
             true => Ok(()),
-            false => Err(meta.error("expected reads, name, version, summary or deterministic")),
+            false => Err(meta.error("expected reads, name, version, summary, deterministic or asks")),
         });
         parser.parse2(input.parse()?)?;
         Ok(arguments)
@@ -66,6 +67,11 @@ impl Arguments {
             "version" => self.version = Some(meta.value()?.parse()?),
             "summary" => self.summary = Some(meta.value()?.parse()?),
             "deterministic" => self.deterministic = Some(meta.value()?.parse()?),
+            "asks" => {
+                let asks: ExprArray = meta.value()?.parse()?;
+                let ask = |ask: Expr| syn::parse2(ask.into_token_stream());
+                self.asks = asks.elems.into_iter().map(ask).collect::<Result<_>>()?;
+            }
             "reads" => self.reads = Some(meta.value()?.parse::<Expr>().and_then(Reads::new)?),
             _ => return Ok(false),
         }
@@ -89,7 +95,8 @@ impl Arguments {
     }
 
     pub(crate) fn manifest(&self) -> TokenStream {
-        self.manifest_of(self.deterministic.as_ref().is_none_or(|given| given.value))
+        // What is beyond the rows need not be the same a second time.
+        self.manifest_of(self.deterministic.as_ref().map_or(self.asks.is_empty(), |given| given.value))
     }
 
     pub(crate) fn manifest_of(&self, deterministic: bool) -> TokenStream {
@@ -99,8 +106,15 @@ impl Arguments {
         let name = or(&self.name, quote!(::core::env!("CARGO_PKG_NAME")));
         let version = or(&self.version, quote!(::core::env!("CARGO_PKG_VERSION")));
         let summary = or(&self.summary, quote!(::core::env!("CARGO_PKG_DESCRIPTION")));
+        let asks = &self.asks;
         quote! {
-            ::streamhost::Manifest { name: #name, version: #version, summary: #summary, deterministic: #deterministic }
+            ::streamhost::Manifest {
+                name: #name,
+                version: #version,
+                summary: #summary,
+                deterministic: #deterministic,
+                asks: &[#(#asks),*],
+            }
         }
     }
 }

@@ -14,7 +14,7 @@ use proc_macro::TokenStream;
 /// More parameters, in any order, by their types: `&Context`, `&mut RowErrors` (over batches), and one more reference, which is
 /// the configuration. Arguments of the attribute, all optional: `reads = ["column", …]` or `reads = function`, from the
 /// configuration to `Vec<String>` (over batches; rows read their fields); `name`, `version`, `summary` (the package's
-/// by default); `deterministic = false`.
+/// by default); `deterministic = false`; `asks = ["http"]`, after which it does not count as deterministic unless it says so.
 ///
 /// The attribute also makes a type of the function's name, which `streamhost::testing` takes.
 #[proc_macro_attribute]
