@@ -283,6 +283,7 @@ pub struct Step {
     /// What the rows are that leave a plugin with `keys`: rows that stay as they are, or (`update`) rows that take the place of earlier
     /// ones. Sinks behind it have the same mode.
     #[serde(default)]
+    #[schemars(with = "String")]
     pub mode: OutputMode,
     /// Of the rows that agree in some columns, only the first passes. Rows that come too late go to `<step>.late`.
     pub drop_duplicates: Option<DropDuplicates>,

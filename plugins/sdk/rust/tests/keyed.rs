@@ -404,7 +404,9 @@ impl Keyed for Probe {
                 state.set_timers(Clock::ProcessingTime, &[Timer { key: 0, at: cx.now }])?;
             }
             "another-key" => value.remove(&[groups.len() as u32])?,
-            "another-table" => drop(state.open("other")?),
+            "another-table" => {
+                state.open("other")?;
+            }
             "other-columns" => value.put(&[0], &batch([of(&["x"])].into_iter())?)?,
             "other-count" => value.put(&[0, 0], &numbers(&[1])?)?,
             "append-to-a-value" => value.append(&[0], &numbers(&[1])?)?,

@@ -77,7 +77,7 @@ impl OpenTable<'_> {
     /// # Errors
     /// If the host cannot read them.
     pub fn get(&self) -> Result<Entries> {
-        self.entries(self.state.store.get(&self.table.name, None))
+        self.entries(self.told(self.state.store.get(&self.table.name, None))?)
     }
 
     /// The entries of these keys, ordered by key, in whichever order the keys are named.
@@ -88,7 +88,10 @@ impl OpenTable<'_> {
         let mut keys = keys.to_vec();
         keys.sort_unstable();
         keys.dedup();
-        self.entries(self.state.store.get(&self.table.name, Some(&keys)))
+        if keys.is_empty() {
+            return self.entries(Vec::new());
+        }
+        self.entries(self.told(self.state.store.get(&self.table.name, Some(&keys)))?)
     }
 
     /// Of a mapping: those entries that are there of these, which are a key each and a row of the second key's columns.
@@ -96,9 +99,12 @@ impl OpenTable<'_> {
     /// # Errors
     /// If the table is no mapping, there is no such key, or the columns are others.
     pub fn find(&self, keys: &[u32], second: &RecordBatch) -> Result<Entries> {
-        let found =
-            self.encoded(keys, second, &self.places()?, |of| self.state.store.find(&self.table.name, of));
-        self.entries(found)
+        let places = self.places()?;
+        if keys.is_empty() {
+            return self.entries(Vec::new());
+        }
+        let store = self.state.store;
+        self.entries(self.encoded(keys, second, &places, |of| store.find(&self.table.name, of))?)
     }
 
     /// Inserts or overwrites: a key each, and a row of the second key's columns and the value's. What a sequence has of a key is all
@@ -139,7 +145,7 @@ impl OpenTable<'_> {
             return Ok(());
         }
         let store = self.state.store;
-        self.told(self.encoded(keys, second, &places, |of| store.remove_found(&self.table.name, of)))
+        self.encoded(keys, second, &places, |of| store.remove_found(&self.table.name, of))
     }
 
     fn write(
@@ -151,7 +157,7 @@ impl OpenTable<'_> {
         if keys.is_empty() && columns.num_rows() == 0 {
             return Ok(());
         }
-        self.told(self.encoded(keys, columns, &self.table.entry(), write))
+        self.encoded(keys, columns, &self.table.entry(), write)
     }
 
     /// Hands on the entries of these keys, once their columns are those of the table.
@@ -179,8 +185,7 @@ impl OpenTable<'_> {
         let entries = RecordBatch::try_new(schema::nullable(schema), columns.collect())?;
         let mut buffer = self.state.buffer.borrow_mut();
         buffer.clear();
-        ipc::encode(&entries, &mut buffer)?;
-        hand_on(&buffer)
+        self.told(ipc::encode(&entries, &mut buffer).and_then(|()| hand_on(&buffer)))
     }
 
     fn places(&self) -> Result<SchemaRef> {
@@ -190,8 +195,8 @@ impl OpenTable<'_> {
         }
     }
 
-    fn entries(&self, messages: Result<Vec<u8>>) -> Result<Entries> {
-        let read = messages.and_then(|messages| ipc::decode_one(messages, &self.table.entry()));
+    fn entries(&self, messages: Vec<u8>) -> Result<Entries> {
+        let read = ipc::decode_one(messages, &self.table.entry());
         self.told(read.and_then(|entries| Entries::new(self.table, &entries)))
     }
 
