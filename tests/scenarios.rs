@@ -7,23 +7,21 @@
 
 use crate::binary::{built, plugin, root, write};
 use arrow::json::LineDelimitedWriter;
-use connectors::{files::sink::published, memory::LiveTables, stores::Environment};
-use engine::{CommitStep, Epoch, Error, Observer, QueryId, Result, Stop, SystemClock, checkpoint::Metadata};
+use connectors::files::sink::published;
+use engine::{CommitStep, Epoch, Error, Observer, QueryId, Result, Stop, checkpoint::Metadata};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use pipeline::{PipelineFile, World};
-use plugin::{Compiler, Runtime, RuntimeSettings};
+use pipeline::PipelineFile;
 use std::{
     collections::BTreeMap,
     fmt::Write,
     fs::{self, File},
     path::{Path, PathBuf},
     sync::{
-        Arc, OnceLock,
+        Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, SystemTime},
 };
-use tempfile::TempDir;
 
 /// A scenario as its file says it.
 #[derive(Default)]
@@ -185,37 +183,10 @@ impl Observer for StopAfterEach {
 struct RunOn;
 impl Observer for RunOn {}
 
-fn world() -> World {
-    // Every start loads its plugins anew; only the first compiles them.
-    static RUNTIME: OnceLock<(Arc<Runtime>, TempDir)> = OnceLock::new();
-    let clock = Arc::new(SystemClock::new());
-    let (runtime, _) = RUNTIME.get_or_init(|| {
-        let cache = tempfile::tempdir().unwrap();
-        let settings = RuntimeSettings {
-            cache_dir: Some(cache.path().join("compiled")),
-            compiler: Compiler::InProcess,
-            clock: clock.clone(),
-        };
-        (Arc::new(Runtime::new(settings).unwrap()), cache)
-    });
-    World {
-        runtime: runtime.clone(),
-        clock,
-        stdout: Arc::new(|_| Box::new(std::io::sink())),
-        note: Arc::new(|_| {}),
-        plugin_target: None,
-        live: LiveTables::default(),
-        functions: engine::LiveFunctions::default(),
-        at_step: None,
-        environment: Environment::default(),
-        registry: None,
-    }
-}
-
 /// Runs the pipeline once; true if it came to its end.
 async fn run(pipeline: &Path, observer: Arc<dyn Observer>) -> bool {
     let file = Arc::new(PipelineFile::read(pipeline, &|_| None).unwrap());
-    let query = pipeline::query(&file, &world(), observer).unwrap();
+    let query = pipeline::query(&file, &tests::conformance::world().unwrap(), observer).unwrap();
     match query.run(&Stop::channel().1).await {
         Ok(()) => true,
         Err(e) if e.report().ends_with("crash") || e.report().ends_with("stop") => false,

@@ -3,7 +3,7 @@
 //! A scenario is a folder: `input/<source>/epoch-NNN.jsonl` is what arrives in each micro-batch, `expected.jsonl` what Spark
 //! answered in each, `watermarks.jsonl` how far its event time had come; `tables` are what it joins with. The pipeline is
 //! `tests/conformance/<scenario>.toml`: `${INPUT}` is where its sources read, `${TABLES}` where its tables are, and the rows of
-//! its only sink are compared, and the types of their columns. `scenario.json` has Spark's words, and says whether the order of
+//! its only sink are compared, and the types of their columns; `${PLUGINS}` is where plugins' sources are. `scenario.json` has Spark's words, and says whether the order of
 //! the rows counts (`ordered`), and by which error the query ends (`fails`).
 
 mod recorded;
@@ -29,11 +29,12 @@ use std::{
     fs::{self, File},
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, SystemTime},
 };
+use tempfile::TempDir;
 
 /// Where the pipelines of the scenarios are.
 pub fn pipelines() -> PathBuf {
@@ -76,6 +77,7 @@ pub async fn run(scenario: &Path, parallelism: u32, how: How) -> Result<(Option<
     let environment = |name: &str| match name {
         "INPUT" => Some(input.clone()),
         "TABLES" => Some(tables.clone()),
+        "PLUGINS" => Some(concat!(env!("CARGO_MANIFEST_DIR"), "/../plugins").to_owned()),
         _ => None,
     };
     let mut file = PipelineFile::read(&pipelines().join(format!("{name}.toml")), &environment)?;
@@ -310,10 +312,16 @@ impl Observer for Watch {
     }
 }
 
-/// A world without a cache, a console or a grant.
+/// A world without a console or a grant. Every start in it loads its plugins anew; only the first compiles them.
 pub fn world() -> Result<World> {
+    static COMPILED: OnceLock<TempDir> = OnceLock::new();
     let clock = Arc::new(SystemClock::new());
-    let settings = RuntimeSettings { cache_dir: None, compiler: Compiler::InProcess, clock: clock.clone() };
+    if COMPILED.get().is_none() {
+        let made = tempfile::tempdir().doing(Kind::Unavailable, || "a temporary directory")?;
+        let _ = COMPILED.set(made);
+    }
+    let cache_dir = COMPILED.get().map(|cache| cache.path().join("compiled"));
+    let settings = RuntimeSettings { cache_dir, compiler: Compiler::InProcess, clock: clock.clone() };
     Ok(World {
         runtime: Arc::new(Runtime::new(settings)?),
         clock,
