@@ -1,5 +1,6 @@
 //! Work by key: the seam of keyed steps, and what plugins keep by key.
 
+mod alone;
 mod by_key;
 mod call;
 mod due;
@@ -8,6 +9,7 @@ mod tables;
 
 pub(crate) use self::entry::{Named, items, named, times};
 pub use self::{
+    alone::Alone,
     by_key::ByKey,
     call::{CallState, Key, Timer},
     due::{Fired, expire, old_entries, put_back, take_fired},

@@ -1,6 +1,7 @@
 //! The fixtures of a plugin: `tests/<what it shows>.toml` in its folder, run on the built component.
 
 mod function;
+mod keyed;
 mod sink;
 
 use crate::{
@@ -42,6 +43,10 @@ struct Case {
     outputs: IndexMap<String, String>,
     #[serde(default)]
     statements: Vec<sink::Statement>,
+    #[serde(default)]
+    keys: Vec<String>,
+    #[serde(default)]
+    epochs: Vec<keyed::Epoch>,
 }
 
 /// What a plugin answered to a case.
@@ -95,21 +100,29 @@ async fn run_case(
     case: &Case,
     update: bool,
 ) -> Result<Vec<String>> {
+    if !case.keys.is_empty() {
+        return keyed::run(plugin, file, text, case, update).await;
+    }
     match (answer(plugin, case).await, &case.failure) {
         (Ok(answer), _) if update => write(file, text, case, &answer),
         (Ok(answer), None) => differences(case, &answer),
-        (Ok(_), Some(failure)) => Ok(vec![format!("expected the failure {failure:?}, got rows")]),
-        (Err(error), Some(failure)) => {
-            let message = failure.split_once(": ").map_or(failure.as_str(), |(_, message)| message);
-            let report = error.report();
-            let same = report.contains(message);
-            Ok(if same {
-                Vec::new()
-            } else {
-                vec![format!("expected the failure {failure:?}, got {report:?}")]
-            })
-        }
+        (Ok(_), Some(failure)) => Ok(vec![no_failure(failure)]),
+        (Err(error), Some(failure)) => Ok(other_failure(failure, &error)),
         (Err(error), None) => Err(error),
+    }
+}
+
+fn no_failure(expected: &str) -> String {
+    format!("expected the failure {expected:?}, got rows")
+}
+
+/// What is wrong with a failure where `invalid: …`, or its like, is expected.
+fn other_failure(expected: &str, error: &Error) -> Vec<String> {
+    let message = expected.split_once(": ").map_or(expected, |(_, message)| message);
+    let report = error.report();
+    match report.contains(message) {
+        true => Vec::new(),
+        false => vec![format!("expected the failure {expected:?}, got {report:?}")],
     }
 }
 

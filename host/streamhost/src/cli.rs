@@ -305,6 +305,8 @@ pub(crate) enum Kind {
     Map,
     /// Makes new rows.
     Transform,
+    /// Keeps state for each key: flatMapGroupsWithState.
+    Keyed,
     /// Stores epochs in outputs: foreachBatch.
     BatchSink,
     /// Gives a value for each row: a function for SQL.

@@ -49,6 +49,7 @@ fn template(path: &str, text: &str, name: &str, kind: Kind) -> Option<(String, S
         Kind::Filter => ("filter", summary("filter")),
         Kind::Map => ("map", summary("map")),
         Kind::Transform => ("transform", summary("transform")),
+        Kind::Keyed => ("keyed", summary("keyed")),
         Kind::BatchSink => ("batch-sink", summary("batch-sink")),
         Kind::Function => ("function", summary("function")),
     };

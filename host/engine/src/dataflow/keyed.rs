@@ -43,9 +43,10 @@ impl EpochRun<'_> {
             for (shard, inbox) in receivers.into_iter().enumerate() {
                 let partition = Partition(shard as u32);
                 let shard = Shard { index: shard, of: self.partitions as usize };
+                let ports = self.ports(tasks, &inboxes, (index, 0..step.shard_ports()), partition, 1)?;
                 let task = ShardTask {
                     entries: ShardEntries::new(self.states.clone(), name, shard, self.max_state)?,
-                    out: Outbox(self.ports(tasks, &inboxes, (index, 0..step.shard_ports()), partition, 1)?),
+                    out: Outbox(To::Outlets(ports)),
                 };
                 let worker = step.shard(&self.context_of(index, partition))?;
                 let name = name.to_owned();
@@ -172,14 +173,40 @@ struct ShardTask {
 }
 
 /// Where the rows of a shard go, by port.
-pub struct Outbox(Vec<Vec<Outlet>>);
+pub struct Outbox(To);
+
+enum To {
+    Outlets(Vec<Vec<Outlet>>),
+    /// Whoever asks for them.
+    Kept(Vec<(usize, RecordBatch)>),
+}
 
 impl Outbox {
+    /// One that keeps what it is given.
+    pub(crate) fn keeping() -> Self {
+        Outbox(To::Kept(Vec::new()))
+    }
+
+    /// What it was given.
+    pub(crate) fn into_kept(self) -> Vec<(usize, RecordBatch)> {
+        match self.0 {
+            To::Kept(kept) => kept,
+            To::Outlets(_) => Vec::new(),
+        }
+    }
+
     /// Sends rows of the port of this index. False if there is nobody left to take them: somebody else says why, and no more are
     /// wanted.
     pub async fn send(&mut self, port: usize, rows: RecordBatch) -> Result<bool> {
-        let outlets = self.0.get(port).map_or(&[][..], |outlets| outlets);
-        send_all(outlets, made(rows)).await
+        match &mut self.0 {
+            To::Outlets(ports) => {
+                send_all(ports.get(port).map_or(&[][..], |outlets| outlets), made(rows)).await
+            }
+            To::Kept(kept) => {
+                kept.push((port, rows));
+                Ok(true)
+            }
+        }
     }
 }
 
