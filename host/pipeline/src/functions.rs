@@ -3,7 +3,7 @@
 use crate::{
     file::meant,
     place::Problem,
-    planner::{Planner, json, limits},
+    planner::{Planner, limits},
     settings::{Limits, Pipeline},
 };
 use engine::{Error, NamedFunction, Result, sql::check_function_name};
@@ -20,7 +20,7 @@ use std::sync::Arc;
     expecting = "a table such as { plugin = \"geo.wasm\", function = \"metres\" }"
 )]
 pub struct Function {
-    /// A `.wasm` file, or the folder of a plugin's source, which is built when stale.
+    /// A `.wasm` file, the folder of a plugin's source, which is built when stale, or `name@^1.2` of the registry.
     pub plugin: String,
     /// The function's name in the plugin. Default: the same.
     pub function: Option<String>,
@@ -65,10 +65,11 @@ impl Planner {
             let key = [&["functions", name], key].concat();
             self.file().locate(&key, e.while_doing(format!("function `{name}`")))
         };
-        let plugin = self.plugin(&settings.plugin).await.map_err(|e| at(&["plugin"], e))?;
+        let place = format!("functions.{name}");
+        let plugin = self.plugin_at(&place, &settings.plugin).await.map_err(|e| at(&["plugin"], e))?;
         let to = FunctionSettings {
             name: name.to_owned(),
-            config: json(&settings.config).map_err(|e| at(&["config"], e))?,
+            config: self.config(&plugin, &["functions", name, "config"], &settings.config)?,
             limits: limits(&settings.limits),
         };
         let bound = plugin.bind_functions(to).await.map_err(|e| at(&[], e))?;

@@ -190,6 +190,7 @@ impl Instance {
         let before = migration.before.spec();
         let schema = ipc::encode_schema(rows.schema_ref()).map_err(internal)?;
         let entries = Encoder::new(rows.schema_ref()).and_then(|mut to| to.encode(rows)).map_err(internal)?;
+        self.store.data_mut().http.close();
         let started = self.arm_fully();
         let guest = self.functions.keyed()?;
         let call = guest.call_migrate(&mut self.store, &before.name, before.version, &schema, &entries);

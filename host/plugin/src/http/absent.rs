@@ -30,6 +30,8 @@ impl Outgoing {
     pub(crate) fn arm(&mut self) {}
 
     pub(crate) fn open(&mut self) {}
+
+    pub(crate) fn close(&mut self) {}
 }
 
 #[allow(clippy::unnecessary_wraps, reason = "where there are requests, adding them can fail")]

@@ -96,6 +96,11 @@ impl Outgoing {
         self.open = true;
     }
 
+    /// A call without rows begins.
+    pub(crate) fn close(&mut self) {
+        self.open = false;
+    }
+
     /// Whether a request may be sent, by what it says of itself.
     fn admit(&self, asked: &HostOutgoingRequest) -> Result<Admitted, Denied> {
         let denied = |why: &str| Err(Denied(ErrorCode::HttpRequestDenied, why.to_owned()));
