@@ -93,7 +93,16 @@ impl Scenario {
 
 /// The ready-made plugins, and those made for tests, are called by their names alone.
 fn with_plugins(mut pipeline: String) -> String {
-    for name in ["explode-words", "filter-threshold", "json-extract", "mask", "normalize", "split"] {
+    for name in [
+        "explode-words",
+        "filter-threshold",
+        "fraud-rules",
+        "json-extract",
+        "mask",
+        "normalize",
+        "sessionize",
+        "split",
+    ] {
         let quoted = format!("plugin = \"{name}\"");
         if pipeline.contains(&quoted) {
             let guest = root().join("tests/guests").join(name);
