@@ -128,8 +128,9 @@ pub struct Query {
 
 impl Query {
     /// Runs until the trigger ends it, `stop` is requested, or an error. Starts again after `Unavailable` errors, from
-    /// the checkpoint as a new process would; but not before it has once worked, in this process or, as the checkpoint knows, in an
-    /// earlier one: what never worked is more likely to be set wrongly than to be away for a moment.
+    /// the checkpoint as a new process would; but not before it has once worked, in this process or, if its trigger does not end it, as the
+    /// checkpoint knows, in an earlier one. What never worked is more likely to be set wrongly than to be away for a moment, and who starts
+    /// a query that ends by itself is told, and starts it again.
     pub async fn run(&self, stop: &Stop) -> Result<()> {
         let checkpoint = Checkpoint::new(self.store.clone());
         let mut owner = None;
@@ -140,7 +141,10 @@ impl Query {
             let ended = self.attempt(stop, &mut owner, &advanced).await;
             let advanced = advanced.into_inner();
             worked |= advanced;
-            if !worked && matches!(&ended, Err(e) if e.kind() == Kind::Unavailable) {
+            if !worked
+                && !self.settings.trigger.ends()
+                && matches!(&ended, Err(e) if e.kind() == Kind::Unavailable)
+            {
                 // What the checkpoint cannot be asked counts as no.
                 worked = checkpoint.committed().await.is_ok_and(|epochs| !epochs.is_empty());
             }
