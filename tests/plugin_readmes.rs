@@ -68,7 +68,7 @@ fn the_tables_of_the_plugins_are_what_their_commands_print() {
 fn epochs(readme: &str) -> (Vec<Vec<&str>>, Vec<&str>) {
     let (_, table) = readme.split_once("| epoch | in | out |").unwrap();
     let lines = table.lines().skip(2).take_while(|line| line.starts_with('|'));
-    let cells = lines.map(|line| line.trim_matches('|').split(" | ").collect::<Vec<_>>());
+    let cells = lines.map(|line| line.trim_matches('|').split('|').collect::<Vec<_>>());
     let (mut into, mut out) = (Vec::new(), Vec::new());
     for cells in cells {
         into.extend(Some(quoted(cells[1])).filter(|rows| !rows.is_empty()));

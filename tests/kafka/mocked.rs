@@ -42,16 +42,18 @@ async fn a_topic_that_brokers_do_not_tell_of_is_not_deleted() {
     let settings = "topic = \"untold\"\ndiscovery-interval = \"1ms\"";
     let mut feed = Feed::impatient(&brokers.bootstrap_servers(), settings, SourceOptions::default()).await;
     assert_eq!(feed.rows().await, values(0..3));
-    for (says, kind) in [
-        (RDKafkaRespErr::RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE, Kind::Unavailable),
-        (RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, Kind::Invalid),
-    ] {
-        brokers.topic_error("untold", says).unwrap();
-        let error = feed.next().await.unwrap_err();
-        assert_eq!(error.kind(), kind, "{}", error.report());
-        assert!(error.report().contains("looking for topic untold"), "{}", error.report());
-        brokers.topic_error("untold", RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR).unwrap();
-    }
+    let says = |says| brokers.topic_error("untold", says).unwrap();
+    says(RDKafkaRespErr::RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE);
+    refuses(&mut feed, Kind::Unavailable).await;
+    says(RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR);
     send(&brokers, "untold", 3..5);
     assert_eq!(feed.rows().await, values(3..5));
+    says(RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+    refuses(&mut feed, Kind::Invalid).await;
+}
+
+async fn refuses(feed: &mut Feed, kind: Kind) {
+    let error = feed.next().await.unwrap_err();
+    assert_eq!(error.kind(), kind, "{}", error.report());
+    assert!(error.report().contains("looking for topic untold"), "{}", error.report());
 }

@@ -110,7 +110,7 @@ async fn an_epoch_without_rows_is_marked_too() {
     let topic = kafka().topic("empty", 1);
     let sink = opened(&format!("topic = \"{topic}\""), "q-3").await;
     let empty = writer(&*sink, "q-3", 0, rows([]).schema()).await.unwrap();
-    assert_eq!(empty.commit().await.unwrap(), Token(json!({ "epoch": 0 })));
+    assert_eq!(empty.commit().await.unwrap(), Token(json!({ "epoch": 0, "group": "q-3-out" })));
     assert!(!store(&*opened(&format!("topic = \"{topic}\""), "q-3").await, "q-3", 0, rows([1])).await);
 }
 

@@ -96,7 +96,7 @@ impl Keyed for Sessionize {
             // What follows of its rows belongs to it.
             ended && !groups.more(session.key as usize)
         });
-        set_timers(config, cx, &running, state)?;
+        set_timers(config, cx, &over, &running, state)?;
         let over: Vec<u32> = over.iter().map(|session| session.key).collect();
         close(config, groups.keys(), &over, state)
     }
@@ -191,11 +191,18 @@ fn keep_rows(
     state.open(table)?.put(&keys, &columns)
 }
 
-/// Each session has one timer, at its end; but one that ends already, and of which more rows follow in the next call, has none yet.
-fn set_timers(config: &Config, cx: &Context, running: &[&Session], state: &State<'_>) -> Result<()> {
+/// Each running session has one timer, at its end; but one that ends already, and of which more rows follow in the next call, has none
+/// yet. One that is over has none any more.
+fn set_timers(
+    config: &Config,
+    cx: &Context,
+    over: &[&Session],
+    running: &[&Session],
+    state: &State<'_>,
+) -> Result<()> {
     let moved: Vec<_> = running.iter().filter(|session| session.before != Some(session.end)).collect();
-    let before =
-        moved.iter().filter_map(|session| Some(Timer { key: session.key, at: config.ends(session.before?) }));
+    let timer = |session: &Session| Some(Timer { key: session.key, at: config.ends(session.before?) });
+    let before = over.iter().chain(moved.iter().copied()).filter_map(|session| timer(session));
     state.clear_timers(Clock::EventTime, &before.collect::<Vec<_>>())?;
     let now = moved.iter().map(|session| Timer { key: session.key, at: config.ends(session.end) });
     let now = now.filter(|timer| cx.watermark.is_none_or(|watermark| timer.at > watermark));
