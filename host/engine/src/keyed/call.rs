@@ -47,11 +47,17 @@ impl Key {
     }
 }
 
-/// What becomes of an entry: its time and what it holds, or nothing.
+/// What an entry is: its time and what it holds, or nothing.
+type Content = Option<(i64, Vec<u8>)>;
+
+/// What becomes of an entry.
 struct Change {
     hash: u64,
-    to: Option<(i64, Vec<u8>)>,
+    to: Content,
 }
+
+/// The name of an entry, the hash of its key, and what becomes of it.
+type NamedChange = (Vec<u8>, u64, Content);
 
 /// A timer: the number of its key, and its time in microseconds.
 pub type Timer = (u32, i64);
@@ -127,7 +133,7 @@ impl CallState {
     /// Inserts or overwrites values; in a sequence table the whole lists of the keys.
     pub fn put(&mut self, table: usize, entries: &RecordBatch) -> Result<()> {
         self.write(table, entries, |of, there, mut put| match of.spec().kind {
-            super::TableKind::Value => put.drain(..).last().into_iter().collect(),
+            super::TableKind::Value => put.pop().into_iter().collect(),
             super::TableKind::Sequence => put,
             super::TableKind::Mapping(_) => merged(there, put),
         })
@@ -298,8 +304,8 @@ impl CallState {
     }
 
     /// Takes note of changes, if there is room for them.
-    fn change(&mut self, changes: Vec<(Vec<u8>, u64, Option<(i64, Vec<u8>)>)>) -> Result<()> {
-        let size = |(name, _, to): &(Vec<u8>, u64, Option<(i64, Vec<u8>)>)| {
+    fn change(&mut self, changes: Vec<NamedChange>) -> Result<()> {
+        let size = |(name, _, to): &NamedChange| {
             to.as_ref().map_or(0, |(_, bytes)| (name.len() + bytes.len()) as u64 + OVERHEAD)
         };
         let added = self.added + changes.iter().map(size).sum::<u64>();

@@ -236,7 +236,7 @@ mod tests {
         let picked = unit.only(&[0, 2, 3]).unwrap().unwrap();
         assert_eq!(shown(&[picked]), ["a1 b3 c4"]);
         let [_, second] = unit.halves();
-        assert_eq!(shown(&[second.clone()]), ["b23 c4"]);
+        assert_eq!(shown(std::slice::from_ref(&second)), ["b23 c4"]);
         assert_eq!(shown(&[second.only(&[1, 2]).unwrap().unwrap()]), ["b3 c4"]);
     }
 
