@@ -126,7 +126,7 @@ fn progress_json_is_an_object_an_epoch_in_sparks_shape() {
 #[test]
 fn a_new_plugin_of_every_kind_builds_tests_and_runs() {
     let dir = tempfile::tempdir().unwrap();
-    for kind in ["filter", "map", "transform", "batch-sink"] {
+    for kind in ["filter", "map", "transform", "batch-sink", "function"] {
         let name = format!("my-{kind}");
         ok(dir.path(), ["new", "plugin", &name, "--kind", kind]);
         let built = ok(dir.path(), ["build", &name]);
@@ -137,7 +137,11 @@ fn a_new_plugin_of_every_kind_builds_tests_and_runs() {
         assert!(size <= most, "{name} has {size} bytes");
         assert!(ok(dir.path(), ["test", &name]).ends_with("1 passed, 0 failed\n"));
         let about = ok(dir.path(), ["inspect", &name]);
-        let world = if kind == "batch-sink" { kind } else { "stateless" };
+        let world = match kind {
+            "batch-sink" => kind,
+            "function" => "sql-functions",
+            _ => "stateless",
+        };
         assert!(about.contains(&name) && about.contains(&format!("world          {world}\n")), "{about}");
     }
     assert!(fails(2, dir.path(), ["new", "plugin", "my-filter"]).contains("is there already"));
@@ -149,6 +153,7 @@ fn every_ready_made_plugin_is_small_and_its_fixtures_pass_on_its_component() {
     for name in [
         "explode-words",
         "filter-threshold",
+        "geo",
         "json-extract",
         "mask",
         "normalize",

@@ -1,6 +1,6 @@
 //! Every example runs, and shows what its README says.
 
-use crate::binary::{Running, command, copy, ok, root, streamhost, text};
+use crate::binary::{Running, command, copy, json_lines, ok, root, streamhost, text};
 use std::{
     fs,
     io::{BufRead, BufReader, Write},
@@ -134,6 +134,11 @@ fn json_aggregates_runs_as_its_readme_says() {
 }
 
 #[test]
+fn rides_runs_as_its_readme_says() {
+    runs_as_its_readme_says("rides");
+}
+
+#[test]
 fn fraud_runs_as_its_readme_says() {
     runs_and_is_asked_as_its_readme_says("fraud");
 }
@@ -188,6 +193,24 @@ fn listens_as_its_readme_says(name: &str) {
     let lines = BufReader::new(query.0.stdout.take().unwrap()).lines().map(Result::unwrap);
     assert!(shown.len() > 6, "the README shows no table");
     assert_eq!(lines.take(shown.len()).collect::<Vec<_>>(), shown);
+}
+
+#[test]
+fn enrich_http_runs_as_its_readme_says() {
+    let dir = copied("enrich-http");
+    let folder = dir.path().join("examples/enrich-http");
+    // The service that the README shows, at a port that is free.
+    let mut service = Command::new("python3");
+    service.args(["scores.py", "0"]).current_dir(&folder).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut service = Running(service.spawn().expect("python3 is not installed; install it"));
+    let mut said = String::new();
+    BufReader::new(service.0.stdout.take().unwrap()).read_line(&mut said).unwrap();
+    let port = said.trim_end().strip_prefix("listening on ").unwrap();
+    let pipeline = fs::read_to_string(folder.join("pipeline.toml")).unwrap();
+    fs::write(folder.join("pipeline.toml"), pipeline.replace("8765", port)).unwrap();
+    runs_as_written(&example("enrich-http").join("README.md"), dir.path());
+    let rejected = folder.join("data/rejected");
+    assert!(!rejected.exists() || json_lines(&rejected).is_empty());
 }
 
 #[test]

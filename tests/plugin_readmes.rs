@@ -126,9 +126,11 @@ fn the_command_that_builds_the_plugins_makes_every_component() {
     assert!(output.status.success(), "{}", text(&output.stderr));
     for name in [
         "dedupe_ttl",
+        "enrich_http",
         "explode_words",
         "filter_threshold",
         "fraud_rules",
+        "geo",
         "json_extract",
         "mask",
         "normalize",
@@ -139,4 +141,17 @@ fn the_command_that_builds_the_plugins_makes_every_component() {
         let component = target.join("wasm32-wasip2/release").join(name).with_extension("wasm");
         assert!(component.exists(), "{}", component.display());
     }
+}
+
+#[test]
+fn the_registry_does_what_the_readme_of_the_plugins_shows() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("filter-threshold");
+    let from = root().join("plugins/filter-threshold");
+    for name in ["README.md", "tests"] {
+        let (from, to) = (from.join(name), folder.join(name));
+        if from.is_dir() { crate::binary::copy(&from, &to) } else { write(to, fs::read(from).unwrap()) }
+    }
+    fs::copy(plugin("filter-threshold"), folder.join("component.wasm")).unwrap();
+    crate::examples::runs_as_written(&root().join("plugins/README.md"), dir.path());
 }

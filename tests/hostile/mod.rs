@@ -4,3 +4,4 @@ mod arrow;
 mod bomb;
 mod corpus;
 mod forge;
+mod http;

@@ -329,7 +329,9 @@ pub fn world() -> Result<World> {
         note: Arc::new(|_| {}),
         plugin_target: None,
         live: LiveTables::default(),
+        functions: engine::LiveFunctions::default(),
         at_step: None,
         environment: Environment::default(),
+        registry: None,
     })
 }

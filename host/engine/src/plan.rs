@@ -2,7 +2,7 @@
 
 pub use crate::table::NamedTable;
 use crate::{
-    Keyed, OutputMode, Port, Result, Sink, Source, Step, StepFacts, Wanted,
+    Keyed, NamedFunction, OutputMode, Port, Releases, Result, Sink, Source, Step, StepFacts, Wanted,
     event_time::{InForce, Policy, Watermark},
 };
 
@@ -19,6 +19,36 @@ pub trait Planner: Send + Sync {
 
     /// The steps and sinks for sources of these schemas, one for each source.
     async fn dataflow(&self, schemas: &[SchemaRef]) -> Result<Dataflow>;
+
+    /// Told before a dataflow is made which versions of plugins an epoch ran with. `exact`: that epoch runs again, with these and no
+    /// others. Otherwise it was the last one, and what comes after it goes on with them unless the pipeline asks for others now. Answers
+    /// whether the dataflow that was made last would be another one.
+    async fn pin(&self, _releases: &Releases, _exact: bool) -> Result<bool> {
+        Ok(false)
+    }
+
+    /// The versions that the dataflow runs with which was made last, what was renewed since included.
+    fn releases(&self) -> Releases {
+        Releases::new()
+    }
+
+    /// Steps that are to take the place of those of the same name from the next epoch on. What leaves them has the same columns.
+    fn renewed(&self) -> Vec<Renewed> {
+        Vec::new()
+    }
+
+    /// What happened to plugins since this was asked last, a sentence each.
+    fn notices(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// A newer version of a stateless step.
+pub struct Renewed {
+    /// The step's name.
+    pub name: String,
+    /// What it does from now on.
+    pub step: Arc<dyn Step>,
 }
 
 /// A source and its name in the pipeline.
@@ -41,6 +71,8 @@ pub struct Dataflow {
     pub steps: Vec<NamedStep>,
     /// What steps join streams with.
     pub tables: Vec<Arc<NamedTable>>,
+    /// What SQL calls beside Spark's functions.
+    pub functions: Vec<Arc<NamedFunction>>,
     /// The sinks.
     pub sinks: Vec<NamedSink>,
     /// How several watermarks become one.
@@ -179,11 +211,14 @@ impl Dataflow {
         })
     }
 
-    /// The digests of the plugins of steps, by the step's name, and of sinks, by `sinks.<name>`.
+    /// The digests of the plugins of steps, by the step's name, of sinks, by `sinks.<name>`, and of functions, by
+    /// `functions.<name>`.
     pub(crate) fn digests(&self) -> impl Iterator<Item = (String, String)> {
         let steps = self.steps.iter().filter_map(|step| Some((step.name.clone(), step.facts().digest?)));
         let sinks = self.sinks.iter().filter_map(|sink| Some((sink.key(), sink.sink.facts()?.digest?)));
-        steps.chain(sinks)
+        let functions =
+            self.functions.iter().filter_map(|of| Some((of.key(), of.function().facts().digest?)));
+        steps.chain(sinks).chain(functions)
     }
 
     /// The sources that rows of a step come from, some perhaps several times.

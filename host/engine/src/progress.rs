@@ -38,6 +38,12 @@ pub struct Progress {
     pub sinks: Vec<SinkProgress>,
     /// Per plugin: of a step by the step's name, of a sink by `sinks.<name>`.
     pub plugins: BTreeMap<String, StepProgress>,
+    /// The versions of plugins that have any: `name@1.2.3`, by what runs them.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub releases: BTreeMap<String, String>,
+    /// What happened to plugins since the last epoch: a newer version that is used now, or one that is not, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notices: Vec<String>,
 }
 
 /// Milliseconds by phase, under Spark's names.

@@ -1,8 +1,10 @@
 //! One start of a query: the loop that plans, runs and commits epochs.
 
+mod again;
 mod audited;
 mod continuous;
 mod idle;
+mod releases;
 mod report;
 mod stateful;
 mod tables;
@@ -11,7 +13,7 @@ use self::idle::Quiet;
 use crate::{
     BadRows, Begin, Begun, Created, Epoch, EpochContext, Error, Kind, Offset, Partition, Planned, QueryId,
     Result, Timestamp, Token,
-    checkpoint::{Checkpoint, CommitRecord, OffsetRecord, Ranges, Resume},
+    checkpoint::{Checkpoint, CommitRecord, Metadata, OffsetRecord, Ranges, Resume},
     dataflow::{EpochRun, Lanes, Writing},
     event_time::{InForce, Times, Watermarks},
     plan::{Dataflow, Input, NamedSource},
@@ -91,7 +93,22 @@ impl<'q> Run<'q> {
             restored.map_err(|e| e.while_doing(format!("source `{name}`")))?;
         }
         let resume = checkpoint.resume().await?;
-        let mut run = Run {
+        let mut run = Run::new(query, checkpoint, metadata, owner, sources, advanced);
+        run.pin_first(resume).await?;
+        run.replan(&Ranges::new()).await?;
+        run.recover_sinks(resume).await?;
+        Ok((run, resume))
+    }
+
+    fn new(
+        query: &'q Query,
+        checkpoint: Checkpoint,
+        metadata: Metadata,
+        owner: u64,
+        sources: Vec<NamedSource>,
+        advanced: &'q AtomicBool,
+    ) -> Run<'q> {
+        Run {
             query,
             checkpoint,
             id: metadata.id,
@@ -116,10 +133,7 @@ impl<'q> Run<'q> {
             backlog: BTreeMap::new(),
             bad_rows: BTreeMap::new(),
             advanced,
-        };
-        run.replan(&Ranges::new()).await?;
-        run.recover_sinks(resume).await?;
-        Ok((run, resume))
+        }
     }
 
     /// Makes the steps and sinks for the schemas of these ranges, unless they are made for them already.
@@ -132,11 +146,15 @@ impl<'q> Run<'q> {
             if let Some(identities) = &self.identities {
                 self.refuse_other_steps(identities)?;
             }
-            for (index, NamedSource { source, .. }) in self.sources.iter().enumerate() {
-                source.want(self.flow.wanted(Input::Source(index)));
-            }
+            self.tell_wanted();
         }
         Ok(())
+    }
+
+    fn tell_wanted(&self) {
+        for (index, NamedSource { source, .. }) in self.sources.iter().enumerate() {
+            source.want(self.flow.wanted(Input::Source(index)));
+        }
     }
 
     fn schemas_of(&self, ranges: &Ranges) -> Result<Vec<SchemaRef>> {
@@ -153,6 +171,11 @@ impl<'q> Run<'q> {
             Resume::Replay { first, .. } => first.before(),
             Resume::Continue(last) => Some(last),
         };
+        self.open_sinks(last).await
+    }
+
+    /// Opens the sinks, each with what it wanted to be kept of the last epoch that was committed.
+    async fn open_sinks(&self, last: Option<Epoch>) -> Result<()> {
         let committed = match last {
             Some(last) => self.checkpoint.commit(last).await?,
             None => None,
@@ -200,10 +223,12 @@ impl<'q> Run<'q> {
                     }
                     let record = self.checkpoint.offsets(epoch).await?;
                     self.positions.clone_from(&record.positions);
+                    self.pin_again(&record, epoch.before()).await?;
                     self.warn_of_other_plugins(epoch, &record);
                     let late = self.too_late(stop, epoch);
                     self.audited(epoch, record, 1, late).await?;
                 }
+                self.pin_from(last).await?;
                 Ok(last.next())
             }
         }
@@ -234,6 +259,7 @@ impl<'q> Run<'q> {
             if self.wait_for_trigger(trigger, stop).await {
                 return Ok(());
             }
+            self.renew();
             let started = self.query.clock.monotonic();
             let ranges = tokio::select! {
                 // A source may wait for rows while it plans.
@@ -340,6 +366,7 @@ impl<'q> Run<'q> {
             time: self.query.clock.now(),
             partitions: self.query.settings.parallelism,
             plugins: self.flow.digests().collect(),
+            releases: self.query.planner.releases(),
             positions,
             consumed: self.consumed(&sources),
             sources,
@@ -429,10 +456,10 @@ impl<'q> Run<'q> {
         };
         // With every sink's rows stored already there is nothing to run for, but to bring state up to date. How many rows the epoch
         // had only who committed it last would have written down.
-        let input = if run.writing.iter().any(Option::is_some) || self.flow.remembers() {
-            run.run(&record.sources).await?
+        let (input, outputs) = if run.writing.iter().any(Option::is_some) || self.flow.remembers() {
+            (run.run(&record.sources).await?, again::fingerprints(&self.flow))
         } else {
-            run.count_or_warn(&record.sources).await
+            (run.count_or_warn(&record.sources).await, BTreeMap::new())
         };
         let writing = run.writing;
         self.reached(context.epoch, Step::Ran)?;
@@ -453,6 +480,7 @@ impl<'q> Run<'q> {
             sinks,
             watermarks: self.watermarks.clone(),
             state,
+            outputs,
         };
         self.times = times;
         Ok((input, written, commit))

@@ -1,6 +1,7 @@
 //! A query in memory: numbers as input, a sink that keeps every epoch once, and crashes wherever a test wants them.
 
 mod recovery;
+mod releases;
 mod seeded;
 mod triggers;
 

@@ -33,6 +33,11 @@ pub trait Step: Send + Sync {
     /// What happened since the last call; the engine asks once an epoch.
     fn progress(&self) -> StepProgress;
 
+    /// A hash of what it put out since the last call, if it promises the same output for the same input; the engine asks once an epoch.
+    fn fingerprint(&self) -> Option<u64> {
+        None
+    }
+
     /// If it has a watermark: how far, in milliseconds, that stays behind, and the event times since the last call.
     fn event_time(&self) -> Option<(i64, Option<Times>)> {
         None

@@ -186,6 +186,8 @@ impl<'a> Assembly<'a> {
         for (name, table) in &settings.tables {
             tables.push(planner.table(name, table).await?);
         }
+        flow.functions = planner.functions().await?;
+        planner.live_functions().set(flow.functions.clone());
         let injected = injected.iter().copied().collect();
         Ok(Assembly { planner, sources, tables, injected, steps: Vec::new(), outputs: Vec::new(), flow })
     }
@@ -263,7 +265,7 @@ impl<'a> Assembly<'a> {
             }
         }
         let catalog = Catalog::new(tables, &self.planner.file().settings.time_zone).with_tables(kept);
-        let catalog = Arc::new(catalog);
+        let catalog = Arc::new(catalog.with_functions(self.flow.functions.iter().cloned()));
         let sql = Sql::parse(sql)?;
         let sql = if whole { sql.with_whole_rows() } else { sql };
         sql.plan(catalog)
@@ -397,7 +399,7 @@ impl<'a> Assembly<'a> {
                 prepared.watermark.clone().map(|step| (format!("{name}.watermark"), Work::Stateless(step)));
             let body = match &prepared.body {
                 Body::Plugin(BoundPlugin::Stateless(step)) => {
-                    Some((name.to_owned(), Work::Stateless(step.clone())))
+                    Some((name.to_owned(), Work::Stateless(self.planner.work_of(name, step))))
                 }
                 Body::Plugin(BoundPlugin::Keyed(step)) => Some((name.to_owned(), Work::Keyed(step.clone()))),
                 Body::DropDuplicates(step) => Some((name.to_owned(), Work::Keyed(step.clone()))),

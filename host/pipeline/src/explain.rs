@@ -12,7 +12,7 @@ use crate::{
 use arrow::datatypes::SchemaRef;
 use connectors::{formats::ddl, source::Limit, sql::SqlTableSettings};
 use engine::{
-    Guarantee, History, OutputMode, Port, Result, Trigger, Wanted,
+    Guarantee, History, NamedFunction, OutputMode, Port, Result, Trigger, Wanted,
     plan::{Dataflow, Input, NamedSource, Planner as _},
 };
 use std::{fmt::Write, sync::Arc};
@@ -56,6 +56,9 @@ fn text(file: &PipelineFile, sources: &[NamedSource], schemas: &[SchemaRef], pla
         ];
         line(&mut out, "table", &table.name, &details);
     }
+    for function in &flow.functions {
+        line(&mut out, "function", &called(function), &function.function().facts().details);
+    }
     for ((name, parts), upstreams) in pipeline.steps.keys().zip(&planned.parts).zip(&file.graph.steps) {
         let upstreams: Vec<String> = upstreams.iter().map(|(_, upstream)| from(upstream, pipeline)).collect();
         for (number, part) in flow.steps.get(parts.clone()).into_iter().flatten().enumerate() {
@@ -93,6 +96,13 @@ fn notes(pipeline: &Pipeline, flow: &Dataflow) -> String {
             step.name
         );
     }
+    for function in flow.functions.iter().filter(|f| several && !f.function().facts().deterministic) {
+        let _ = writeln!(
+            out,
+            "note     function `{}` does not claim to be deterministic: after a crash the sinks may disagree about rows of one epoch",
+            function.name
+        );
+    }
     for (sink, (_, settings)) in flow.sinks.iter().zip(&pipeline.sinks) {
         let outputs = settings.plugin.as_ref().map_or(0, |plugin| plugin.outputs.len());
         if outputs > 1 && sink.sink.facts().is_some_and(|facts| !facts.deterministic) {
@@ -104,6 +114,12 @@ fn notes(pipeline: &Pipeline, flow: &Dataflow) -> String {
         }
     }
     out
+}
+
+/// How a function is called, what comes of it, and whose it is.
+fn called(function: &NamedFunction) -> String {
+    let returns = ddl::print_type(function.function().signature().returns.data_type());
+    format!("{} → {returns}: {}", function.usage(), function.function().facts().description)
 }
 
 /// When the rows of a table are read.

@@ -1,5 +1,6 @@
 //! The fixtures of a plugin: `tests/<what it shows>.toml` in its folder, run on the built component.
 
+mod function;
 mod keyed;
 mod sink;
 
@@ -28,7 +29,9 @@ use toml_edit::DocumentMut;
 struct Case {
     #[serde(default)]
     config: toml::Table,
+    #[serde(default)]
     schema: String,
+    function: Option<String>,
     #[serde(default)]
     input: String,
     #[serde(default)]
@@ -124,8 +127,11 @@ fn other_failure(expected: &str, error: &Error) -> Vec<String> {
 }
 
 async fn answer(plugin: &Plugin, case: &Case) -> Result<Answer> {
-    let schema = Arc::new(ddl::parse(&case.schema)?);
     let config = serde_json::to_string(&case.config).doing(Kind::Invalid, || "the config is no JSON")?;
+    if plugin.roles() == [Role::Functions] || case.function.is_some() {
+        return function::results(plugin, case, config).await;
+    }
+    let schema = Arc::new(ddl::parse(&case.schema).map_err(|e| e.while_doing("schema"))?);
     if !plugin.roles().contains(&Role::Transform) {
         return sink::stored(plugin, case, config, schema).await;
     }

@@ -3,7 +3,7 @@
 use crate::{
     graph::of_sink,
     place::Problem,
-    planner::{Planner, json, limits},
+    planner::{Planner, limits},
     settings::{PluginSink, Sink},
 };
 use arrow::datatypes::SchemaRef;
@@ -54,12 +54,19 @@ impl Planner {
     ) -> Result<(Arc<dyn engine::Sink>, String)> {
         let of = |e: Error| e.while_doing(format!("sink `{name}`"));
         let key = |key: &str, e| self.file().locate(&["sinks", name, "plugin", key], of(e));
-        let plugin = self.plugin(&settings.plugin).await.map_err(|e| key("plugin", e))?;
+        let plugin = self.plugin_at(&format!("sinks.{name}"), &settings.plugin).await;
+        let plugin = plugin.map_err(|e| key("plugin", e))?;
         let to = SinkSettings {
             sink: name.to_owned(),
-            config: json(&settings.config).map_err(|e| key("config", e))?,
+            config: self.config(&plugin, &["sinks", name, "plugin", "config"], &settings.config)?,
             input: schema.clone(),
             limits: limits(&settings.limits),
+            http: self.requests(
+                &["sinks", name, "plugin"],
+                &plugin,
+                settings.allow.as_ref(),
+                &settings.headers,
+            )?,
         };
         let bound =
             plugin.bind_sink(to).await.map_err(|e| self.file().locate(&["sinks", name, "plugin"], of(e)))?;

@@ -35,6 +35,7 @@ impl Graph {
     /// Resolves every `from`, or answers every problem there is.
     pub fn resolve(pipeline: &Pipeline) -> Result<Graph, Vec<Problem>> {
         let mut problems = settings(pipeline);
+        problems.extend(followed(pipeline));
         let mut graph = Graph::default();
         for (index, (name, step)) in pipeline.steps.iter().enumerate() {
             let who = Reader { kind: "step", table: "steps", name, from: step.from.as_deref(), above: index };
@@ -185,6 +186,8 @@ fn settings(pipeline: &Pipeline) -> Vec<Problem> {
     }
     problems.extend(tables(pipeline));
     problems.extend(crate::secrets::problems(pipeline));
+    problems.extend(crate::functions::problems(pipeline));
+    problems.extend(crate::requests::problems(pipeline));
     problems.extend(names(pipeline));
     problems.extend(
         pipeline
@@ -311,6 +314,14 @@ fn body(name: &str, step: &Step) -> Option<Problem> {
         }
         _ => None,
     }
+}
+
+/// Only plugins have versions.
+fn followed(pipeline: &Pipeline) -> impl Iterator<Item = Problem> {
+    let steps = pipeline.steps.iter().filter(|(_, step)| step.follow && step.plugin.is_none());
+    steps.map(|(name, _)| {
+        Problem::at(&["steps", name, "follow"], "follow is for a plugin, and this step has none")
+    })
 }
 
 /// Whether rows may be too far in the future.
@@ -604,6 +615,13 @@ mod tests {
             let problems = problems(step);
             assert!(problems.len() == 1 && problems[0].starts_with(says), "{step}: {problems:?}");
         }
+    }
+
+    #[test]
+    fn only_a_step_with_a_plugin_follows_newer_ones() {
+        let text = "[steps.a]\nsql='SELECT 1 FROM in'\nfollow=true\n[sinks.out.noop]\n";
+        let problems = resolve(&format!("{SOURCE}{text}")).unwrap_err();
+        assert_eq!(problems, ["steps.a.follow: follow is for a plugin, and this step has none"]);
     }
 
     #[test]

@@ -1,11 +1,16 @@
 //! From settings to sources, steps and sinks.
 
+mod plugins;
+
 use crate::{
     assemble::{Assembled, Reader},
     directories,
     file::PipelineFile,
+    follow::Follower,
+    releases::Releases,
     secrets::Secrets,
     settings::{self, Leaf, OnError, Pipeline, Sink, Source, Step, Table, Trigger},
+    shadow::Shadow,
     table::FileTable,
     world::{Unread, World},
 };
@@ -32,7 +37,7 @@ use connectors::{
 };
 use engine::{
     Error, OutputMode, Result,
-    plan::{Dataflow, NamedSink, NamedSource, NamedTable},
+    plan::{Dataflow, NamedSink, NamedSource, NamedTable, Renewed},
     sql::SqlError,
 };
 use jiff::tz::TimeZone;
@@ -51,6 +56,12 @@ pub struct Planner {
     time_zone: TimeZone,
     /// Loaded plugins by path, so that a restart or a second step does not load them again.
     plugins: Mutex<HashMap<PathBuf, Arc<Plugin>>>,
+    /// Which versions of the registry's plugins these are.
+    releases: Arc<Releases>,
+    follower: Follower,
+    /// What is to run beside a step; and, once that is bound, its plugin.
+    shadow: Option<Arc<Shadow>>,
+    beside: std::sync::Mutex<Option<Arc<PluginStep>>>,
     /// Tables whose rows are given: their files are not looked at.
     given: HashMap<String, Arc<dyn engine::Table>>,
 }
@@ -59,12 +70,21 @@ impl Planner {
     /// A planner for `file`; nothing is opened yet.
     pub fn new(file: Arc<PipelineFile>, world: World) -> Result<Self> {
         let time_zone = time_zone(&file)?;
-        Ok(Planner { file, world, time_zone, plugins: Mutex::default(), given: HashMap::new() })
+        let releases = Arc::new(plugins::releases(&file, &world));
+        let follower = Follower::new(releases.clone(), world.runtime.clone(), world.clock.clone());
+        let (plugins, given) = (Mutex::default(), HashMap::new());
+        let (shadow, beside) = (None, std::sync::Mutex::default());
+        Ok(Planner { file, world, time_zone, plugins, releases, follower, shadow, beside, given })
     }
 
     /// Puts `table` in the place of the one that the file calls so.
     pub(crate) fn give_table(&mut self, name: &str, table: Arc<dyn engine::Table>) {
         self.given.insert(name.to_owned(), table);
+    }
+
+    /// Where those are told of the functions who ask the query's tables.
+    pub(crate) fn live_functions(&self) -> &engine::LiveFunctions {
+        &self.world.functions
     }
 
     /// The zone of times that name none.
@@ -293,6 +313,11 @@ impl Planner {
         }
     }
 
+    /// Tells whoever started this.
+    pub(crate) fn note(&self, note: &str) {
+        (self.world.note)(note);
+    }
+
     /// Tells what the sources settled on whose columns the pipeline does not say.
     fn note_schemas(&self, schemas: &[SchemaRef]) {
         for ((name, source), schema) in self.file.settings.sources.iter().zip(schemas) {
@@ -338,16 +363,22 @@ impl Planner {
         step: &Step,
         input: SchemaRef,
     ) -> Result<BoundPlugin> {
-        let plugin =
-            self.plugin(plugin).await.map_err(|e| self.file.locate(&["steps", name, "plugin"], e))?;
-        let bind = bind_settings(name, step, input)?;
+        let of = |e| self.file.locate(&["steps", name, "plugin"], e);
+        let wanted = self.wanted(plugin).map_err(of)?;
+        let plugin = self.plugin_at(name, plugin).await.map_err(of)?;
+        let config = self.config(&plugin, &["steps", name, "config"], &step.config)?;
+        let http = self.requests(&["steps", name], &plugin, step.allow.as_ref(), &step.headers)?;
+        let bind = BindSettings { config, http, ..bind_settings(name, step, input)? };
+        let settings = bind.clone();
         let bound = match step.keys.clone() {
             Some(keys) => {
                 plugin.bind_keyed(KeyedSettings { bind, keys }).await.map(Arc::new).map(BoundPlugin::Keyed)
             }
             None => plugin.bind(bind).await.map(Arc::new).map(BoundPlugin::Stateless),
         };
-        bound.map_err(|e| self.file.locate(&["steps", name], e))
+        let bound = bound.map_err(|e| self.file.locate(&["steps", name], e))?;
+        self.accompany(name, step.follow, wanted, settings, &bound).await?;
+        Ok(bound)
     }
 }
 
@@ -387,6 +418,7 @@ fn bind_settings(name: &str, step: &Step, input: SchemaRef) -> Result<BindSettin
         },
         max_error_rate: step.max_error_rate,
         limits: limits(&step.limits),
+        http: plugin::HttpGrant::default(),
     })
 }
 
@@ -414,6 +446,11 @@ pub(crate) fn limits(settings: &settings::Limits) -> plugin::Limits {
         log_per_call: bytes(settings.log_per_call, default.log_per_call),
         log_per_minute: bytes(settings.log_per_minute, default.log_per_minute),
         search: time(settings.search, default.search),
+        http_requests: count(settings.http_requests, default.http_requests),
+        http_concurrent: count(settings.http_concurrent, default.http_concurrent),
+        http_time: time(settings.http_time, default.http_time),
+        http_wait: time(settings.http_wait, default.http_wait),
+        http_response: bytes(settings.http_response, default.http_response),
         ..default
     }
 }
@@ -435,7 +472,25 @@ impl engine::plan::Planner for Planner {
 
     async fn dataflow(&self, schemas: &[SchemaRef]) -> Result<Dataflow> {
         self.note_schemas(schemas);
-        Ok(self.plan(schemas).await?.flow)
+        let flow = self.plan(schemas).await?.flow;
+        self.note_requests()?;
+        Ok(flow)
+    }
+
+    async fn pin(&self, releases: &engine::Releases, exact: bool) -> Result<bool> {
+        self.releases.pin(releases, exact)
+    }
+
+    fn releases(&self) -> engine::Releases {
+        self.releases.in_use()
+    }
+
+    fn renewed(&self) -> Vec<Renewed> {
+        self.follower.renewed()
+    }
+
+    fn notices(&self) -> Vec<String> {
+        self.follower.notices()
     }
 }
 

@@ -2,6 +2,7 @@ use crate::{
     file::PipelineFile,
     planner::Planner,
     settings::{self, Leaf, Pipeline},
+    shadow::Shadow,
     world::World,
 };
 use connectors::stores;
@@ -12,7 +13,26 @@ use std::sync::Arc;
 
 /// The query of a pipeline, ready to run.
 pub fn query(file: &Arc<PipelineFile>, world: &World, observer: Arc<dyn Observer>) -> Result<Query> {
-    let planner = Planner::new(file.clone(), world.clone())?;
+    of_planner(Planner::new(file.clone(), world.clone())?, file, world, observer)
+}
+
+/// The query of a pipeline, with another plugin beside that of one of its steps.
+pub fn query_beside(
+    file: &Arc<PipelineFile>,
+    world: &World,
+    observer: Arc<dyn Observer>,
+    shadow: &Arc<Shadow>,
+) -> Result<Query> {
+    let planner = Planner::new(file.clone(), world.clone())?.with_shadow(shadow.clone())?;
+    of_planner(planner, file, world, observer)
+}
+
+fn of_planner(
+    planner: Planner,
+    file: &Arc<PipelineFile>,
+    world: &World,
+    observer: Arc<dyn Observer>,
+) -> Result<Query> {
     let store: Arc<dyn CheckpointStore> = match &file.settings.checkpoint {
         Some(path) => stores::checkpoint(&file.resolve(path), &planner.secrets().stores()?)?,
         None => {

@@ -1,6 +1,9 @@
 //! The pipeline file as it is written: what may stand in it and what it means if it does not.
 
-use crate::secrets::SecretPlace;
+use crate::{
+    requests::{Allow, Headers},
+    secrets::SecretPlace,
+};
 use connectors::{
     choice::{self, Choice},
     connection::ConnectionSettings,
@@ -20,9 +23,12 @@ use connectors::{
 };
 use engine::{Kind, OutputMode, Result, ResultExt};
 use indexmap::IndexMap;
+use plugin::registry::PublicKey;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
+
+pub use crate::functions::Function;
 
 /// A pipeline: sources, steps and sinks, when they run and what they remember. Relative paths start at the folder of
 /// the file. In every string `${NAME}` is the value of the environment variable `NAME`; `$${` stands for `${`.
@@ -67,7 +73,10 @@ pub struct Pipeline {
     /// Files that streams are joined with, by name.
     #[serde(default)]
     pub tables: IndexMap<String, Table>,
-    /// What happens to them, by name, in order.
+    /// Functions of plugins, by the names that a step's `sql` calls them by.
+    #[serde(default)]
+    pub functions: IndexMap<String, Function>,
+    /// What happens to the rows, by name, in order.
     #[serde(default)]
     pub steps: IndexMap<String, Step>,
     /// Where they go, by name.
@@ -76,6 +85,11 @@ pub struct Pipeline {
     /// Places that need a name and a password, by name.
     #[serde(default)]
     pub connections: IndexMap<String, ConnectionSettings>,
+    /// Public keys, as `streamhost key new` prints them: every plugin has to be one of the registry that one of them has signed. The
+    /// registry's own `registry.toml` may ask for more, and this cannot ask for less.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub require_signed_by: Vec<PublicKey>,
     /// Where passwords and keys are kept, by name. `secret:name`, as the value of a password, a key or a client's setting, stands
     /// for the secret of that name. No log, error or record shows it.
     #[serde(default)]
@@ -255,8 +269,14 @@ pub struct Step {
     pub from: Option<String>,
     /// A query in Spark's SQL over sources and steps above, which its FROM names.
     pub sql: Option<String>,
-    /// A `.wasm` file, or the folder of a plugin's source, which is built when stale.
+    /// A `.wasm` file, or the folder of a plugin's source, which is built when stale; or a plugin of the registry: `name@^1.2`,
+    /// `name@1.2.3` for that version alone, `name` for the newest. Which version that is, is decided when the query first starts, and
+    /// stays.
     pub plugin: Option<String>,
+    /// Whether to go on with a newer compatible version of the registry's plugin as soon as there is one: between two epochs, once a
+    /// copy of it has agreed to the same columns and has answered a batch without rows.
+    #[serde(default)]
+    pub follow: bool,
     /// The columns by which the plugin keeps state: of a plugin of the world `stateful`, which gets all rows of a key together. Rows that
     /// come too late go to `<step>.late`.
     pub keys: Option<Vec<String>>,
@@ -286,6 +306,13 @@ pub struct Step {
     /// Other limits than the defaults.
     #[serde(default)]
     pub limits: Limits,
+    /// What the plugin gets of what it asks for. One that asks for `http` does not start without.
+    pub allow: Option<Allow>,
+    /// For places in `allow.http`, headers that the host adds to each request: `{ "scores.internal:443" = { Authorization = "secret:scores" } }`.
+    /// The plugin does not see them.
+    #[serde(default)]
+    #[schemars(with = "IndexMap<String, IndexMap<String, String>>")]
+    pub headers: Headers,
 }
 
 impl Step {
@@ -295,6 +322,7 @@ impl Step {
             from: None,
             sql: Some(sql),
             plugin: None,
+            follow: false,
             keys: None,
             mode: OutputMode::Append,
             drop_duplicates: None,
@@ -304,6 +332,8 @@ impl Step {
             max_error_rate: None,
             retry: no_retry(),
             limits: Limits::default(),
+            allow: None,
+            headers: Headers::new(),
         }
     }
 }
@@ -393,6 +423,16 @@ pub struct Limits {
     pub log_per_minute: Option<ByteSize>,
     /// Time that failing calls may take together while the bad rows of one batch are searched for, 1 minute.
     pub search: Option<Interval>,
+    /// Requests over HTTP in one call, 1,000.
+    pub http_requests: Option<u64>,
+    /// Requests that may be under way at once, up to the end of the answer, 8.
+    pub http_concurrent: Option<u64>,
+    /// Wall-clock time of one request, up to the end of the answer, 10 s.
+    pub http_time: Option<Interval>,
+    /// Wall-clock time that one call may wait for requests, 1 minute. It does not count towards `wall-per-call`.
+    pub http_wait: Option<Interval>,
+    /// Bytes of the body of one answer, 8 MiB.
+    pub http_response: Option<ByteSize>,
 }
 
 /// A sink: exactly one connector, and what is common to all of them.
@@ -445,7 +485,7 @@ impl Sink {
     expecting = "a table such as { plugin = \"route-by-date\", outputs = { days = { files = { path = \"out\" } } } }"
 )]
 pub struct PluginSink {
-    /// A `.wasm` file, or the folder of a plugin's source, which is built when stale.
+    /// A `.wasm` file, or the folder of a plugin's source, which is built when stale; or a plugin of the registry, `name@^1.2`.
     pub plugin: String,
     /// The plugin's own settings; `streamhost inspect` shows their schema.
     #[serde(default)]
@@ -454,6 +494,12 @@ pub struct PluginSink {
     /// Other limits than the defaults. Those of a call begin anew with each batch that the plugin pulls.
     #[serde(default)]
     pub limits: Limits,
+    /// What the plugin gets of what it asks for. One that asks for `http` does not start without.
+    pub allow: Option<Allow>,
+    /// For places in `allow.http`, headers that the host adds to each request.
+    #[serde(default)]
+    #[schemars(with = "IndexMap<String, IndexMap<String, String>>")]
+    pub headers: Headers,
     /// For each name that the plugin writes to, where that goes: a sink with `mode`, and without `from`.
     #[serde(default)]
     pub outputs: IndexMap<String, Sink>,

@@ -1,8 +1,11 @@
 //! What a pipeline gets from the process it runs in.
 
 use connectors::{files::sink::AtStep, memory::LiveTables, stores::Environment};
-use engine::{Clock, Error, Result};
-use plugin::{Plugin, Runtime, project};
+use engine::{Clock, Error, LiveFunctions, Result};
+use plugin::{
+    Plugin, Runtime, project,
+    registry::{Policy, Registry, Wanted},
+};
 use std::{
     io::Write,
     path::{Path, PathBuf},
@@ -25,10 +28,14 @@ pub struct World {
     pub plugin_target: Option<PathBuf>,
     /// The tables of memory sinks, for whoever asks them.
     pub live: LiveTables,
+    /// The functions of the pipeline, for the same.
+    pub functions: LiveFunctions,
     /// Stops at the steps of a file sink's commit, for crash tests.
     pub at_step: Option<AtStep>,
     /// Where secrets may be, and the credentials of object stores.
     pub environment: Environment,
+    /// Where plugins are by name; none if nobody has said where.
+    pub registry: Option<Registry>,
 }
 
 /// What follows when whoever read standard output has gone, as `head` does.
@@ -41,11 +48,17 @@ pub enum Unread {
 }
 
 impl World {
-    /// Loads the plugin of a `.wasm` file, or of a source folder, which is built when stale. [`engine::Kind::Invalid`] if
-    /// there is neither.
+    /// Loads the plugin of a `.wasm` file, or of a source folder, which is built when stale; if there is neither, the newest release
+    /// of the registry that a name stands for. [`engine::Kind::Invalid`] if there is none either.
     pub async fn load(&self, path: &Path) -> Result<Plugin> {
         if !path.exists() {
-            return Err(no_plugin(path));
+            return match path.to_str().and_then(Wanted::parse).zip(self.registry.as_ref()) {
+                Some((wanted, registry)) => {
+                    let found = registry.resolve(&wanted?)?;
+                    registry.load(&self.runtime, &found, &Policy::default()).await
+                }
+                None => Err(no_plugin(path)),
+            };
         }
         let wasm = if path.is_dir() { self.build(path)? } else { path.to_owned() };
         self.runtime.load(&wasm).await

@@ -18,6 +18,7 @@ wasmtime::component::bindgen!({
             include streamhost:plugin/stateless@0.1.0;
             include streamhost:plugin/stateful@0.1.0;
             include streamhost:plugin/batch-sink@0.1.0;
+            include streamhost:plugin/sql-functions@0.1.0;
         }
     ",
     world: "streamhost:host/every",
@@ -36,12 +37,13 @@ wasmtime::component::bindgen!({
     additional_derives: [PartialEq],
 });
 
+pub(crate) use exports::streamhost::plugin::functions::Signature;
 pub(crate) use exports::streamhost::plugin::keyed::{
     Groups, Outcome as KeyedOutcome, TableDeclaration, TableKind,
 };
 pub(crate) use exports::streamhost::plugin::plugin::{Binding, Description, Output, Role};
 pub(crate) use exports::streamhost::plugin::transform::{Outcome, Rows};
-pub(crate) use exports::streamhost::plugin::{foreach_batch, keyed, plugin, transform};
+pub(crate) use exports::streamhost::plugin::{foreach_batch, functions, keyed, plugin, transform};
 pub(crate) use streamhost::plugin::types::{Context, Disposition, Failure, RowError};
 pub(crate) use streamhost::plugin::{epoch, log, metrics, outputs, state};
 

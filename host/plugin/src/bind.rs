@@ -1,4 +1,4 @@
-use crate::limits::Limits;
+use crate::{http::HttpGrant, limits::Limits};
 use arrow::datatypes::SchemaRef;
 use std::time::Duration;
 
@@ -19,10 +19,12 @@ pub struct BindSettings {
     pub max_error_rate: Option<f64>,
     /// What one instance may use.
     pub limits: Limits,
+    /// Where it may send requests, if it asks for that.
+    pub http: HttpGrant,
 }
 
 impl BindSettings {
-    /// An empty configuration, the default limits, and an end to the query at the first row in error.
+    /// An empty configuration, the default limits, no requests, and an end to the query at the first row in error.
     pub fn new(step: impl Into<String>, input: SchemaRef) -> Self {
         BindSettings {
             step: step.into(),
@@ -32,6 +34,7 @@ impl BindSettings {
             retry: Retry::default(),
             max_error_rate: None,
             limits: Limits::default(),
+            http: HttpGrant::default(),
         }
     }
 

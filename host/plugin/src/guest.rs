@@ -1,6 +1,7 @@
 use crate::{
     abi,
     fault::Overrun,
+    http::{Client, Outgoing},
     keyed::KeyedCall,
     limits::Limits,
     sink::Exchange,
@@ -31,10 +32,12 @@ pub(crate) struct Guest {
     pub(crate) keyed: Option<KeyedCall>,
     pub(crate) stopwatch: Arc<Stopwatch>,
     pub(crate) clock: Arc<dyn Clock>,
+    /// Its requests.
+    pub(crate) http: Outgoing,
+    pub(crate) table: ResourceTable,
     voice: Arc<Mutex<Voice>>,
     ticker: Arc<Ticker>,
     wasi: WasiCtx,
-    pub(crate) table: ResourceTable,
 }
 
 /// Counts what an instance uses, and says no.
@@ -53,7 +56,13 @@ pub(crate) struct Meter {
 }
 
 impl Guest {
-    pub(crate) fn new(limits: Limits, speaker: Speaker, clock: Arc<dyn Clock>, ticker: Arc<Ticker>) -> Self {
+    pub(crate) fn new(
+        limits: Limits,
+        speaker: Speaker,
+        clock: Arc<dyn Clock>,
+        ticker: Arc<Ticker>,
+        http: &Client,
+    ) -> Self {
         let around = Arc::new(Surroundings::default());
         let voice = Arc::new(Mutex::new(Voice::new(speaker, &limits)));
         let mut table = ResourceTable::new();
@@ -61,6 +70,7 @@ impl Guest {
         Guest {
             wasi: wasi::context(clock.clone(), &around, &voice),
             table,
+            http: http.outgoing(&limits),
             meter: Meter::new(limits),
             around,
             metrics: Metrics::default(),
@@ -80,6 +90,7 @@ impl Guest {
     /// Puts everything that is counted per call back to its start.
     pub(crate) fn arm(&mut self, now: Duration) {
         self.meter.arm();
+        self.http.arm();
         self.stopwatch.start(now);
         self.voice().arm(now);
         self.ticker.busy();
@@ -88,6 +99,7 @@ impl Guest {
     /// A guest that pulls its input has got more of it: what is counted per call begins anew.
     pub(crate) fn rearm(&mut self) {
         self.meter.rearm();
+        self.http.arm();
         self.stopwatch.rearm();
         self.voice().arm(self.clock.monotonic());
         self.ticker.busy();
@@ -107,6 +119,7 @@ impl Guest {
     /// One more tick went by while the guest was running.
     pub(crate) fn tick(&mut self) -> Result<UpdateDeadline> {
         self.ticker.busy();
+        self.meter.waited |= self.stopwatch.missed_tick();
         self.meter.tick()?;
         Ok(UpdateDeadline::Yield(1))
     }
@@ -190,6 +203,12 @@ impl Meter {
         if self.host_calls > self.limits.host_calls {
             self.over(Overrun::HostCalls(self.limits.host_calls));
         }
+    }
+
+    /// What so many calls of the host were for is counted by itself.
+    #[cfg_attr(not(feature = "http"), allow(dead_code, reason = "everything else is counted in calls"))]
+    pub(crate) fn forgive_calls(&mut self, calls: u64) {
+        self.host_calls = self.host_calls.saturating_sub(calls);
     }
 
     fn over(&mut self, overrun: Overrun) -> Overrun {

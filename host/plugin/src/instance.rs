@@ -2,6 +2,7 @@ use crate::{
     abi,
     fault::{Fault, Overrun},
     guest::Guest,
+    http::Client,
     instances::Terms,
     ipc::{self, Encoder},
     keyed::KeyedCall,
@@ -16,8 +17,8 @@ use crate::{
     voice::Speaker,
 };
 use arrow::array::RecordBatch;
-use engine::{Clock, EpochContext, keyed::Migration};
-use futures::future::{Either, poll_fn, select};
+use engine::{Clock, EpochContext, Timestamp, keyed::Migration};
+use futures::future::{Either, FutureExt, poll_fn, select};
 use std::{
     pin::pin,
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -63,9 +64,11 @@ impl Instance {
         code: &Code,
         limits: Limits,
         speaker: Speaker,
+        http: &Client,
     ) -> Result<Self, Fault> {
         let wall = limits.wall_per_call;
-        let mut store = store(core, Guest::new(limits, speaker, core.clock.clone(), core.ticker.clone()));
+        let guest = Guest::new(limits, speaker, core.clock.clone(), core.ticker.clone(), http);
+        let mut store = store(core, guest);
         let stopwatch = store.data().stopwatch.clone();
         let fuel = store.data().meter.limits.output_for(0);
         arm(&mut store, core.clock.monotonic(), fuel);
@@ -101,10 +104,36 @@ impl Instance {
     /// Hands over one batch, a record-batch message of the columns that the guest reads.
     #[allow(clippy::ptr_arg, reason = "the generated bindings take a `Vec`")]
     pub(crate) async fn process(&mut self, call: Call<'_>, batch: &Vec<u8>) -> Result<abi::Outcome, Fault> {
-        self.surround(call);
+        self.surround(call.cx.now, call.seed);
         let started = self.arm(batch.len());
         let guest = self.functions.transform()?;
         let call = guest.call_process(&mut self.store, context(call.cx), batch);
+        let ended = watch(&*self.clock, &self.stopwatch, self.wall, call).await;
+        self.settle(started, ended)?.map_err(Fault::from)
+    }
+
+    /// Asks what functions it has.
+    pub(crate) async fn signatures(&mut self) -> Result<Vec<abi::Signature>, Fault> {
+        let started = self.arm(0);
+        let guest = self.functions.scalars()?;
+        let call = guest.call_signatures(&mut self.store);
+        let ended = watch(&*self.clock, &self.stopwatch, self.wall, call).await;
+        self.settle(started, ended)
+    }
+
+    /// Calls a function for the rows of a record-batch message of its arguments.
+    #[allow(clippy::ptr_arg, reason = "the generated bindings take a `Vec`")]
+    pub(crate) async fn call(
+        &mut self,
+        function: &str,
+        arguments: &Vec<u8>,
+        now: Timestamp,
+        seed: u64,
+    ) -> Result<Vec<u8>, Fault> {
+        self.surround(now, seed);
+        let started = self.arm(arguments.len());
+        let guest = self.functions.scalars()?;
+        let call = guest.call_call(&mut self.store, function, arguments);
         let ended = watch(&*self.clock, &self.stopwatch, self.wall, call).await;
         self.settle(started, ended)?.map_err(Fault::from)
     }
@@ -124,7 +153,7 @@ impl Instance {
         state: KeyedCall,
         input: KeyedInput<'_>,
     ) -> (Result<abi::KeyedOutcome, Fault>, Option<KeyedCall>) {
-        self.surround(call);
+        self.surround(call.cx.now, call.seed);
         self.store.data_mut().keyed = Some(state);
         let said = self.call_keyed(call.cx, input).await;
         (said, self.store.data_mut().keyed.take())
@@ -161,6 +190,7 @@ impl Instance {
         let before = migration.before.spec();
         let schema = ipc::encode_schema(rows.schema_ref()).map_err(internal)?;
         let entries = Encoder::new(rows.schema_ref()).and_then(|mut to| to.encode(rows)).map_err(internal)?;
+        self.store.data_mut().http.close();
         let started = self.arm_fully();
         let guest = self.functions.keyed()?;
         let call = guest.call_migrate(&mut self.store, &before.name, before.version, &schema, &entries);
@@ -174,7 +204,7 @@ impl Instance {
         call: Call<'_>,
         epoch: Exchange,
     ) -> (Result<(), Fault>, Option<Exchange>) {
-        self.surround(call);
+        self.surround(call.cx.now, call.seed);
         self.store.data_mut().epoch = Some(epoch);
         let done = self.call_foreach_batch(call.cx).await;
         (done, self.store.data_mut().epoch.take())
@@ -188,10 +218,11 @@ impl Instance {
         self.settle(started, ended)?.map_err(Fault::from)
     }
 
-    fn surround(&self, call: Call<'_>) {
-        let around = &self.store.data().around;
-        around.now.store(call.cx.now.0.max(0) as u64, Relaxed);
-        around.seed.store(call.seed, Relaxed);
+    fn surround(&mut self, now: Timestamp, seed: u64) {
+        let guest = self.store.data_mut();
+        guest.around.now.store(now.0.max(0) as u64, Relaxed);
+        guest.around.seed.store(seed, Relaxed);
+        guest.http.open();
     }
 
     /// What the last call cost, as far as it is known here: not what it put out.
@@ -266,7 +297,15 @@ async fn watch<T>(
     call: impl Future<Output = wasmtime::Result<T>>,
 ) -> Ended<T> {
     let mut call = pin!(call);
-    if let Poll::Ready(result) = poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx))).await {
+    let mut call = poll_fn(|cx| {
+        stopwatch.wakes(clock.monotonic());
+        let polled = call.as_mut().poll(cx);
+        if polled.is_pending() {
+            stopwatch.sleeps(clock.monotonic());
+        }
+        polled
+    });
+    if let Poll::Ready(result) = poll_fn(|cx| Poll::Ready(call.poll_unpin(cx))).await {
         return Some(result);
     }
     let alarm = pin!(alarm(clock, stopwatch, wall));

@@ -1,6 +1,7 @@
 use crate::{
     abi,
     fault::Fault,
+    http::{Client, HttpGrant},
     instance::Instance,
     ipc::{self, Encoder},
     limits::Limits,
@@ -22,12 +23,15 @@ pub(crate) struct Terms {
     /// The columns by which state is kept; none but in that role.
     pub(crate) keys: Vec<String>,
     pub(crate) limits: Limits,
+    /// Where it may send requests.
+    pub(crate) http: HttpGrant,
 }
 
 /// The instances of a plugin in one place of a pipeline. Each has agreed to the same as the first.
 pub(crate) struct Instances {
     plugin: Plugin,
     terms: Terms,
+    http: Client,
     /// The input's schema message.
     schema: Vec<u8>,
     said: abi::Binding,
@@ -38,9 +42,10 @@ pub(crate) struct Instances {
 impl Instances {
     pub(crate) async fn bind(plugin: Plugin, terms: Terms) -> Result<Self> {
         let schema = ipc::encode_schema(Encoder::new(&terms.input)?.schema())?;
-        let mut instance = start(&plugin, &terms).await.map_err(refusal)?;
+        let http = Client::new(&terms.http, &plugin.0.core.clock);
+        let mut instance = start(&plugin, &terms, &http).await.map_err(refusal)?;
         let said = instance.bind(&terms, &schema).await.map_err(refusal)?;
-        Ok(Instances { plugin, terms, schema, said, spare: Mutex::new(vec![instance]) })
+        Ok(Instances { plugin, terms, http, schema, said, spare: Mutex::new(vec![instance]) })
     }
 
     /// What the first instance agreed to.
@@ -54,7 +59,7 @@ impl Instances {
         if let Some(instance) = spare {
             return Ok(instance);
         }
-        let mut instance = start(&self.plugin, &self.terms).await?;
+        let mut instance = start(&self.plugin, &self.terms, &self.http).await?;
         let said = instance.bind(&self.terms, &self.schema).await?;
         match said == self.said {
             true => Ok(instance),
@@ -68,9 +73,9 @@ impl Instances {
     }
 }
 
-async fn start(plugin: &Plugin, terms: &Terms) -> Result<Instance, Fault> {
+async fn start(plugin: &Plugin, terms: &Terms, http: &Client) -> Result<Instance, Fault> {
     let speaker = Speaker { plugin: plugin.description().name.clone(), step: terms.name.clone() };
-    Instance::start(&plugin.0.core, &plugin.0.code, terms.limits.clone(), speaker).await
+    Instance::start(&plugin.0.core, &plugin.0.code, terms.limits.clone(), speaker, http).await
 }
 
 /// What the guest refuses in `bind` is the pipeline's mistake; what it does wrong is its own.

@@ -1,8 +1,8 @@
-//! Wasm components as steps and sinks of a query: loading, binding, limits, and Arrow across the boundary.
+//! Wasm components as steps, sinks and SQL functions of a query: loading, binding, limits, and Arrow across the boundary.
 //!
 //! Five nouns. A [`Runtime`] compiles and runs; one serves the process. A [`Plugin`] is a component that was loaded
-//! from disk. Bound to a configuration and an input schema it becomes a [`PluginStep`] or a [`PluginSink`], which the engine
-//! drives. A lane of the step, or an epoch of the sink, runs one **instance**: a copy of the component with its own memory,
+//! from disk. Bound to a configuration and an input schema it becomes a [`PluginStep`], a [`PluginSink`] or
+//! [`BoundFunctions`], which the engine drives. A lane of the step, an epoch of the sink, or a call of a function runs one **instance**: a copy of the component with its own memory,
 //! kept over epochs and thrown away after a trap.
 //!
 //! # Invariants
@@ -17,12 +17,16 @@ mod abi;
 mod bind;
 mod cache;
 mod compile;
+mod config;
 mod dead_letter;
 mod empty;
 mod fault;
+mod fingerprint;
+mod functions;
 mod guest;
 #[cfg(test)]
 mod hostile;
+mod http;
 mod instance;
 mod instances;
 pub mod ipc;
@@ -33,6 +37,7 @@ mod load;
 mod outcome;
 mod policy;
 pub mod project;
+pub mod registry;
 mod role;
 mod runtime;
 mod schema;
@@ -46,9 +51,12 @@ mod voice;
 mod wasi;
 mod worker;
 
+pub use self::http::{HttpGrant, Names, SystemNames};
 pub use bind::{BindSettings, OnError, Retry};
 pub use compile::{COMPILE_COMMAND, CompileLimits, Compiler, compile_child};
+pub use config::Misfit;
 pub use dead_letter::{COLUMNS as DEAD_LETTER_COLUMNS, PORT as DEAD_LETTER_PORT};
+pub use functions::{BoundFunctions, FunctionSettings};
 pub use keyed::{KeyedPlugin, KeyedSettings};
 pub use limits::{Limits, Share};
 pub use load::{Description, Plugin};

@@ -18,7 +18,7 @@ pub struct Limits {
     pub tables: usize,
     /// Time on a processor, counted in ticks of 10 ms.
     pub cpu_per_call: Duration,
-    /// Time on the clock, waiting in host calls included.
+    /// Time on the clock, waiting in host calls included, but for outputs and requests.
     pub wall_per_call: Duration,
     /// Bytes of an answer, and of what one host call may hand over.
     pub output_bytes: usize,
@@ -40,6 +40,16 @@ pub struct Limits {
     pub log_per_minute: usize,
     /// Time that failing calls may take together while the bad rows of one batch are searched for.
     pub search: Duration,
+    /// Requests over HTTP.
+    pub http_requests: usize,
+    /// Requests that may be under way at once, up to the end of the answer, in one instance.
+    pub http_concurrent: usize,
+    /// Time on the clock that one request may take, up to the end of the answer.
+    pub http_time: Duration,
+    /// Time on the clock that a call may wait for requests. It does not count as the call's own.
+    pub http_wait: Duration,
+    /// Bytes of the body of one answer.
+    pub http_response: usize,
 }
 
 impl Default for Limits {
@@ -62,6 +72,11 @@ impl Default for Limits {
             log_per_call: 64 * KIB,
             log_per_minute: MIB,
             search: Duration::from_secs(60),
+            http_requests: 1_000,
+            http_concurrent: 8,
+            http_time: Duration::from_secs(10),
+            http_wait: Duration::from_secs(60),
+            http_response: 8 * MIB,
         }
     }
 }
@@ -83,6 +98,18 @@ impl fmt::Display for Limits {
         write!(f, "resources {}, host-calls {}, ", self.resources, self.host_calls)?;
         write!(f, "log-line {}, log-per-call {}, ", size(self.log_line), size(self.log_per_call))?;
         write!(f, "log-per-minute {}, search {search:?}", size(self.log_per_minute))
+    }
+}
+
+impl Limits {
+    /// Those of requests, by their names in a pipeline.
+    pub(crate) fn of_http(&self) -> String {
+        let Limits { http_requests, http_concurrent, http_time, http_wait, http_response, .. } = self;
+        let response = size(*http_response);
+        format!(
+            "limits of requests: http-requests {http_requests}, http-concurrent {http_concurrent}, \
+             http-time {http_time:?}, http-wait {http_wait:?}, http-response {response}"
+        )
     }
 }
 

@@ -1,7 +1,7 @@
-//! What a guest can import: streamhost's own interfaces, and of WASI what language runtimes need to start. Sockets and
-//! HTTP are not here at all, so a component that asks for them does not load.
+//! What a guest can import: streamhost's own interfaces, of WASI what language runtimes need to start, and requests over HTTP,
+//! each of which has to be granted. Sockets are not here at all, so a component that asks for them does not load.
 
-use crate::{abi, guest::Guest};
+use crate::{abi, guest::Guest, http};
 use engine::{Kind, Result, ResultExt};
 use wasmtime::{
     Engine,
@@ -31,6 +31,7 @@ fn add(l: &mut Linker<Guest>) -> wasmtime::Result<()> {
     abi::outputs::add_to_linker::<_, HasSelf<_>>(l, Guest::called)?;
     add_io(l)?;
     add_machine(l)?;
+    http::add(l)?;
     add_cli(l)
 }
 

@@ -4,7 +4,9 @@ use crate::{
     cache::Entry,
     compile::LARGEST,
     empty,
+    functions::{BoundFunctions, FunctionSettings},
     guest::Guest,
+    http::{self, Client, HttpGrant},
     instance::Instance,
     keyed::{KeyedPlugin, KeyedSettings},
     limits::Limits,
@@ -79,6 +81,23 @@ impl Plugin {
         Plugin::of(core, path, move || read(&from)).await
     }
 
+    /// As [`Plugin::load`], of a file that is to have this digest: nothing of another one is compiled or run.
+    pub(crate) async fn load_exact(core: Arc<Core>, path: &Path, expected: &str) -> Result<Self> {
+        let (from, expected) = (path.to_owned(), expected.to_owned());
+        let exact = move || {
+            let wasm = read(&from)?;
+            let found = digest(&wasm);
+            if found == expected {
+                return Ok(wasm);
+            }
+            Err(Error::data(format!(
+                "{} is not what it was: its digest is {found}, and it should be {expected}; put it back from a copy",
+                from.display()
+            )))
+        };
+        Plugin::of(core, path, exact).await
+    }
+
     pub(crate) async fn empty(core: Arc<Core>) -> Result<Self> {
         Plugin::of(core, Path::new(empty::PATH), || Ok(empty::COMPONENT.to_vec())).await
     }
@@ -140,11 +159,22 @@ impl Plugin {
         format!("{} {}", self.description().name, self.description().version)
     }
 
+    /// Whether it asks for requests over HTTP.
+    pub fn asks_for_http(&self) -> bool {
+        self.description().asks.iter().any(|ask| ask == http::ASK)
+    }
+
+    /// What it gets of what a pipeline allows: nothing that it does not ask for.
+    pub(crate) fn granted(&self, allowed: &HttpGrant) -> HttpGrant {
+        if self.asks_for_http() { allowed.clone() } else { HttpGrant::default() }
+    }
+
     /// What it wants, and gets: for `explain`.
-    pub(crate) fn asks(&self) -> String {
-        match self.description().asks.as_slice() {
-            [] => "asks for nothing".into(),
-            asks => format!("asks for {}; gets nothing", asks.join(", ")),
+    pub(crate) fn asks(&self, http: &HttpGrant) -> String {
+        match (self.description().asks.as_slice(), http.is_empty()) {
+            ([], _) => "asks for nothing".into(),
+            (asks, true) => format!("asks for {}; gets nothing", asks.join(", ")),
+            (asks, false) => format!("asks for {}; may send requests to {http}", asks.join(", ")),
         }
     }
 
@@ -162,6 +192,11 @@ impl Plugin {
     /// Agrees with the plugin, as the sink of epochs, on configuration and columns. Fails as [`Plugin::bind`] does.
     pub async fn bind_sink(&self, settings: SinkSettings) -> Result<BoundSink> {
         BoundSink::bind(self.clone(), settings).await
+    }
+
+    /// Agrees with the plugin on a configuration, and asks for its functions. Fails as [`Plugin::bind`] does.
+    pub async fn bind_functions(&self, settings: FunctionSettings) -> Result<BoundFunctions> {
+        BoundFunctions::bind(self.clone(), settings).await
     }
 }
 
@@ -184,7 +219,8 @@ fn linked(core: &Core, component: &Component, facts: &Facts) -> wasmtime::Result
 async fn describe(core: &Arc<Core>, code: &Code, path: &Path) -> Result<Description> {
     let speaker = Speaker { plugin: path.display().to_string(), step: String::new() };
     let failed = |fault| Error::plugin(format!("asking {} what it is: {fault}", path.display()));
-    let mut instance = Instance::start(core, code, Limits::default(), speaker).await.map_err(failed)?;
+    let mut instance =
+        Instance::start(core, code, Limits::default(), speaker, &Client::none()).await.map_err(failed)?;
     Ok(instance.describe().await.map_err(failed)?.into())
 }
 
@@ -240,7 +276,7 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 }
 
 /// `sha256:` and the digest of `bytes` in hexadecimal.
-fn digest(bytes: &[u8]) -> String {
+pub(crate) fn digest(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().fold(String::from("sha256:"), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text
@@ -326,7 +362,8 @@ fn check_world(facts: &Facts) -> Result<()> {
 
 fn unlinkable(error: &wasmtime::Error) -> Error {
     let what = text::shown(&format!("{error:#}"), text::MESSAGE);
-    Error::invalid(format!(
-        "it needs what no plugin is given, such as sockets or HTTP, or another contract: {what}"
-    ))
+    if what.contains("wasi:http/") && !http::BUILT_IN {
+        return Error::invalid(http::ABSENT);
+    }
+    Error::invalid(format!("it needs what no plugin is given, such as sockets, or another contract: {what}"))
 }

@@ -74,6 +74,7 @@ pub(crate) struct Exports {
     transform: Option<abi::transform::GuestIndices>,
     keyed: Option<abi::keyed::GuestIndices>,
     foreach_batch: Option<abi::foreach_batch::GuestIndices>,
+    functions: Option<abi::functions::GuestIndices>,
 }
 
 /// The functions of an instance.
@@ -82,6 +83,7 @@ pub(crate) struct Functions {
     transform: Option<abi::transform::Guest>,
     keyed: Option<abi::keyed::Guest>,
     foreach_batch: Option<abi::foreach_batch::Guest>,
+    functions: Option<abi::functions::Guest>,
 }
 
 impl Exports {
@@ -92,6 +94,7 @@ impl Exports {
             transform: has(Role::Transform).map(abi::transform::GuestIndices::new).transpose()?,
             keyed: has(Role::Keyed).map(abi::keyed::GuestIndices::new).transpose()?,
             foreach_batch: has(Role::BatchSink).map(abi::foreach_batch::GuestIndices::new).transpose()?,
+            functions: has(Role::Functions).map(abi::functions::GuestIndices::new).transpose()?,
         })
     }
 
@@ -102,7 +105,8 @@ impl Exports {
         let keyed = self.keyed.as_ref().map(|of| of.load(&mut *store, instance)).transpose()?;
         let foreach_batch =
             self.foreach_batch.as_ref().map(|of| of.load(&mut *store, instance)).transpose()?;
-        Ok(Functions { plugin, transform, keyed, foreach_batch })
+        let functions = self.functions.as_ref().map(|of| of.load(&mut *store, instance)).transpose()?;
+        Ok(Functions { plugin, transform, keyed, foreach_batch, functions })
     }
 }
 
@@ -117,6 +121,10 @@ impl Functions {
 
     pub(crate) fn foreach_batch(&self) -> Result<&abi::foreach_batch::Guest, Fault> {
         self.foreach_batch.as_ref().ok_or_else(|| lacking(Role::BatchSink))
+    }
+
+    pub(crate) fn scalars(&self) -> Result<&abi::functions::Guest, Fault> {
+        self.functions.as_ref().ok_or_else(|| lacking(Role::Functions))
     }
 }
 

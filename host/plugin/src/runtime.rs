@@ -1,4 +1,6 @@
-use crate::{cache::Cache, compile::Compiler, guest::Guest, linker, load::Plugin, ticker::Ticker};
+use crate::{
+    cache::Cache, compile::Compiler, functions::Timers, guest::Guest, linker, load::Plugin, ticker::Ticker,
+};
 use engine::{Clock, Kind, Result, ResultExt};
 use std::{
     path::{Path, PathBuf},
@@ -29,6 +31,7 @@ pub(crate) struct Core {
     pub(crate) cache: Option<Cache>,
     pub(crate) compiler: Compiler,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) timers: Timers,
 }
 
 impl Runtime {
@@ -41,7 +44,8 @@ impl Runtime {
             Ticker::start(engine.clone()).doing(Kind::Internal, || "starting the thread that ticks")?;
         let RuntimeSettings { cache_dir, compiler, clock } = settings;
         let cache = cache_dir.and_then(|dir| Cache::open_or_warn(&dir));
-        Ok(Runtime(Arc::new(Core { engine, linker, ticker: Arc::new(ticker), cache, compiler, clock })))
+        let (ticker, timers) = (Arc::new(ticker), Timers::default());
+        Ok(Runtime(Arc::new(Core { engine, linker, ticker, cache, compiler, clock, timers })))
     }
 
     /// Loads a component from a `.wasm` file and asks it what it is.
@@ -49,6 +53,11 @@ impl Runtime {
     /// Kind `Invalid` if there is no such file or it is no plugin for this host, `Plugin` if it is one and fails.
     pub async fn load(&self, path: &Path) -> Result<Plugin> {
         Plugin::load(self.0.clone(), path).await
+    }
+
+    /// The same of a file that is to have this digest, `sha256:…`. Kind `Data` if it has another, and then nothing of it was run.
+    pub async fn load_exact(&self, path: &Path, digest: &str) -> Result<Plugin> {
+        Plugin::load_exact(self.0.clone(), path, digest).await
     }
 
     /// The plugin that keeps every row and looks at none: what a call of it costs, crossing costs any plugin that reads the

@@ -10,6 +10,7 @@ use crate::{
     tally::Tally,
     worker::Lane,
 };
+use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use engine::{Batching, Epoch, Error, Port, Result, Step, StepFacts, StepProgress, Wanted, Worker};
 use std::{fmt::Display, sync::Arc};
@@ -46,6 +47,11 @@ impl PluginStep {
         &self.0.plugin
     }
 
+    /// The columns that it was bound to.
+    pub fn input(&self) -> SchemaRef {
+        self.0.settings.input.clone()
+    }
+
     /// Which of the input's columns it reads, by index, in the order in which they cross.
     pub fn reads(&self) -> &[usize] {
         &self.0.agreed.reads.indices
@@ -56,6 +62,11 @@ impl PluginStep {
         self.0.columns()
     }
 
+    /// Whether a copy of it works at all: it is given a batch without rows. Kind `Plugin` if it fails on that.
+    pub async fn try_out(&self) -> Result<()> {
+        Lane::new(self.0.clone(), self.batching())?.try_out().await
+    }
+
     /// How near any call since the start came to each limit.
     pub fn shares(&self) -> Vec<Share> {
         self.0.tally.shares(&self.0.settings.limits)
@@ -64,6 +75,7 @@ impl PluginStep {
 
 async fn bind(plugin: Plugin, settings: BindSettings) -> Result<Arc<Bound>> {
     Role::Transform.require(&plugin.roles())?;
+    let settings = BindSettings { http: plugin.granted(&settings.http), ..settings };
     let terms = Terms {
         role: abi::Role::Transform,
         name: settings.step.clone(),
@@ -71,6 +83,7 @@ async fn bind(plugin: Plugin, settings: BindSettings) -> Result<Arc<Bound>> {
         input: settings.input.clone(),
         keys: Vec::new(),
         limits: settings.limits.clone(),
+        http: settings.http.clone(),
     };
     let instances = Instances::bind(plugin.clone(), terms).await?;
     let dead_letters = settings.on_error == OnError::DeadLetter;
@@ -102,7 +115,9 @@ impl Bound {
 
     fn details(&self) -> Vec<String> {
         let mut details = Vec::from(self.columns());
-        details.extend([self.plugin.asks(), self.settings.failures(), self.settings.limits.to_string()]);
+        let asks = self.plugin.asks(&self.settings.http);
+        details.extend([asks, self.settings.failures(), self.settings.limits.to_string()]);
+        details.extend(self.settings.http.limits(&self.settings.limits));
         details
     }
 }
@@ -123,7 +138,8 @@ impl Step for PluginStep {
         let plugin = &self.0.plugin;
         StepFacts {
             description: format!("plugin {} ({})", plugin.title(), plugin.digest()),
-            deterministic: plugin.description().deterministic,
+            // What depends on a server is not repeated by a replay, whatever the plugin says.
+            deterministic: plugin.description().deterministic && self.0.settings.http.is_empty(),
             digest: Some(plugin.digest().to_owned()),
             details: self.0.details(),
         }
@@ -147,5 +163,10 @@ impl Step for PluginStep {
 
     fn progress(&self) -> StepProgress {
         self.0.tally.progress()
+    }
+
+    fn fingerprint(&self) -> Option<u64> {
+        let answers = self.0.tally.fingerprint();
+        self.0.plugin.description().deterministic.then_some(answers)
     }
 }

@@ -24,6 +24,8 @@ pub(crate) struct Tally {
     bytes_in: AtomicU64,
     bytes_out: AtomicU64,
     metrics: Mutex<Metrics>,
+    /// The sum of the fingerprints of all answers.
+    answers: AtomicU64,
     worst: Worst,
 }
 
@@ -68,6 +70,15 @@ impl Tally {
         self.rows_in.fetch_add(rows_in as u64, Relaxed);
         self.rows_out.fetch_add(rows_out as u64, Relaxed);
         self.rows_error.fetch_add(rejected as u64, Relaxed);
+    }
+
+    pub(crate) fn answered(&self, fingerprint: u64) {
+        self.answers.fetch_add(fingerprint, Relaxed);
+    }
+
+    /// Of what was answered since this was last asked.
+    pub(crate) fn fingerprint(&self) -> u64 {
+        self.answers.swap(0, Relaxed)
     }
 
     pub(crate) fn metrics(&self, said: &mut Metrics) {

@@ -1,6 +1,7 @@
 use crate::{
     bind::OnError,
     fault::Fault,
+    fingerprint,
     instance::{Call, Instance},
     ipc::Encoder,
     outcome::{self, Applied, RowError, marked},
@@ -11,7 +12,7 @@ use crate::{
 };
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
-use engine::{Batch, Batching, EpochContext, Error, Kind, Origin, Result, Worker};
+use engine::{Batch, Batching, EpochContext, Error, Kind, Origin, Place, Result, Worker};
 use std::{sync::Arc, time::Duration};
 
 /// One lane of a plugin step: an instance and what it needs to be fed.
@@ -43,6 +44,21 @@ impl Lane {
         Ok(Lane { bound, batching, encoder, instance: None, message: Vec::new() })
     }
 
+    /// Whether a new instance takes a batch, one without rows, and answers it as it has agreed to. The instance is kept for the
+    /// first batch that has rows.
+    pub(crate) async fn try_out(&mut self) -> Result<()> {
+        let cx = EpochContext::alone("health");
+        let rows = RecordBatch::new_empty(self.bound.settings.input.clone());
+        let answer = self.call(&cx, &Batch::read(rows, Place::Epoch)).await?.0;
+        if let Some(instance) = self.instance.take() {
+            self.bound.instances.keep(instance);
+        }
+        // Nobody is to count it among the work of an epoch.
+        self.bound.tally.progress();
+        self.bound.tally.fingerprint();
+        answer.map(drop).map_err(|fault| self.bound.blame(cx.epoch, "a batch without rows", fault))
+    }
+
     async fn work(&mut self, job: &mut Job<'_>) -> Result<()> {
         while let Some(piece) = job.todo.pop() {
             if !piece.wait.is_zero() {
@@ -67,7 +83,11 @@ impl Lane {
                 Err(fault) => return Err(self.bound.blame(cx.epoch, "starting an instance", fault)),
             },
         };
-        let said = instance.process(Call { cx, seed: seed(cx, batch) }, &self.message).await;
+        let seed = seed(cx, batch);
+        let said = instance.process(Call { cx, seed }, &self.message).await;
+        if let (Ok(said), true) = (&said, self.bound.plugin.description().deterministic) {
+            self.bound.tally.answered(fingerprint::of(said, seed));
+        }
         let limits = &self.bound.settings.limits;
         let applied = said.and_then(|said| outcome::apply(&self.bound.agreed, batch, said, limits));
         let cost = self.cost(&instance, &applied);

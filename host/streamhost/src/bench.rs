@@ -12,13 +12,13 @@ use engine::{
 };
 use futures::StreamExt;
 use plugin::{BindSettings, OnError, Plugin, PluginStep};
-use std::{fmt::Write, sync::Arc, time::Duration};
+use std::{fmt::Write, path::Path, sync::Arc, time::Duration};
 
-pub(crate) fn bench(args: &BenchArgs) -> Result<()> {
+pub(crate) fn bench(args: &BenchArgs, registry: Option<&Path>) -> Result<()> {
     let text = process::block_on(async {
         let clock = Arc::new(SystemClock::new());
         let batches = read(args, clock.clone()).await?;
-        let world = process::world()?;
+        let world = process::world(registry)?;
         let plugin = world.load(&args.plugin).await?;
         let mut measured = Side::bind(&plugin, &args.config, batches).await?;
         let same_columns = measured.read_columns()?;

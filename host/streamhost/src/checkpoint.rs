@@ -24,6 +24,12 @@ pub(crate) fn checkpoint(command: cli::Checkpoint) -> Result<()> {
     crate::print(&text)
 }
 
+/// The checkpoint at this place, if there is one.
+pub(crate) async fn look(path: &Path) -> Result<Option<Checkpoint>> {
+    let checkpoint = Checkpoint::new(stores::checkpoint(path, &Environment::new(process::environment))?);
+    Ok(checkpoint.metadata().await?.map(|_| checkpoint))
+}
+
 pub(crate) async fn open(path: &Path) -> Result<(Checkpoint, Metadata)> {
     let checkpoint = Checkpoint::new(stores::checkpoint(path, &Environment::new(process::environment))?);
     let metadata = checkpoint.metadata().await?;

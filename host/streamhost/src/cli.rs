@@ -1,5 +1,9 @@
 //! The command line: every command, flag and example.
 
+mod plugins;
+
+pub(crate) use plugins::{AddArgs, Key, PluginCommand, ReplayArgs, ShadowArgs, SignArgs};
+
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::path::PathBuf;
@@ -24,6 +28,9 @@ pub(crate) struct Cli {
     /// What to log to standard error.
     #[arg(long, global = true, value_enum, default_value_t = Level::Warn)]
     pub(crate) log: Level,
+    /// The directory of plugins by name. Default: `streamhost/registry` in the user's data directory.
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) registry: Option<PathBuf>,
 }
 
 /// A log level.
@@ -107,12 +114,40 @@ Examples:
         /// The pipeline file.
         pipeline: PathBuf,
     },
+    /// Run a pipeline with another version of a step's plugin beside it, and say how the two compare
+    ///
+    /// It runs as `run` does, and stores what it stores. The other plugin is given the same batches; what it puts out is compared row by
+    /// row and thrown away, and what it fails on fails nothing.
+    #[command(
+        after_long_help = "Example:\n  streamhost shadow pipeline.toml --step scored --with fraud-score@2.0 --trigger available-now"
+    )]
+    Shadow(ShadowArgs),
+    /// Run an epoch of a checkpoint again, for a look at what a step puts out; nothing is stored
+    ///
+    /// The epoch reads what it read, with the state, the watermarks and the time that it had, and the versions of plugins. What of that
+    /// is gone is named. Without --with the step's rows are printed, in no order; with it, how the other plugin compares.
+    #[command(after_long_help = "\
+Examples:
+  streamhost replay ckpt --epoch 12 --step scored --pipeline jobs/pipeline.toml
+  streamhost replay ckpt --epoch 12 --step scored --with fraud-score@2.0
+
+Exit codes: 0 done, 2 what the epoch needs is gone, 3 a plugin that calls itself deterministic put out something else than then.")]
+    Replay(ReplayArgs),
     /// Ask the tables of a running query's memory sinks: any SELECT
     #[command(after_long_help = "\
 Examples:
   streamhost query late-purchases \"SELECT * FROM live ORDER BY n DESC LIMIT 10\"
   streamhost query late-purchases \"SELECT count(*) AS rows FROM live\" --format json")]
     Query(QueryArgs),
+    /// Keep plugins by name and version, in the registry
+    #[command(
+        subcommand,
+        after_long_help = "Examples:\n  streamhost plugin add my-filter\n  streamhost plugin list"
+    )]
+    Plugin(PluginCommand),
+    /// Make keys that sign plugins
+    #[command(subcommand, after_long_help = "Example:\n  streamhost key new release.key")]
+    Key(Key),
     /// Make test data
     #[command(
         subcommand,
@@ -163,12 +198,15 @@ pub(crate) struct RunArgs {
     /// A pipeline file, beside which only --name, --trigger, --checkpoint, --parallelism and --progress have a meaning;
     /// without one, flags say everything.
     pub(crate) pipeline: Option<PathBuf>,
-    /// A `.wasm` file or the folder of a plugin's source; several are applied in order.
+    /// A `.wasm` file, the folder of a plugin's source, or `name@^1.2` of the registry; several are applied in order.
     #[arg(long, value_name = "PATH")]
     pub(crate) plugin: Vec<String>,
     /// JSON settings of the `--plugin` before it.
     #[arg(long, value_name = "JSON")]
     pub(crate) plugin_config: Vec<String>,
+    /// A place that the plugin may send requests to, if it asks for HTTP; with one --plugin.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) allow_http: Vec<String>,
     /// What happens to rows that a plugin cannot process: fail, skip, or dead-letter (then give --dead-letter).
     #[arg(long, value_name = "POLICY", value_parser = ["fail", "skip", "dead-letter"])]
     pub(crate) on_error: Option<String>,
@@ -271,18 +309,20 @@ pub(crate) enum Kind {
     Keyed,
     /// Stores epochs in outputs: foreachBatch.
     BatchSink,
+    /// Gives a value for each row: a function for SQL.
+    Function,
 }
 
 #[derive(Args)]
 pub(crate) struct InspectArgs {
-    /// A `.wasm` file or the folder of a plugin's source.
+    /// A `.wasm` file, the folder of a plugin's source, or `name@^1.2` of the registry.
     pub(crate) plugin: PathBuf,
     /// Columns of its input, such as "user_id INT, value DOUBLE".
     #[arg(long, value_name = "DDL")]
     pub(crate) schema: Option<String>,
-    /// JSON settings of the plugin.
-    #[arg(long, value_name = "JSON", default_value = "{}", requires = "schema")]
-    pub(crate) config: String,
+    /// JSON settings of the plugin, for its columns or its functions. Default: none.
+    #[arg(long, value_name = "JSON")]
+    pub(crate) config: Option<String>,
 }
 
 #[derive(Args)]

@@ -9,7 +9,7 @@ use crate::{
 use engine::{Kind, Progress, Result, ResultExt};
 use pipeline::dead_letters::{self, Replay};
 use std::{
-    path::absolute,
+    path::{Path, absolute},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -34,7 +34,7 @@ impl Watch for Arc<Counted> {
 }
 
 /// `streamhost dlq replay`.
-pub(crate) fn replay(args: &DlqReplay) -> Result<()> {
+pub(crate) fn replay(args: &DlqReplay, registry: Option<&Path>) -> Result<()> {
     let file = run::read(&args.pipeline)?;
     let checkpoint = args.checkpoint.as_ref().map(|path| {
         // A flag's path starts at the working directory, not at the file's folder.
@@ -45,7 +45,7 @@ pub(crate) fn replay(args: &DlqReplay) -> Result<()> {
     let counted = Arc::new(Counted { sink: format!("{}: ", args.sink), ..Counted::default() });
     process::block_on(async {
         let hold = Arc::new(HoldAt::new(process::environment("STREAMHOST_HOLD_AT")));
-        let mut world = process::world()?;
+        let mut world = process::world(registry)?;
         let at_step = hold.clone();
         world.at_step = Some(Arc::new(move |step| at_step.step(step)));
         let replay = Arc::new(dead_letters::replay(&file, &world, &what).await?);

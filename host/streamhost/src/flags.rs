@@ -126,6 +126,9 @@ fn steps(args: &RunArgs, config_owner: &[usize]) -> Result<Table> {
         if let Some(policy) = on_error(args)? {
             step.insert("on-error".into(), policy.into());
         }
+        if !args.allow_http.is_empty() {
+            step.insert("allow".into(), one("http", args.allow_http.clone().into()));
+        }
         steps.insert(step_name(index), Value::Table(step));
     }
     Ok(steps)
@@ -137,6 +140,7 @@ fn for_plugins(args: &RunArgs) -> Option<&'static str> {
         ("--plugin-config", !args.plugin_config.is_empty()),
         ("--on-error", args.on_error.is_some()),
         ("--dead-letter", args.dead_letter.is_some()),
+        ("--allow-http", !args.allow_http.is_empty()),
     ];
     given.iter().find(|(_, given)| *given).map(|(flag, _)| *flag)
 }

@@ -1,22 +1,55 @@
 //! `inspect`: what a plugin is, imports and asks for.
 
 use crate::{cli::InspectArgs, process};
+use arrow::datatypes::Schema;
 use connectors::formats::ddl;
-use engine::{Result, Step};
+use engine::{Error, FunctionSignature, Result, Step};
 use pipeline::explain::outputs;
-use plugin::{BindSettings, Plugin, Role, SinkSettings};
-use std::{fmt::Write, sync::Arc};
+use plugin::{BindSettings, FunctionSettings, Plugin, Role, SinkSettings};
+use std::{fmt::Write, path::Path, sync::Arc};
 
-pub(crate) fn inspect(args: &InspectArgs) -> Result<()> {
+pub(crate) fn inspect(args: &InspectArgs, registry: Option<&Path>) -> Result<()> {
     let text = process::block_on(async {
-        let plugin = process::world()?.load(&args.plugin).await?;
-        let bound = match &args.schema {
-            Some(schema) => bound(&plugin, schema, &args.config).await?,
-            None => String::new(),
-        };
-        Ok(text(&plugin) + &bound)
+        let plugin = process::world(registry)?.load(&args.plugin).await?;
+        let has_functions = plugin.roles().contains(&Role::Functions);
+        if args.config.is_some() && args.schema.is_none() && !has_functions {
+            return Err(Error::invalid("--config: of this plugin it says something with --schema alone"));
+        }
+        let config = args.config.as_deref();
+        let mut text = text(&plugin);
+        if has_functions {
+            text += &functions(&plugin, config).await?;
+        }
+        if let Some(schema) = &args.schema {
+            text += &bound(&plugin, schema, config.unwrap_or("{}")).await?;
+        }
+        Ok(text)
     })?;
     crate::print(&text)
+}
+
+/// How each function of a plugin is called, a line each.
+async fn functions(plugin: &Plugin, config: Option<&str>) -> Result<String> {
+    let to = config.map_or_else(|| "{}".into(), str::to_owned);
+    let bound = match plugin
+        .bind_functions(FunctionSettings { config: to, ..FunctionSettings::new("inspect") })
+        .await
+    {
+        Ok(bound) => bound,
+        Err(e) if config.is_none() => {
+            return Ok(format!("functions      told with --config: {}\n", e.report()));
+        }
+        Err(e) => return Err(e),
+    };
+    let line = |name: &str| {
+        let function = bound.function(name)?;
+        let FunctionSignature { arguments, returns } = function.signature();
+        let arguments = ddl::print(&Schema::new(arguments.clone()));
+        let returns = ddl::print_type(returns.data_type());
+        let once = if function.facts().deterministic { "" } else { ", not deterministic" };
+        Ok(format!("function       {name}({arguments}) → {returns}{once}\n"))
+    };
+    bound.names().map(line).collect()
 }
 
 /// What a plugin does with these columns, a line each.

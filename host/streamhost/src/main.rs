@@ -12,7 +12,9 @@ mod live;
 mod new;
 mod process;
 mod progress;
+mod registry;
 mod run;
+mod shadow;
 mod state;
 mod test;
 
@@ -26,20 +28,25 @@ fn main() -> ExitCode {
     let matches = Cli::command().get_matches();
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|e| e.exit());
     process::start_log(cli.log);
+    let registry = cli.registry.as_deref();
     let done = match cli.command {
-        Command::Run(args) => run::run(*args, &matches),
-        Command::Test { path, update } => test::test(&path, update),
+        Command::Run(args) => run::run(*args, &matches, registry),
+        Command::Test { path, update } => test::test(&path, update, registry),
         Command::New(cli::New::Plugin { folder, kind }) => new::plugin(&folder, kind),
         Command::Build { folder } => process::build(&folder),
-        Command::Inspect(args) => inspect::inspect(&args),
-        Command::Bench(args) => bench::bench(&args),
-        Command::Check { pipeline } => run::check(&pipeline),
-        Command::Explain { pipeline } => run::explain(&pipeline),
+        Command::Inspect(args) => inspect::inspect(&args, registry),
+        Command::Bench(args) => bench::bench(&args, registry),
+        Command::Check { pipeline } => run::check(&pipeline, registry),
+        Command::Explain { pipeline } => run::explain(&pipeline, registry),
+        Command::Shadow(args) => shadow::shadow(args, registry),
+        Command::Replay(args) => shadow::replay(args, registry),
         Command::Query(args) => live::query(&args),
+        Command::Plugin(command) => registry::plugin(&command, registry),
+        Command::Key(command) => registry::key(&command),
         Command::Generate(cli::Generate::Events(args)) => generate::events_command(&args),
         Command::Checkpoint(command) => checkpoint::checkpoint(command),
         Command::State(command) => state::state(&command),
-        Command::Dlq(cli::Dlq::Replay(args)) => dlq::replay(&args),
+        Command::Dlq(cli::Dlq::Replay(args)) => dlq::replay(&args, registry),
         Command::Schema => run::schema(),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::shown(), "streamhost", &mut std::io::stdout());

@@ -51,6 +51,7 @@ fn template(path: &str, text: &str, name: &str, kind: Kind) -> Option<(String, S
         Kind::Transform => ("transform", summary("transform")),
         Kind::Keyed => ("keyed", summary("keyed")),
         Kind::BatchSink => ("batch-sink", summary("batch-sink")),
+        Kind::Function => ("function", summary("function")),
     };
     let own = |path: &str| FILES.iter().any(|(of, _)| *of == format!("template/{kind}/{path}"));
     let fill = || text.replace("{{name}}", name).replace("{{summary}}", summary).replace("{{sdk}}", SDK);

@@ -2,9 +2,9 @@
 
 use crate::cli::Level;
 use connectors::{memory::LiveTables, stores::Environment};
-use engine::{Kind, Result, ResultExt, Stop, SystemClock};
+use engine::{Kind, LiveFunctions, Result, ResultExt, Stop, SystemClock};
 use pipeline::{Unread, World};
-use plugin::{CompileLimits, Compiler, Runtime, RuntimeSettings};
+use plugin::{CompileLimits, Compiler, Runtime, RuntimeSettings, registry::Registry};
 use std::{
     future::Future,
     io::{ErrorKind, IsTerminal, Stdout, Write},
@@ -36,7 +36,7 @@ pub(crate) fn start_log(level: Level) {
 }
 
 /// What pipelines of this process get.
-pub(crate) fn world() -> Result<World> {
+pub(crate) fn world(registry: Option<&Path>) -> Result<World> {
     let clock = Arc::new(SystemClock::new());
     let executable =
         std::env::current_exe().doing(Kind::Unavailable, || "cannot find the program's own file")?;
@@ -52,8 +52,10 @@ pub(crate) fn world() -> Result<World> {
         note: Arc::new(|note| eprintln!("{note}")),
         plugin_target: plugin_target(),
         live: LiveTables::default(),
+        functions: LiveFunctions::default(),
         at_step: None,
         environment: Environment::new(environment),
+        registry: self::registry(registry),
     })
 }
 
@@ -106,6 +108,15 @@ fn cache() -> Option<PathBuf> {
     let base = environment("XDG_CACHE_HOME").filter(|dir| !dir.is_empty()).map(PathBuf::from);
     let base = base.or_else(|| Some(PathBuf::from(environment("HOME")?).join(".cache")))?;
     Some(base.join("streamhost"))
+}
+
+/// The registry in this directory; by default `$XDG_DATA_HOME/streamhost/registry`, or `~/.local/share/streamhost/registry`. None if
+/// there is no telling.
+pub(crate) fn registry(dir: Option<&Path>) -> Option<Registry> {
+    let data = || environment("XDG_DATA_HOME").filter(|dir| !dir.is_empty()).map(PathBuf::from);
+    let home = || Some(PathBuf::from(environment("HOME")?).join(".local/share"));
+    let default = || Some(data().or_else(home)?.join("streamhost/registry"));
+    dir.map(Path::to_owned).or_else(default).map(Registry::new)
 }
 
 /// Where running queries of this user listen: `$XDG_RUNTIME_DIR/streamhost`, or `run` in the caches.
@@ -167,6 +178,6 @@ fn plugin_target() -> Option<PathBuf> {
 
 /// `streamhost build`.
 pub(crate) fn build(folder: &Path) -> Result<()> {
-    let wasm = world()?.build(folder)?;
+    let wasm = world(None)?.build(folder)?;
     crate::print(&format!("{}\n", wasm.display()))
 }

@@ -9,7 +9,7 @@ use crate::{
 };
 use clap::{ArgMatches, parser::ValueSource};
 use connectors::stores;
-use engine::{Error, Kind, Result, ResultExt};
+use engine::{Error, Kind, Result, ResultExt, sql::Questions};
 use pipeline::{PipelineFile, World, settings::Pipeline};
 use std::{
     io::{IsTerminal, stderr, stdout},
@@ -18,7 +18,7 @@ use std::{
 };
 
 /// `streamhost run`.
-pub(crate) fn run(args: RunArgs, matches: &ArgMatches) -> Result<()> {
+pub(crate) fn run(args: RunArgs, matches: &ArgMatches, registry: Option<&Path>) -> Result<()> {
     let file = Arc::new(pipeline(&args, matches)?);
     let style = args.progress.unwrap_or_else(|| match stderr().is_terminal() && args.watch.is_none() {
         true => ProgressStyle::Live,
@@ -26,7 +26,7 @@ pub(crate) fn run(args: RunArgs, matches: &ArgMatches) -> Result<()> {
     });
     process::block_on(async {
         let hold = Arc::new(HoldAt::new(process::environment("STREAMHOST_HOLD_AT")));
-        let mut world = process::world()?;
+        let mut world = process::world(registry)?;
         let at_step = hold.clone();
         world.at_step = Some(Arc::new(move |step| at_step.step(step)));
         let mut watch: Vec<Box<dyn Watch>> = match style {
@@ -75,7 +75,7 @@ fn listen(file: &PipelineFile, world: &World) -> Result<Option<Listener>> {
         tables: world.live.clone(),
         time_zone: file.settings.time_zone.clone(),
         clock: world.clock.clone(),
-        questions: Arc::default(),
+        questions: Arc::new(Questions::with_functions(world.functions.clone())),
     };
     live::listen(&file.name(), asked)
 }
@@ -93,6 +93,11 @@ fn pipeline(args: &RunArgs, matches: &ArgMatches) -> Result<PipelineFile> {
             doubled.join(", ")
         )));
     }
+    overridden(path, args)
+}
+
+/// A file with what flags say otherwise.
+pub(crate) fn overridden(path: &Path, args: &RunArgs) -> Result<PipelineFile> {
     let mut file = read(path)?;
     let mut table = toml::Table::new();
     flags::overrides(args, &mut table)?;
@@ -120,8 +125,8 @@ fn pipeline(args: &RunArgs, matches: &ArgMatches) -> Result<PipelineFile> {
 /// The flags given that say what only a pipeline file may say once there is one.
 fn beside_a_file(matches: &ArgMatches) -> Vec<String> {
     /// What may be said of a file's pipeline from outside.
-    const MAY: [&str; 8] =
-        ["pipeline", "name", "trigger", "checkpoint", "parallelism", "progress", "watch", "log"];
+    const MAY: [&str; 9] =
+        ["pipeline", "name", "trigger", "checkpoint", "parallelism", "progress", "watch", "log", "registry"];
     let Some((_, run)) = matches.subcommand() else { return Vec::new() };
     let given = run.ids().map(|id| id.as_str()).filter(|id| !MAY.contains(id));
     let given = given.filter(|id| run.value_source(id) == Some(ValueSource::CommandLine));
@@ -143,10 +148,10 @@ pub(crate) fn read(path: &Path) -> Result<PipelineFile> {
 }
 
 /// `streamhost check`.
-pub(crate) fn check(path: &Path) -> Result<()> {
+pub(crate) fn check(path: &Path, registry: Option<&Path>) -> Result<()> {
     let file = Arc::new(read(path)?);
     process::block_on(async {
-        let world = process::world()?;
+        let world = process::world(registry)?;
         pipeline::explain::explain(&file, &world).await?;
         pipeline::testing::check(&file, &world).await
     })?;
@@ -154,9 +159,10 @@ pub(crate) fn check(path: &Path) -> Result<()> {
 }
 
 /// `streamhost explain`.
-pub(crate) fn explain(path: &Path) -> Result<()> {
+pub(crate) fn explain(path: &Path, registry: Option<&Path>) -> Result<()> {
     let file = Arc::new(read(path)?);
-    let text = process::block_on(async { pipeline::explain::explain(&file, &process::world()?).await })?;
+    let text =
+        process::block_on(async { pipeline::explain::explain(&file, &process::world(registry)?).await })?;
     crate::print(&text)
 }
 

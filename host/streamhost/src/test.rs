@@ -5,10 +5,10 @@ use engine::{Error, Kind, Result};
 use pipeline::{PipelineFile, fixtures, testing, testing::Outcome};
 use std::{fmt::Write, path::Path, sync::Arc};
 
-pub(crate) fn test(path: &Path, update: bool) -> Result<()> {
+pub(crate) fn test(path: &Path, update: bool, registry: Option<&Path>) -> Result<()> {
     let is_plugin = path.is_dir() && path.join("Cargo.toml").exists();
     let outcomes = process::block_on(async {
-        let world = process::world()?;
+        let world = process::world(registry)?;
         if is_plugin {
             return fixtures::run(path, update, &world).await;
         }

@@ -25,6 +25,7 @@ impl Keyed for Dedupe {
         version: env!("CARGO_PKG_VERSION"),
         summary: env!("CARGO_PKG_DESCRIPTION"),
         deterministic: true,
+        asks: &[],
     };
     type Config = Config;
 

@@ -48,6 +48,7 @@ impl Keyed for Sessionize {
         version: env!("CARGO_PKG_VERSION"),
         summary: env!("CARGO_PKG_DESCRIPTION"),
         deterministic: true,
+        asks: &[],
     };
     type Config = Config;
 

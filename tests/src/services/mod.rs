@@ -9,6 +9,7 @@ pub mod kafka;
 pub mod registry;
 pub mod s3;
 pub mod toxiproxy;
+pub mod web;
 
 use std::{
     io::{BufRead, BufReader},

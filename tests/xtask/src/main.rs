@@ -53,7 +53,7 @@ fn test(args: &[String], environment: &[(&str, &str)]) -> Done {
 fn lint() -> Done {
     wasm_target()?;
     system_packages()?;
-    let guests = ["replace", "split"].map(|name| root().join("tests/guests").join(name));
+    let guests = ["ask", "replace", "split"].map(|name| root().join("tests/guests").join(name));
     for workspace in [root(), plugins()].into_iter().chain(guests) {
         run(cargo(&workspace, &["fmt", "--all", "--check"]))?;
         if workspace != root() {

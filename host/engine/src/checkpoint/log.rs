@@ -131,6 +131,16 @@ impl Checkpoint {
         Ok(self.numbers("commits").await?.into_iter().map(Epoch).collect())
     }
 
+    /// The plans that still count, oldest first: of the last committed epoch, and of all after it.
+    pub async fn in_force(&self) -> Result<Vec<OffsetRecord>> {
+        let committed = self.committed().await?.last().copied();
+        let mut records = Vec::new();
+        for epoch in self.planned().await?.into_iter().filter(|epoch| Some(*epoch) >= committed) {
+            records.push(self.offsets(epoch).await?);
+        }
+        Ok(records)
+    }
+
     /// What a start has to do.
     pub async fn resume(&self) -> Result<Resume> {
         // Commits first: an epoch planned and committed in between shows as planned only, and is found stored.

@@ -1,5 +1,5 @@
 use crate::{
-    Epoch, Error, Offset, QueryId, Range, Result, Timestamp, Token,
+    Epoch, Error, Offset, QueryId, Range, Releases, Result, Timestamp, Token,
     event_time::{InForce, Watermarks},
     state::{KeyGroups, StateFiles},
 };
@@ -49,6 +49,9 @@ pub struct OffsetRecord {
     pub positions: BTreeMap<String, Offset>,
     /// Step name, or `sinks.` and a sink's name → digest of its plugin.
     pub plugins: BTreeMap<String, String>,
+    /// Which versions these are, of plugins that have any.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub releases: Releases,
     /// Sources whose range cannot be read again once the epoch is released.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub consumed: Vec<String>,
@@ -81,6 +84,9 @@ pub struct CommitRecord {
     /// Step name → its state after the epoch.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub state: BTreeMap<String, StateRecord>,
+    /// Step name → a hash of what it put out, of plugins that promise the same output for the same input.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub outputs: BTreeMap<String, String>,
 }
 
 /// The state of one step.

@@ -20,6 +20,11 @@ type Lane = Arc<AsyncMutex<Option<Box<dyn Worker>>>>;
 pub(crate) struct Lanes(Mutex<HashMap<(usize, Partition, usize), Lane>>);
 
 impl Lanes {
+    /// Lets the workers of a step go: the next ones are of another version of it.
+    pub(crate) fn forget(&self, step: usize) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|(of, ..), _| *of != step);
+    }
+
     fn of(&self, step: usize, partition: Partition, count: usize) -> Vec<Lane> {
         let mut lanes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         (0..count).map(|lane| lanes.entry((step, partition, lane)).or_default().clone()).collect()

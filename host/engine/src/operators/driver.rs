@@ -1,7 +1,7 @@
 //! Drives one keyed step over epochs, as a query would: for tests.
 
 use crate::{
-    Epoch, EpochContext, Keyed, OneShard, OutputMode, Partition, Result, Scattered,
+    Epoch, EpochContext, Keyed, NamedFunction, OneShard, OutputMode, Partition, Result, Scattered,
     event_time::{InForce, Watermark},
     plan::{Dataflow, Input, NamedStep, Work},
     shards::{KeyedState, Shard, States},
@@ -45,8 +45,18 @@ fn batch(rows: &[Row], schema: &SchemaRef) -> RecordBatch {
 
 /// The dataflow of a query over `rows`, a table of [`schema`].
 pub(crate) fn planned(sql: &str, watermark: bool, modes: &[OutputMode]) -> Result<Dataflow> {
+    planned_with(sql, watermark, modes, &[])
+}
+
+fn planned_with(
+    sql: &str,
+    watermark: bool,
+    modes: &[OutputMode],
+    functions: &[Arc<NamedFunction>],
+) -> Result<Dataflow> {
     let tables = [("rows".to_owned(), schema(watermark))].into();
-    let planned = Sql::parse(sql)?.plan(Arc::new(Catalog::new(tables, "UTC")))?;
+    let catalog = Catalog::new(tables, "UTC").with_functions(functions.iter().cloned());
+    let planned = Sql::parse(sql)?.plan(Arc::new(catalog))?;
     let mut flow = Dataflow::default();
     let tables = [("rows".to_owned(), Outputs::alike(Input::Source(0)))].into();
     planned.add_to(&mut flow, "step", &tables, modes)?;
@@ -72,7 +82,15 @@ impl Driver {
 
     /// The same in another mode.
     pub(crate) fn of_mode(sql: &str, mode: OutputMode) -> Driver {
-        let flow = planned(sql, true, &[mode]).unwrap();
+        Driver::of_flow(&planned(sql, true, &[mode]).unwrap())
+    }
+
+    /// The same of a query that calls these functions.
+    pub(crate) fn with_functions(sql: &str, functions: &[Arc<NamedFunction>]) -> Driver {
+        Driver::of_flow(&planned_with(sql, true, &[OutputMode::Append], functions).unwrap())
+    }
+
+    fn of_flow(flow: &Dataflow) -> Driver {
         let step = flow.keyed().next().unwrap().2.clone();
         Driver::new(step, schema(true), 3)
     }

@@ -42,6 +42,7 @@ impl Run<'_> {
         stop: &Stop,
     ) -> Result<(OffsetRecord, Option<CommitRecord>)> {
         self.checkpoint.still_mine(self.owner).await?;
+        self.renew();
         let clock = self.query.clock.clone();
         let close = clock.monotonic() + interval;
         let mut all = self.record(Ranges::new());
@@ -72,8 +73,9 @@ impl Run<'_> {
             }
             let delivered = self.deliver(epoch, &record).await?;
             let rows = delivered.rows + commit.map_or(0, |before| before.rows);
-            // The sinks wrote without a mark, so there is none to be kept.
-            commit = Some(CommitRecord { rows, sinks: BTreeMap::new(), ..delivered });
+            // The sinks wrote without a mark, so there is none to be kept; and an epoch of several parts has no batches to compare.
+            commit =
+                Some(CommitRecord { rows, sinks: BTreeMap::new(), outputs: BTreeMap::new(), ..delivered });
             all.positions = record.positions;
             for (name, ranges) in record.sources {
                 all.sources.entry(name).or_default().extend(ranges);

@@ -62,6 +62,8 @@ impl Run<'_> {
             sink: sinks.first().cloned().unwrap_or_default(),
             sinks,
             plugins: self.plugins(),
+            releases: self.releases(),
+            notices: self.query.planner.notices(),
         };
         tracing::debug!(epoch = context.epoch.0, rows, millis = took.as_millis() as u64, "epoch committed");
         self.query.observer.progress(&progress);
@@ -144,7 +146,12 @@ impl Run<'_> {
         operators.collect()
     }
 
-    /// Steps and sinks that call plugins, and other steps with rows in error.
+    fn releases(&self) -> BTreeMap<String, String> {
+        let releases = self.query.planner.releases().into_iter();
+        releases.map(|(of, release)| (of, format!("{}@{}", release.plugin, release.version))).collect()
+    }
+
+    /// Steps, sinks and functions that call plugins, and other steps with rows in error.
     fn plugins(&self) -> BTreeMap<String, StepProgress> {
         let progress = |(_, name, step): (usize, &str, &Arc<dyn crate::Step>)| {
             let progress = step.progress();
@@ -153,6 +160,7 @@ impl Run<'_> {
         };
         let sinks = self.flow.sinks.iter().filter_map(|sink| Some((sink.key(), sink.sink.progress()?)));
         let keyed = self.flow.keyed().filter_map(|(_, name, step)| Some((name.to_owned(), step.progress()?)));
-        self.flow.stateless().filter_map(progress).chain(keyed).chain(sinks).collect()
+        let functions = self.flow.functions.iter().map(|of| (of.key(), of.function().progress()));
+        self.flow.stateless().filter_map(progress).chain(keyed).chain(sinks).chain(functions).collect()
     }
 }

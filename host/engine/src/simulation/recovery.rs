@@ -117,6 +117,7 @@ impl Observer for Overtaken {
                 sinks: BTreeMap::new(),
                 watermarks: Default::default(),
                 state: BTreeMap::new(),
+                outputs: BTreeMap::new(),
             };
             let created = checkpoint.write_commit(epoch, &commit).now_or_never().unwrap();
             assert_eq!(created.unwrap(), Created::Won);
@@ -317,6 +318,7 @@ fn record(sources: &[&str]) -> OffsetRecord {
         tables: BTreeMap::new(),
         idle: Vec::new(),
         plugins: BTreeMap::new(),
+        releases: BTreeMap::new(),
         consumed: Vec::new(),
         watermarks: Default::default(),
     }

@@ -2,7 +2,7 @@
 
 use super::{Catalog, EpochTime, Sql, SqlError, error::OrError};
 
-use crate::{Clock, Error, Kind, Result, ResultExt};
+use crate::{Clock, Error, Kind, LiveFunctions, NamedFunction, Result, ResultExt};
 use arrow::{
     array::{RecordBatch, RecordBatchOptions},
     datatypes::SchemaRef,
@@ -55,9 +55,15 @@ pub struct Rows {
 pub struct Questions {
     /// A question is being worked on.
     busy: Arc<AtomicBool>,
+    functions: LiveFunctions,
 }
 
 impl Questions {
+    /// Questions that may call these functions too.
+    pub fn with_functions(functions: LiveFunctions) -> Self {
+        Questions { functions, ..Questions::default() }
+    }
+
     /// Times without a zone are of `time_zone`; `current_timestamp()` is the clock's time.
     ///
     /// Blocks the thread until the answer is there; [`Kind::Data`] if that takes more than a minute, or too much memory.
@@ -82,6 +88,7 @@ impl Questions {
             tables,
             time_zone: time_zone.to_owned(),
             clock: clock.clone(),
+            functions: self.functions.all(),
             _busy: Busy(self.busy.clone()),
         };
         let doing = || "a thread for a question";
@@ -120,6 +127,7 @@ struct Question {
     tables: BTreeMap<String, Rows>,
     time_zone: String,
     clock: Arc<dyn Clock>,
+    functions: Vec<Arc<NamedFunction>>,
     _busy: Busy,
 }
 
@@ -131,7 +139,7 @@ impl Question {
         for (name, rows) in self.tables {
             sources.insert(name, at_hand(rows)?);
         }
-        let catalog = Catalog::new(schemas, &self.time_zone).at_hand(sources);
+        let catalog = Catalog::new(schemas, &self.time_zone).at_hand(sources).with_functions(self.functions);
         let _now = EpochTime::set(self.clock.now().0);
         let plan = Sql::parse(&self.sql)?.plan(Arc::new(catalog))?;
         let config = SessionConfig::from(plan.catalog.config().clone());

@@ -1,5 +1,5 @@
 use super::{functions, rewrite::known::is_sparks, text::options, types::SparkTypes};
-use crate::plan::NamedTable;
+use crate::{NamedFunction, plan::NamedTable};
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion_common::{Result, TableReference, config::ConfigOptions, plan_err};
 use datafusion_expr::{
@@ -21,6 +21,8 @@ pub struct Catalog {
     /// Where the rows of tables are that are all there.
     at_hand: BTreeMap<String, Arc<dyn TableSource>>,
     scalars: HashMap<String, Arc<ScalarUDF>>,
+    /// Functions that Spark has not, by their names in lower case. They are among the scalars.
+    provided: BTreeMap<String, Arc<NamedFunction>>,
     aggregates: HashMap<String, Arc<AggregateUDF>>,
     windows: HashMap<String, Arc<WindowUDF>>,
     higher_order: HashMap<String, Arc<HigherOrderUDF>>,
@@ -36,6 +38,7 @@ impl Catalog {
             kept: BTreeMap::new(),
             at_hand: BTreeMap::new(),
             scalars: functions::scalars(),
+            provided: BTreeMap::new(),
             aggregates: functions::aggregates(),
             windows: HashMap::new(),
             higher_order: functions::higher_order(),
@@ -51,6 +54,22 @@ impl Catalog {
             self.kept.insert(table.name.clone(), table);
         }
         self
+    }
+
+    /// Further functions. None of them has the name of one that is there already: see [`NamedFunction::new`].
+    #[must_use]
+    pub fn with_functions(mut self, functions: impl IntoIterator<Item = Arc<NamedFunction>>) -> Self {
+        for function in functions {
+            let name = function.name.to_lowercase();
+            self.scalars.insert(name.clone(), functions::provided(function.clone()));
+            self.provided.insert(name, function);
+        }
+        self
+    }
+
+    /// Functions that Spark has not, by their names in lower case.
+    pub(super) fn provided(&self) -> &BTreeMap<String, Arc<NamedFunction>> {
+        &self.provided
     }
 
     /// Says where the rows of tables are. With all rows there, windows of rows (`OVER`) have a meaning.
@@ -133,15 +152,15 @@ impl ContextProvider for Catalog {
     }
 
     fn udf_names(&self) -> Vec<String> {
-        sorted(self.scalars.keys())
+        [sorted(self.provided.keys(), |_| true), sorted(self.scalars.keys(), is_sparks)].concat()
     }
 
     fn higher_order_function_names(&self) -> Vec<String> {
-        sorted(self.higher_order.keys())
+        sorted(self.higher_order.keys(), is_sparks)
     }
 
     fn udaf_names(&self) -> Vec<String> {
-        sorted(self.aggregates.keys())
+        sorted(self.aggregates.keys(), is_sparks)
     }
 
     fn udwf_names(&self) -> Vec<String> {
@@ -149,9 +168,9 @@ impl ContextProvider for Catalog {
     }
 }
 
-/// Those that Spark has, in an order that is always the same, as the first of the names that are most like a misspelt one is proposed.
-fn sorted<'a>(names: impl Iterator<Item = &'a String>) -> Vec<String> {
-    let mut names: Vec<String> = names.filter(|name| is_sparks(name)).cloned().collect();
+/// Those that a query may call, in an order that is always the same, as the first of the names that are most like a misspelt one is proposed.
+fn sorted<'a>(names: impl Iterator<Item = &'a String>, may: impl Fn(&str) -> bool) -> Vec<String> {
+    let mut names: Vec<String> = names.filter(|name| may(name)).cloned().collect();
     names.sort();
     names
 }

@@ -17,8 +17,9 @@ impl<T> OrError<T> for Result<T, DataFusionError> {
 
     fn data(self, doing: impl FnOnce() -> String) -> Result<T> {
         self.map_err(|e| {
-            let kind = match e.find_root() {
-                DataFusionError::Internal(_) | DataFusionError::NotImplemented(_) => Kind::Internal,
+            let kind = match (own(&e), e.find_root()) {
+                (Some(own), _) => own.kind(),
+                (None, DataFusionError::Internal(_) | DataFusionError::NotImplemented(_)) => Kind::Internal,
                 _ => Kind::Data,
             };
             Error::new(kind, doing()).caused_by(plain(e))
@@ -28,11 +29,22 @@ impl<T> OrError<T> for Result<T, DataFusionError> {
 
 /// The query is at fault.
 pub(crate) fn invalid(error: DataFusionError, doing: String) -> Error {
-    Error::new(Kind::Invalid, doing).caused_by(plain(error))
+    Error::new(own(&error).map_or(Kind::Invalid, Error::kind), doing).caused_by(plain(error))
+}
+
+/// An error of ours on its way through DataFusion: that of a function which the engine does not have itself.
+fn own(error: &DataFusionError) -> Option<&Error> {
+    match error.find_root() {
+        DataFusionError::External(error) => error.downcast_ref(),
+        _ => None,
+    }
 }
 
 /// The error without what only DataFusion's own developers can use.
 fn plain(error: DataFusionError) -> Message {
+    if let Some(own) = own(&error) {
+        return Message(own.report());
+    }
     Message(readable(&error.strip_backtrace()))
 }
 

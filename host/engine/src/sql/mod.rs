@@ -5,6 +5,7 @@
 
 mod add;
 mod ask;
+mod called;
 mod catalog;
 mod common;
 mod dialect;
@@ -24,6 +25,7 @@ mod written_out;
 
 pub use self::{
     ask::{Questions, Rows},
+    called::check_function_name,
     catalog::Catalog,
     event_time::with_delay,
     text::{Sql, SqlError},
@@ -32,6 +34,7 @@ pub(crate) use self::{
     event_time::{delay, is_event_time, is_window},
     expression::Expression,
     functions::{EpochTime, Windows, instants, length_of_time, windows},
+    functions::{check_function_types, function_usage},
 };
 
 use crate::{

@@ -3,6 +3,7 @@
 use super::{
     Catalog, Planned,
     add::same_names,
+    called,
     error::invalid,
     optimize::optimize,
     rewrite,
@@ -75,6 +76,11 @@ impl Sql {
         Sql { whole: true, ..self }
     }
 
+    /// What was read.
+    pub(super) fn query(&self) -> &Query {
+        &self.query
+    }
+
     /// The names of the tables that it reads, as they are written.
     pub fn tables(&self) -> BTreeSet<String> {
         let ctes = self.query.with.iter().flat_map(|with| &with.cte_tables);
@@ -94,6 +100,7 @@ impl Sql {
         if !catalog.is_at_hand() {
             written_out::refuse(&query)?;
         }
+        called::refuse_unknown(&query, &catalog)?;
         rewrite::rewrite(&mut query, &catalog)?;
         refuse_nested(&query)?;
         let options = ParserOptions {
@@ -110,7 +117,8 @@ impl Sql {
         let plan = plan.and_then(|plan| optimize(plan, &catalog, self.whole)).map_err(|e| {
             let span = e.diagnostic().and_then(|diagnostic| diagnostic.span);
             let at = span.map(|span| (span.start.line as usize, span.start.column as usize));
-            SqlError { at, error: invalid(e, "SQL".into()) }
+            let error = invalid(e, "SQL".into());
+            SqlError { at: at.or_else(|| called::place(&self.query, &catalog, &error.report())), error }
         })?;
         same_names(plan.schema().inner())?;
         Ok(Planned { plan, catalog })

@@ -139,6 +139,21 @@ fn decimal(of: &ExactNumberInfo) -> Result<DataType> {
     }
 }
 
+/// Whether Spark's SQL has this type, as we hold its values.
+pub(super) fn is_sparks(of: &DataType) -> bool {
+    use DataType::*;
+    match of {
+        Boolean | Int8 | Int16 | Int32 | Int64 | Float32 | Float64 | Decimal128(..) | Utf8 | Binary
+        | Date32 => true,
+        Timestamp(TimeUnit::Microsecond, zone) => zone.as_deref().is_none_or(|zone| zone == "UTC"),
+        Interval(IntervalUnit::MonthDayNano) => true,
+        List(item) => is_sparks(item.data_type()),
+        Map(entries, _) => is_sparks(entries.data_type()),
+        Struct(fields) => fields.iter().all(|field| is_sparks(field.data_type())),
+        _ => false,
+    }
+}
+
 /// A type as Spark's SQL calls it; Arrow's word where Spark has none.
 pub(super) fn name_of(of: &DataType) -> String {
     match of {

@@ -185,6 +185,10 @@ world attack {
   import wasi:random/random@0.2.0;
   import streamhost:plugin/outputs@0.1.0;
 }
+world attack-as-functions {
+  include streamhost:plugin/sql-functions@0.1.0;
+  import wasi:clocks/monotonic-clock@0.2.0;
+}
 world attack-as-sink {
   include streamhost:plugin/batch-sink@0.1.0;
   import wasi:clocks/monotonic-clock@0.2.0;
@@ -234,6 +238,11 @@ pub(super) fn component(text: &str) -> Vec<u8> {
 /// The same of one that is the sink of epochs.
 pub(super) fn sink_component(text: &str) -> Vec<u8> {
     component_of_world(text, "attack-as-sink")
+}
+
+/// The same of one that has SQL functions.
+pub(super) fn functions_component(text: &str) -> Vec<u8> {
+    component_of_world(text, "attack-as-functions")
 }
 
 fn component_of_world(text: &str, world: &str) -> Vec<u8> {

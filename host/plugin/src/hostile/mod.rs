@@ -3,6 +3,7 @@
 mod answers;
 mod errors;
 mod footprint;
+mod functions;
 mod guest;
 mod limits;
 mod loading;

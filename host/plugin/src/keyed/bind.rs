@@ -76,6 +76,7 @@ impl KeyedPlugin {
 async fn bind(plugin: Plugin, settings: KeyedSettings) -> Result<Bound> {
     let KeyedSettings { bind: settings, keys } = settings;
     Role::Keyed.require(&plugin.roles())?;
+    let settings = BindSettings { http: plugin.granted(&settings.http), ..settings };
     let by = ByKey::new(&settings.input, &keys)?;
     let terms = Terms {
         role: abi::Role::Keyed,
@@ -84,6 +85,7 @@ async fn bind(plugin: Plugin, settings: KeyedSettings) -> Result<Bound> {
         input: settings.input.clone(),
         keys: by.key_schema().fields().iter().map(|field| field.name().clone()).collect(),
         limits: settings.limits.clone(),
+        http: settings.http.clone(),
     };
     let instances = Instances::bind(plugin.clone(), terms).await?;
     let agreed =
@@ -168,14 +170,16 @@ impl Bound {
         } else {
             format!("keeps {}", tables.join(", "))
         };
-        vec![
+        let mut details = vec![
             format!("by {}", self.keys.join(", ")),
             format!("reads {}", self.agreed.reads.names()),
             tables,
-            self.plugin.asks(),
+            self.plugin.asks(&self.settings.http),
             self.settings.failures(),
             self.settings.limits.to_string(),
-        ]
+        ];
+        details.extend(self.settings.http.limits(&self.settings.limits));
+        details
     }
 }
 
@@ -194,7 +198,7 @@ impl Keyed for KeyedPlugin {
         let plugin = &self.0.plugin;
         StepFacts {
             description: format!("plugin {} ({})", plugin.title(), plugin.digest()),
-            deterministic: plugin.description().deterministic,
+            deterministic: plugin.description().deterministic && self.0.settings.http.is_empty(),
             digest: Some(plugin.digest().to_owned()),
             details: self.0.details(),
         }

@@ -2,6 +2,7 @@ use super::PluginSink;
 use crate::{
     abi,
     fault::Fault,
+    http::HttpGrant,
     instances::{Instances, Terms},
     limits::Limits,
     load::Plugin,
@@ -24,12 +25,15 @@ pub struct SinkSettings {
     pub input: SchemaRef,
     /// What one instance may use. Those of a call are armed again with each batch that it pulls.
     pub limits: Limits,
+    /// Where it may send requests, if it asks for that.
+    pub http: HttpGrant,
 }
 
 impl SinkSettings {
-    /// An empty configuration and the default limits.
+    /// An empty configuration, the default limits and no requests.
     pub fn new(sink: impl Into<String>, input: SchemaRef) -> Self {
-        SinkSettings { sink: sink.into(), config: "{}".into(), input, limits: Limits::default() }
+        let (limits, http) = (Limits::default(), HttpGrant::default());
+        SinkSettings { sink: sink.into(), config: "{}".into(), input, limits, http }
     }
 }
 
@@ -100,6 +104,7 @@ impl BoundSink {
 
 async fn bind(plugin: Plugin, settings: SinkSettings) -> Result<Bound> {
     Role::BatchSink.require(&plugin.roles())?;
+    let settings = SinkSettings { http: plugin.granted(&settings.http), ..settings };
     let terms = Terms {
         role: abi::Role::BatchSink,
         name: settings.sink.clone(),
@@ -107,6 +112,7 @@ async fn bind(plugin: Plugin, settings: SinkSettings) -> Result<Bound> {
         input: settings.input.clone(),
         keys: Vec::new(),
         limits: settings.limits.clone(),
+        http: settings.http.clone(),
     };
     let instances = Instances::bind(plugin.clone(), terms).await?;
     let agreed = SinkAgreement::check(instances.said(), &settings.input)?;

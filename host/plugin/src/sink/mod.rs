@@ -102,10 +102,12 @@ impl Sink for PluginSink {
             details.push("writes nowhere".into());
         }
         details.extend(self.outputs().map(|(grant, schema)| grant.explain(schema)));
-        details.extend([plugin.asks(), self.bound.settings.limits.to_string()]);
+        let http = &self.bound.settings.http;
+        details.extend([plugin.asks(http), self.bound.settings.limits.to_string()]);
+        details.extend(http.limits(&self.bound.settings.limits));
         Some(StepFacts {
             description: format!("plugin {} ({})", plugin.title(), plugin.digest()),
-            deterministic: plugin.description().deterministic,
+            deterministic: plugin.description().deterministic && http.is_empty(),
             digest: Some(plugin.digest().to_owned()),
             details,
         })

@@ -51,6 +51,23 @@ pub mod batch_sink {
     });
 }
 
+/// Of the world `sql-functions`, without what every plugin exports.
+pub mod sql_functions {
+    wit_bindgen::generate!({
+        path: "wit",
+        inline: "
+            package streamhost:sdk-sql-functions;
+            world functions { export streamhost:plugin/functions@0.1.0; }
+        ",
+        world: "streamhost:sdk-sql-functions/functions",
+        pub_export_macro: true,
+        export_macro_name: "export_functions",
+        default_bindings_module: "::streamhost::bindings::sql_functions",
+        with: { "streamhost:plugin/types@0.1.0": crate::bindings::streamhost::plugin::types },
+        generate_all,
+    });
+}
+
 /// Of the world `stateful`, without what every plugin exports.
 pub mod stateful {
     wit_bindgen::generate!({
@@ -67,6 +84,17 @@ pub mod stateful {
         export_macro_name: "export_groups",
         default_bindings_module: "::streamhost::bindings::stateful",
         with: { "streamhost:plugin/types@0.1.0": crate::bindings::streamhost::plugin::types },
+        generate_all,
+    });
+}
+
+/// What requests call of WASI.
+#[cfg(all(feature = "http", target_family = "wasm"))]
+pub mod http {
+    wit_bindgen::generate!({
+        path: "wit-http",
+        world: "requests",
+        default_bindings_module: "::streamhost::bindings::http",
         generate_all,
     });
 }

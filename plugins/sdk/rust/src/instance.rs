@@ -40,7 +40,7 @@ pub(crate) fn describe<C: JsonSchema>(manifest: &Manifest) -> Description {
         summary: manifest.summary.into(),
         config_schema: config::schema::<C>(),
         deterministic: manifest.deterministic,
-        asks: Vec::new(),
+        asks: manifest.asks.iter().map(|ask| (*ask).into()).collect(),
     }
 }
 

@@ -11,8 +11,12 @@ mod config;
 pub mod ddl;
 mod error;
 mod export;
+mod export_function;
 mod export_keyed;
 mod export_sink;
+pub mod function;
+#[cfg(feature = "http")]
+pub mod http;
 mod instance;
 mod interval;
 mod ipc;
@@ -30,8 +34,10 @@ pub mod testing;
 pub use bindings::streamhost::plugin::types::Context;
 pub use error::{Error, Result, RowErrors};
 pub use export::Exports;
+pub use export_function::FunctionExports;
 pub use export_keyed::KeyedExports;
 pub use export_sink::SinkExports;
+pub use function::Functions;
 pub use interval::Interval;
 pub use keyed::Keyed;
 pub use plugin::{Batches, Columns, Manifest, NoConfig, Output, Plugin, Side};
@@ -40,7 +46,9 @@ pub use schemars;
 pub use serde;
 pub use serde_json;
 pub use sink::{BatchSink, OutputColumns, Outputs, Rows};
-pub use streamhost_sdk_macros::{Row, batch_sink, config, filter, keyed, map, transform};
+pub use streamhost_sdk_macros::{
+    Row, batch_sink, config, filter, function, functions, keyed, map, transform,
+};
 
 /// What nearly every plugin names.
 pub mod prelude {

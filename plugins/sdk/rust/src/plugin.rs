@@ -39,6 +39,8 @@ pub struct Manifest {
     pub summary: &'static str,
     /// Same input, same bytes out: lets a replay reproduce an epoch exactly.
     pub deterministic: bool,
+    /// What it wants of the host beyond rows, `http` for one; it gets what the pipeline allows.
+    pub asks: &'static [&'static str],
 }
 
 /// The configuration of a plugin whose function takes none.

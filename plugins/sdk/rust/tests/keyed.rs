@@ -372,7 +372,7 @@ struct Does {
 
 impl Keyed for Probe {
     const MANIFEST: Manifest =
-        Manifest { name: "probe", version: "0.1.0", summary: "Probes.", deterministic: true };
+        Manifest { name: "probe", version: "0.1.0", summary: "Probes.", deterministic: true, asks: &[] };
     type Config = Does;
 
     fn plan(_: &Does, input: &Input) -> Result<Plan> {

@@ -67,5 +67,5 @@ fn builds(kind: &str) {
 
 #[test]
 fn a_new_plugin_of_each_kind_builds_and_passes_its_tests() {
-    ["filter", "map", "transform", "batch-sink", "keyed"].into_iter().for_each(builds);
+    ["filter", "map", "transform", "batch-sink", "keyed", "function"].into_iter().for_each(builds);
 }

@@ -14,6 +14,7 @@ mod databases;
 mod deltas;
 mod events;
 mod fed;
+mod functions;
 mod jobs;
 mod kafka;
 mod kernels;
@@ -64,6 +65,7 @@ async fn bench(scale: Option<u32>) -> Result<()> {
     let workshop = Workshop::open()?;
     table::head();
     boundary::rows(&workshop).await?;
+    functions::rows(&workshop).await?;
     operators::rows(&workshop).await?;
     deltas::rows(&workshop).await?;
     match scale {

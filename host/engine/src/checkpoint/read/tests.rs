@@ -13,6 +13,7 @@ fn offsets() -> OffsetRecord {
         sources: BTreeMap::new(),
         positions: BTreeMap::new(),
         plugins: BTreeMap::new(),
+        releases: BTreeMap::new(),
         consumed: Vec::new(),
         tables: BTreeMap::new(),
         idle: Vec::new(),
@@ -45,6 +46,7 @@ async fn checkpoint() -> (Arc<MemoryStore>, Checkpoint) {
             sinks: BTreeMap::new(),
             watermarks: Default::default(),
             state,
+            outputs: BTreeMap::new(),
         };
         assert_eq!(checkpoint.write_commit(epoch, &commit).await.unwrap(), Created::Won);
     }

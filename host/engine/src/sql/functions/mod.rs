@@ -16,6 +16,7 @@ mod lists;
 mod murmur;
 mod now;
 mod operands;
+mod provided;
 mod regexes;
 mod rounding;
 mod strings;
@@ -26,11 +27,13 @@ mod zone;
 
 pub(super) use self::{
     aggregates::functions as aggregates, arithmetic::as_decimal, bounded::MOST as MOST_BYTES,
+    provided::provided,
 };
 pub(crate) use self::{
     cast::{CAST, spark_cast},
     checked::checked,
     now::EpochTime,
+    provided::{check_function_types, function_usage},
     time::plus_interval,
     window::{SESSION_WINDOW, WINDOW, Windows, duration, instants, is_time_window, length_of_time, windows},
 };

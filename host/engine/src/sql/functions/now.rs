@@ -25,6 +25,11 @@ impl Drop for EpochTime {
     }
 }
 
+/// The time of the epoch whose batch this thread is evaluating, in microseconds; none outside of one.
+pub(super) fn epoch_time() -> Option<i64> {
+    NOW.get()
+}
+
 pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
     [("current_timestamp", &["now"][..]), ("current_date", &["curdate"][..])]
         .into_iter()

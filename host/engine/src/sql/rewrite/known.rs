@@ -50,27 +50,28 @@ impl Calls<'_> {
                 "SQL: {name}() OVER (…): numbering and ranking need all rows of a stream, which never ends"
             )));
         }
-        if is_sparks(&name) || !self.is_there(&name) {
+        if is_sparks(&name) || self.0.provided().contains_key(&name) || !is_there(self.0, &name) {
             return Ok(());
         }
-        let near = self.nearest(&name);
+        let near = nearest(self.0, &name);
         Err(Error::invalid(format!("SQL: Spark has no function '{name}'; the nearest are {near}")))
     }
+}
 
-    fn is_there(&self, name: &str) -> bool {
-        self.0.get_function_meta(name).is_some()
-            || self.0.get_higher_order_meta(name).is_some()
-            || self.0.get_aggregate_meta(name).is_some()
-            || self.0.get_window_meta(name).is_some()
-    }
+/// Whether the planner has a function of this name, in lower case, under whatever name Spark may have it.
+pub(in crate::sql) fn is_there(catalog: &Catalog, name: &str) -> bool {
+    catalog.get_function_meta(name).is_some()
+        || catalog.get_higher_order_meta(name).is_some()
+        || catalog.get_aggregate_meta(name).is_some()
+        || catalog.get_window_meta(name).is_some()
+}
 
-    /// The three names of functions that are most like one.
-    fn nearest(&self, name: &str) -> String {
-        let mut known: Vec<&str> = SPARK.lines().filter(|known| self.is_there(known)).collect();
-        known.sort_by(|a, b| normalized_levenshtein(b, name).total_cmp(&normalized_levenshtein(a, name)));
-        let nearest: Vec<String> = known.iter().take(3).map(|known| format!("'{known}'")).collect();
-        nearest.join(", ")
-    }
+/// The three names of Spark's functions that are most like one.
+pub(in crate::sql) fn nearest(catalog: &Catalog, name: &str) -> String {
+    let mut known: Vec<&str> = SPARK.lines().filter(|known| is_there(catalog, known)).collect();
+    known.sort_by(|a, b| normalized_levenshtein(b, name).total_cmp(&normalized_levenshtein(a, name)));
+    let nearest: Vec<String> = known.iter().take(3).map(|known| format!("'{known}'")).collect();
+    nearest.join(", ")
 }
 
 #[cfg(test)]

@@ -38,7 +38,9 @@ fn plugin(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> {
         }
         match common.take(&meta)? {
             true => Ok(()),
-            false => Err(meta.error("expected outputs, reads, name, version, summary or deterministic")),
+            false => {
+                Err(meta.error("expected outputs, reads, name, version, summary, deterministic or asks"))
+            }
         }
     });
     parser.parse2(arguments)?;

@@ -21,6 +21,7 @@ pub(crate) struct Arguments {
     version: Option<LitStr>,
     summary: Option<LitStr>,
     deterministic: Option<LitBool>,
+    asks: Vec<LitStr>,
     reads: Option<Reads>,
 }
 
@@ -52,7 +53,7 @@ impl Arguments {
         let mut arguments = Self::default();
         let parser = syn::meta::parser(|meta| match arguments.take(&meta)? {
             true => Ok(()),
-            false => Err(meta.error("expected reads, name, version, summary or deterministic")),
+            false => Err(meta.error("expected reads, name, version, summary, deterministic or asks")),
         });
         parser.parse2(input.parse()?)?;
         Ok(arguments)
@@ -66,10 +67,21 @@ impl Arguments {
             "version" => self.version = Some(meta.value()?.parse()?),
             "summary" => self.summary = Some(meta.value()?.parse()?),
             "deterministic" => self.deterministic = Some(meta.value()?.parse()?),
+            "asks" => {
+                let asks: ExprArray = meta.value()?.parse()?;
+                let ask = |ask: Expr| syn::parse2(ask.into_token_stream());
+                self.asks = asks.elems.into_iter().map(ask).collect::<Result<_>>()?;
+            }
             "reads" => self.reads = Some(meta.value()?.parse::<Expr>().and_then(Reads::new)?),
             _ => return Ok(false),
         }
         Ok(true)
+    }
+
+    /// Takes an argument that says something of the plugin, and nothing of what it does; false if it is none.
+    pub(crate) fn take_of_plugin(&mut self, meta: &ParseNestedMeta<'_>) -> Result<bool> {
+        let other = meta.path.is_ident("reads") || meta.path.is_ident("deterministic");
+        if other { Ok(false) } else { self.take(meta) }
     }
 
     /// What a function over batches reads.
@@ -83,15 +95,26 @@ impl Arguments {
     }
 
     pub(crate) fn manifest(&self) -> TokenStream {
+        // What is beyond the rows need not be the same a second time.
+        self.manifest_of(self.deterministic.as_ref().map_or(self.asks.is_empty(), |given| given.value))
+    }
+
+    pub(crate) fn manifest_of(&self, deterministic: bool) -> TokenStream {
         let or = |given: &Option<LitStr>, default: TokenStream| {
             given.as_ref().map_or(default, |text| quote!(#text))
         };
         let name = or(&self.name, quote!(::core::env!("CARGO_PKG_NAME")));
         let version = or(&self.version, quote!(::core::env!("CARGO_PKG_VERSION")));
         let summary = or(&self.summary, quote!(::core::env!("CARGO_PKG_DESCRIPTION")));
-        let deterministic = self.deterministic.as_ref().is_none_or(|given| given.value);
+        let asks = &self.asks;
         quote! {
-            ::streamhost::Manifest { name: #name, version: #version, summary: #summary, deterministic: #deterministic }
+            ::streamhost::Manifest {
+                name: #name,
+                version: #version,
+                summary: #summary,
+                deterministic: #deterministic,
+                asks: &[#(#asks),*],
+            }
         }
     }
 }

@@ -5,6 +5,7 @@ mod config;
 mod function;
 mod keyed;
 mod row;
+mod scalar;
 
 use proc_macro::TokenStream;
 
@@ -13,7 +14,7 @@ use proc_macro::TokenStream;
 /// More parameters, in any order, by their types: `&Context`, `&mut RowErrors` (over batches), and one more reference, which is
 /// the configuration. Arguments of the attribute, all optional: `reads = ["column", …]` or `reads = function`, from the
 /// configuration to `Vec<String>` (over batches; rows read their fields); `name`, `version`, `summary` (the package's
-/// by default); `deterministic = false`.
+/// by default); `deterministic = false`; `asks = ["http"]`, after which it does not count as deterministic unless it says so.
 ///
 /// The attribute also makes a type of the function's name, which `streamhost::testing` takes.
 #[proc_macro_attribute]
@@ -47,6 +48,27 @@ pub fn transform(arguments: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn batch_sink(arguments: TokenStream, item: TokenStream) -> TokenStream {
     batch_sink::expand(arguments.into(), item.into()).into()
+}
+
+/// A scalar function for SQL, called as the function is: `fn(amount: f64, country: Option<&str>) -> f64`, whose parameters are of the
+/// types that fields of a [`Row`](macro@Row) may have, as is the result, in an `Option`, a `Result` or both. For NULL in a
+/// parameter that is no `Option` the result is NULL, and the function is not called.
+///
+/// Or over columns, `fn(&RecordBatch) -> Result<ArrayRef>`, with the types in the attribute's arguments: `arguments = "amount DECIMAL(10, 2)
+/// NOT NULL, country STRING"`, `returns = "DECIMAL(12, 2)"`.
+///
+/// One more reference is the configuration. The other arguments, all optional: `deterministic = false`, and `name`, `version` and
+/// `summary` of the plugin.
+#[proc_macro_attribute]
+pub fn function(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    scalar::function(arguments.into(), item.into()).into()
+}
+
+/// Several functions for SQL: those of a module that are `pub`. Each may have an attribute `#[function(…)]` with the arguments of
+/// [`macro@function`] that are not the plugin's, which are this attribute's. The plugin is the type `Plugin` in the module.
+#[proc_macro_attribute]
+pub fn functions(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    scalar::functions(arguments.into(), item.into()).into()
 }
 
 /// Keeps state for each key: `fn(key, rows: Group<Row>, state: &mut Option<S>, timers: &mut Timers) -> impl IntoIterator<Item = Out>`,

@@ -17,7 +17,7 @@
 //! pub enum Newcomers {}
 //!
 //! impl Keyed for Newcomers {
-//!     const MANIFEST: Manifest = Manifest { name: "newcomers", version: "0.1.0", summary: "Tells of new keys.", deterministic: true };
+//!     const MANIFEST: Manifest = Manifest { name: "newcomers", version: "0.1.0", summary: "Tells of new keys.", deterministic: true, asks: &[] };
 //!     type Config = NoConfig;
 //!
 //!     fn reads(_: &NoConfig) -> Option<Vec<String>> {

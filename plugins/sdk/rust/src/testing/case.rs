@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Answer, Executed, Job, Stored, bind, bind_keyed, bind_sink, json, print_failure};
-use crate::{BatchSink, Keyed, Plugin, Result};
+use super::{
+    Answer, Executed, Job, Stored, bind, bind_functions, bind_keyed, bind_sink, json, print_failure,
+};
+use crate::{BatchSink, Functions, Keyed, Plugin, Result};
 
 /// One file of a plugin's `tests` folder.
 #[derive(Deserialize)]
@@ -16,8 +18,11 @@ use crate::{BatchSink, Keyed, Plugin, Result};
 struct Case {
     #[serde(default)]
     config: toml::Table,
-    /// The input's columns, as DDL.
+    /// The input's columns, as DDL; of a function they are its arguments.
+    #[serde(default)]
     schema: String,
+    /// The function that is called, if the plugin has several.
+    function: Option<String>,
     /// The input's rows, a JSON object a line.
     #[serde(default)]
     input: String,
@@ -109,6 +114,15 @@ pub fn keyed_cases<P: Keyed>(folder: &str) {
     each(folder, run_keyed::<P>);
 }
 
+/// The same of a plugin of functions: each row of a case is a call.
+///
+/// # Panics
+/// As [`cases`] does.
+#[track_caller]
+pub fn function_cases<P: Functions>(folder: &str) {
+    each(folder, run_function::<P>);
+}
+
 #[track_caller]
 #[allow(clippy::panic, reason = "an assertion")]
 fn each(folder: &str, run: fn(&Path) -> Result<()>) {
@@ -184,6 +198,20 @@ fn run_keyed<P: Keyed>(file: &Path) -> Result<()> {
     Ok(())
 }
 
+fn run_function<P: Functions>(file: &Path) -> Result<()> {
+    let case: Case = toml::from_str(&fs::read_to_string(file)?)?;
+    let file = file.display();
+    match results::<P>(&case)? {
+        Ok(results) => {
+            assert_eq!(case.failure, None, "{file}: a failure was expected, and the results are {results:?}");
+            let expected = json::print(&json::lines(&case.expect)?);
+            assert_eq!(json::print(&results), expected, "{file}: the results (left), and expected");
+        }
+        Err(failure) => assert_eq!(Some(failure), case.failure, "{file}: the failure (left), and expected"),
+    }
+    Ok(())
+}
+
 fn run_epoch<P: Keyed>(job: &mut Job<P>, epoch: &EpochCase, which: &str) -> Result<()> {
     epoch.watermark.as_deref().map(|at| job.watermark(at).map(drop)).transpose()?;
     epoch.now.as_deref().map(|at| job.now(at).map(drop)).transpose()?;
@@ -202,6 +230,19 @@ fn run_epoch<P: Keyed>(job: &mut Job<P>, epoch: &EpochCase, which: &str) -> Resu
         }
     }
     Ok(())
+}
+
+/// The results, each as a column that is called as the function; or how the plugin fails.
+fn results<P: Functions>(case: &Case) -> Result<Result<Vec<Value>, String>> {
+    let bound = match bind_functions::<P>(&serde_json::to_string(&case.config)?) {
+        Ok(bound) => bound,
+        Err(error) => return Ok(Err(print_failure(error, true))),
+    };
+    let name = bound.named(case.function.as_deref())?;
+    Ok(match bound.call(name, &case.input) {
+        Ok(results) => Ok(results.into_iter().map(|result| json::named(name, result)).collect()),
+        Err(error) => Err(print_failure(error, false)),
+    })
 }
 
 /// What an epoch stores, or how the plugin fails.

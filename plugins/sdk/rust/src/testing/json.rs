@@ -35,6 +35,11 @@ pub(super) fn lines(text: &str) -> Result<Vec<Value>> {
     lines.map(value).collect()
 }
 
+/// A row of one value.
+pub(super) fn named(name: &str, value: Value) -> Value {
+    plain(Value::Object([(name.to_owned(), value)].into_iter().collect()))
+}
+
 /// One row a line.
 pub(super) fn print(rows: &[Value]) -> String {
     rows.iter().map(|row| format!("{row}\n")).collect()

@@ -23,12 +23,18 @@
 //! ```
 
 mod case;
+mod function;
 mod json;
 mod keyed;
+#[cfg(feature = "http")]
+mod served;
 mod sink;
 
-pub use case::{cases, keyed_cases, sink_cases};
+pub use case::{cases, function_cases, keyed_cases, sink_cases};
+pub use function::{Bound as BoundFunctions, bind_functions};
 pub use keyed::{Job, bind_keyed};
+#[cfg(feature = "http")]
+pub use served::serve;
 pub use sink::{Bound as BoundSink, Executed, Stored, bind_sink};
 
 use arrow_schema::SchemaRef;

@@ -1,0 +1,28 @@
+//! What a plugin answered, as a number: whether it keeps the promise to be deterministic.
+
+use crate::{abi, wasi::mixed};
+
+/// Of everything that an answer says, to the call that is known by `of`. Numbers of several answers are added, so that the order in
+/// which lanes finish does not count.
+pub(crate) fn of(said: &abi::Outcome, of: u64) -> u64 {
+    let main = match &said.main {
+        abi::Rows::Replace(rows) => bytes(1, rows),
+        abi::Rows::Keep(bits) => bytes(2, bits),
+        abi::Rows::Extend(rows) => bytes(3, rows),
+        abi::Rows::KeepExtend((bits, rows)) => bytes(bytes(4, bits), rows),
+    };
+    let sides = said.side.iter().fold(main, |hash, (name, rows)| bytes(bytes(hash, name.as_bytes()), rows));
+    let errors = said
+        .errors
+        .iter()
+        .fold(sides, |hash, error| bytes(mixed(hash ^ u64::from(error.row)), error.message.as_bytes()));
+    mixed(errors ^ of)
+}
+
+/// The length is part of it, so that nothing can move from one text to the next unseen.
+fn bytes(start: u64, bytes: &[u8]) -> u64 {
+    let (words, rest) = bytes.as_chunks::<8>();
+    let start = mixed(start ^ bytes.len() as u64);
+    let hash = words.iter().fold(start, |hash, word| mixed(hash ^ u64::from_le_bytes(*word)));
+    rest.iter().fold(hash, |hash, byte| mixed(hash ^ u64::from(*byte)))
+}
