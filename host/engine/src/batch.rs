@@ -164,7 +164,8 @@ impl Origin {
 
     /// The smallest stretch that all rows lie in, if they come from one file or topic partition.
     pub fn span(&self) -> Option<Position> {
-        let mut ends = self.pieces.iter().flat_map(|p| [p.position(0), p.position(p.rows - 1)]);
+        let mut ends =
+            self.pieces.iter().filter(|p| p.rows > 0).flat_map(|p| [p.position(0), p.position(p.rows - 1)]);
         let first = ends.next()?;
         ends.try_fold(first, |all, p| {
             (all.of == p.of && all.unit == p.unit).then(|| Position {

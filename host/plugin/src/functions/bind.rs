@@ -5,6 +5,7 @@ use super::{
 use crate::{
     abi,
     fault::Fault,
+    http::HttpGrant,
     instance::Instance,
     instances::{Instances, Terms},
     limits::Limits,
@@ -83,7 +84,9 @@ async fn bind(plugin: Plugin, settings: FunctionSettings) -> Result<Bound> {
         name: settings.name.clone(),
         config: settings.config.clone(),
         input: Arc::new(Schema::empty()),
+        keys: Vec::new(),
         limits: settings.limits.clone(),
+        http: HttpGrant::default(),
     };
     let instances = Instances::bind(plugin.clone(), terms).await?;
     let agreed = instances.said();

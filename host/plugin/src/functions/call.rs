@@ -1,6 +1,7 @@
 use super::{bind::Bound, signature::Checked};
 use crate::{
     fault::Fault,
+    http::HttpGrant,
     ipc::{Caps, Encoder},
     outcome::MOST_BATCHES,
     schema::assemble,
@@ -125,7 +126,7 @@ impl Function for PluginFunction {
                     true => "deterministic: of constants it is worked out once".into(),
                     false => "not deterministic: each row is worked out, and a replay may differ".into(),
                 },
-                plugin.asks(),
+                plugin.asks(&HttpGrant::default()),
                 settings.limits.to_string(),
             ],
         }

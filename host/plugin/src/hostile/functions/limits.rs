@@ -91,8 +91,8 @@ async fn limits_of_memory_and_of_answers_are_those_of_the_pipeline() {
     let said = call(&*limited(Arc::new(SystemClock::new()), &Attack::calling(grows), adjust).await, 0..64);
     let said = said.unwrap_err();
     assert!(said.ends_with("it wanted more than 1 MiB of memory (limits.memory)"), "{said}");
-    let adjust = |settings: &mut FunctionSettings| settings.limits.output_bytes = 100;
-    let said = call(&*limited(Arc::new(SystemClock::new()), &Attack::default(), adjust).await, 0..64);
+    let adjust = |settings: &mut FunctionSettings| settings.limits.output_bytes = 4096;
+    let said = call(&*limited(Arc::new(SystemClock::new()), &Attack::default(), adjust).await, 0..4096);
     let said = said.unwrap_err();
-    assert!(said.ends_with("one call handed over more than 100 bytes (limits.output)"), "{said}");
+    assert!(said.ends_with("one call handed over more than 4096 bytes (limits.output)"), "{said}");
 }
