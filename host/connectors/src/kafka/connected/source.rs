@@ -58,6 +58,9 @@ impl KafkaSource {
                 ("isolation.level", "read_committed"),
                 // A queue that has become empty is to be filled again at once.
                 ("fetch.queue.backoff.ms", "10"),
+                // A question to a broker is answered at once if there is something new in a partition that it names. One whose queue was
+                // full is not named, and waits for the next question: with the client's own 500 ms most of the time.
+                ("fetch.wait.max.ms", "50"),
                 ("reconnect.backoff.max.ms", "1000"),
             ],
             &[

@@ -24,7 +24,7 @@ pub(crate) fn run(servers: &str, from: &str, to: &str, how: &str) -> Result<()> 
         .doing(Kind::Invalid, || "making a consumer")?;
     let producer: BaseProducer =
         client(servers).set("linger.ms", "1").create().doing(Kind::Invalid, || "making a producer")?;
-    let mut open = assign(&consumer, from, how == "once")?;
+    let mut open = assign(&consumer, from)?;
     while open > 0 {
         match consumer.poll(Duration::from_millis(10)) {
             Some(Ok(message)) => send(&producer, to, message.payload().unwrap_or_default())?,
@@ -44,15 +44,14 @@ fn client(servers: &str) -> ClientConfig {
     client
 }
 
-/// From the beginning, or from now on; answers how many partitions there are.
-fn assign(consumer: &BaseConsumer, topic: &str, whole: bool) -> Result<usize> {
+/// From the beginning; answers how many partitions there are.
+fn assign(consumer: &BaseConsumer, topic: &str) -> Result<usize> {
     let looking = || format!("looking for topic {topic}");
     let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).doing(Kind::Unavailable, looking)?;
     let partitions = metadata.topics().iter().flat_map(|topic| topic.partitions());
     let mut all = TopicPartitionList::new();
     for partition in partitions {
-        let from = if whole { Offset::Beginning } else { Offset::End };
-        all.add_partition_offset(topic, partition.id(), from).doing(Kind::Internal, looking)?;
+        all.add_partition_offset(topic, partition.id(), Offset::Beginning).doing(Kind::Internal, looking)?;
     }
     consumer.assign(&all).doing(Kind::Unavailable, looking)?;
     Ok(all.count())
