@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod binary;
+mod chapters;
 mod cli;
 mod commits;
 mod compliance;
