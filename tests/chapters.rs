@@ -37,7 +37,10 @@ const SECRETS: [&str; 4] = ["KAFKA_PASSWORD", "WAREHOUSE_PASSWORD", "LAKE_KEY", 
 fn place() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path();
-    write(folder.join("in/1.json"), "{\"id\":1,\"customer\":7,\"amount\":9.5,\"at\":\"2025-03-01T12:00:00Z\"}\n");
+    write(
+        folder.join("in/1.json"),
+        "{\"id\":1,\"customer\":7,\"amount\":9.5,\"at\":\"2025-03-01T12:00:00Z\"}\n",
+    );
     write(folder.join("customers.csv"), "id,name\n7,Ann\n");
     write(folder.join("secrets/lake"), SECRET);
     for name in ["json-extract", "route-by-date", "upsert-latest"] {
