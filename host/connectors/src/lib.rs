@@ -1,6 +1,6 @@
 //! Sources, sinks and formats: everything that knows a place outside the process.
 //!
-//! One folder a connector. A connector's settings are a serde struct; a constructor turns them, the settings
+//! One folder a connector; its `README.md` is the chapter for users, which `tests/chapters.rs` compares with the code. A connector's settings are a serde struct; a constructor turns them, the settings
 //! common to all sources or sinks, and the injected clock into an [`engine::Source`] or [`engine::Sink`].
 
 pub mod choice;
