@@ -1,7 +1,8 @@
 //! Sources, sinks and formats: everything that knows a place outside the process.
 //!
-//! One folder a connector; its `README.md` is the chapter for users, which `tests/chapters.rs` compares with the code. A connector's settings are a serde struct; a constructor turns them, the settings
-//! common to all sources or sinks, and the injected clock into an [`engine::Source`] or [`engine::Sink`].
+//! One folder a connector. A connector's settings are a serde struct; a constructor turns them, the settings
+//! common to all sources or sinks, and the injected clock into an [`engine::Source`] or [`engine::Sink`]. What users have to know
+//! is in the folder's `README.md`, which `tests/chapters.rs` compares with the code.
 
 pub mod choice;
 pub mod connection;
