@@ -85,7 +85,7 @@ fn a_type_error_is_told_by_check_with_line_and_column() {
     let text = fs::read_to_string(dir.path().join("pipeline.toml")).unwrap();
     let line = text.lines().position(|line| line.contains("geohash(true")).unwrap() + 1;
     assert_eq!(place, format!("{line}:3"), "{said}");
-    assert_eq!(what, "SQL: geohash(lat DOUBLE, lon DOUBLE, length INT) is called with (BOOLEAN, INT)");
+    assert_eq!(what, "SQL: geohash(lat DOUBLE, lon DOUBLE, length INT) is called with (BOOLEAN, INT).");
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn what_is_wrong_with_a_function_is_told_where_it_stands() {
         ),
         (
             function("geohash", &geo, "config = { unit = \"yd\" }"),
-            "2:12: function `geohash`: plugin geo 0.1.0: config: unknown variant `yd`, expected one of `m`, `km`, `mi`, `nmi`",
+            r#"4:19: functions.geohash: plugin geo: config.unit: "yd" is none of "m", "km", "mi", "nmi""#,
         ),
         (
             function("keep", &filter, ""),
@@ -154,8 +154,7 @@ fn a_function_that_misbehaves_ends_the_query_and_says_where() {
         let sql = format!("SELECT {name}(x) AS y FROM in");
         let dir = pipeline(&function(name, &odd, more), &sql, [12, 13]);
         let said = fails(code, dir.path(), ["run", "pipeline.toml", "--trigger", "available-now"]);
-        let place =
-            format!("error: epoch 0: step `made`: {name}(x): plugin functions 0.1.0, function `{name}`: ");
+        let place = format!("error: epoch 0: step `made`: y: plugin functions 0.1.0, function `{name}`: ");
         let why = said.lines().find_map(|line| line.strip_prefix(&place)).unwrap_or_else(|| panic!("{said}"));
         assert!(why.starts_with(expected), "{said}");
         // Without the number it goes well.
@@ -226,12 +225,12 @@ fn inspect_lists_the_functions_of_a_plugin() {
     assert!(said.contains("world          sql-functions\n"), "{said}");
     assert!(
         said.contains(
-            "function       haversine(lat1 DOUBLE, lon1 DOUBLE, lat2 DOUBLE, lon2 DOUBLE) → DOUBLE\n"
+            "function       haversine(lat1 DOUBLE NOT NULL, lon1 DOUBLE NOT NULL, lat2 DOUBLE NOT NULL, lon2 DOUBLE NOT NULL) → DOUBLE\n"
         ),
         "{said}"
     );
     let said = ok(root(), ["inspect".as_ref(), odd().as_os_str()]);
-    assert!(said.contains("function       dice(sides INT) → INT, not deterministic\n"), "{said}");
+    assert!(said.contains("function       dice(sides INT NOT NULL) → INT, not deterministic\n"), "{said}");
     let said = fails(2, root(), ["inspect", &geo().display().to_string(), "--config", "{\"unit\": \"yd\"}"]);
     assert!(said.contains("unknown variant `yd`"), "{said}");
 }

@@ -51,6 +51,7 @@ fn folder(plugin: &str) -> TempDir {
 }
 
 fn pipeline(folder: &Path, plugin: &str) {
+    fs::create_dir_all(folder.join("in")).unwrap();
     write(
         folder.join("pipeline.toml"),
         format!(

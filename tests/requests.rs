@@ -110,7 +110,7 @@ fn what_is_allowed_in_vain_or_is_no_place_is_refused_where_it_stands() {
     );
     let said = fails(2, dir.path(), ["check", "pipeline.toml"]);
     for words in [
-        "pipeline.toml:12:27: \"*.b:443\" is a pattern, and each host is named by itself",
+        "pipeline.toml:12:28: \"*.b:443\" is a pattern, and each host is named by itself",
         "\"c:443\" is not among the places in allow.http",
     ] {
         assert!(said.contains(words), "{words} in\n{said}");

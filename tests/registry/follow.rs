@@ -23,6 +23,7 @@ impl Following {
     fn start(dir: TempDir) -> Self {
         let path = dir.path().join("pipeline.toml");
         let text = fs::read_to_string(&path).unwrap().replace("'available-now'", "'asap'");
+        let text = text.replace("follow = true\n", "");
         write(&path, text.replace("[sinks.out.files]", "follow = true\n[sinks.out.files]"));
         let args = ["run", "pipeline.toml", "--registry", "registry", "--progress", "json"];
         let mut host =

@@ -23,7 +23,9 @@ impl FromStr for Interval {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        text.parse::<jiff::SignedDuration>()
+        // A day is 24 hours here: a length of time lies in no calendar.
+        text.parse::<jiff::Span>()
+            .and_then(|span| span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()))
             .ok()
             .and_then(|d| Duration::try_from(d).ok())
             .map(Interval)

@@ -145,9 +145,10 @@ impl Planner {
     }
 
     /// What a table has in common with sources.
-    pub(crate) fn table_options(&self, table: &Table) -> SourceOptions {
+    pub(crate) fn table_options(&self, table: &Table) -> Result<SourceOptions> {
         let (schema, on_bad_data) = (table.schema.clone(), table.on_bad_data);
-        self.options(&Source { schema, on_bad_data, ..Source::default() })
+        let options = self.options(&Source { schema, on_bad_data, ..Source::default() });
+        Ok(SourceOptions { environment: self.secrets().stores()?, ..options })
     }
 
     /// The table of this name.
@@ -160,7 +161,7 @@ impl Planner {
     }
 
     async fn rows_of(&self, name: &str, table: &Table) -> Result<Arc<dyn engine::Table>> {
-        let (options, clock) = (self.table_options(table), self.world.clock.clone());
+        let (options, clock) = (self.table_options(table)?, self.world.clock.clone());
         if let Some(sql) = &table.sql {
             let connection = self.secrets().connection(&sql.connection)?;
             return sql::table(sql, &connection, options, clock).await;

@@ -222,7 +222,7 @@ impl Scene {
 
     /// Puts rows in the place of a table's files.
     fn give_table(&mut self, name: &str, table: &settings::Table, rows: &str) -> Result<()> {
-        let options = self.planner.table_options(table);
+        let options = self.planner.table_options(table)?;
         let columns = given::columns(rows, &options)?;
         let columns = match &table.files {
             Some(files) => files.with_metadata(&files.without_metadata(&columns)),

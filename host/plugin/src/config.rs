@@ -105,6 +105,10 @@ fn misfit(error: &ValidationError<'_>) -> Misfit {
         ValidationErrorKind::AdditionalProperties { unexpected } => {
             format!("unknown field `{}`", unexpected.join("`, `"))
         }
+        ValidationErrorKind::Enum { options } => {
+            let all: Vec<String> = options.as_array().into_iter().flatten().map(Value::to_string).collect();
+            format!("{} is none of {}", error.instance(), all.join(", "))
+        }
         ValidationErrorKind::Required { property: Value::String(name) } => format!("missing field `{name}`"),
         _ => error.to_string(),
     };

@@ -69,6 +69,9 @@ pub(crate) fn add(l: &mut Linker<Guest>) -> wasmtime::Result<()> {
     l.instance(HANDLER)?.func_wrap("handle", handle)
 }
 
+/// A request that would be given up before this would arrive in vain.
+const SHORTEST: Duration = Duration::from_millis(1);
+
 type Awaited = Resource<HostFutureIncomingResponse>;
 
 fn handle(
@@ -191,7 +194,7 @@ impl Guest {
         let slot = self.http.slots.clone().try_acquire_owned();
         let slot = slot.map_err(|_| denied(ErrorCode::ConnectionLimitReached, "limits.http-concurrent"))?;
         let patience = limits.http_wait.saturating_sub(self.stopwatch.served());
-        if patience.is_zero() {
+        if patience < SHORTEST {
             let why = "the call has waited for others for too long (limits.http-wait)";
             return Err(Denied(ErrorCode::HttpResponseTimeout, why.into()));
         }

@@ -104,7 +104,8 @@ impl Registry {
 
     /// What this release is, which has to be there.
     pub fn found(&self, release: Release) -> Result<Found> {
-        let (manifest, _) = Manifest::read(&self.existing(&release)?, Some(&release))?;
+        let (manifest, digest) = Manifest::read(&self.existing(&release)?, Some(&release))?;
+        self.refuse_edited(&release, &digest)?;
         Ok(Found { digest: manifest.component().to_owned(), release })
     }
 
