@@ -6,15 +6,16 @@ mod continuous;
 mod idle;
 mod releases;
 mod report;
+mod sinks;
+mod sources;
 mod stateful;
 mod tables;
 
 use self::idle::Quiet;
 use crate::{
-    BadRows, Begin, Begun, Created, Epoch, EpochContext, Error, Kind, Offset, Partition, Planned, QueryId,
-    Result, Timestamp, Token,
+    BadRows, Created, Epoch, EpochContext, Error, Kind, Offset, Partition, QueryId, Result, Timestamp,
     checkpoint::{Checkpoint, CommitRecord, Metadata, OffsetRecord, Ranges, Resume},
-    dataflow::{EpochRun, Lanes, Writing},
+    dataflow::{EpochRun, Lanes},
     event_time::{InForce, Times, Watermarks},
     plan::{Dataflow, Input, NamedSource},
     progress::Phases,
@@ -24,7 +25,6 @@ use crate::{
     trigger::{Trigger, until_tick},
 };
 use arrow::datatypes::SchemaRef;
-use futures::{FutureExt, future::select_all};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
@@ -165,31 +165,6 @@ impl<'q> Run<'q> {
         self.sources.iter().map(schema).collect()
     }
 
-    async fn recover_sinks(&self, resume: Resume) -> Result<()> {
-        let last = match resume {
-            Resume::Fresh => None,
-            Resume::Replay { first, .. } => first.before(),
-            Resume::Continue(last) => Some(last),
-        };
-        self.open_sinks(last).await
-    }
-
-    /// Opens the sinks, each with what it wanted to be kept of the last epoch that was committed.
-    async fn open_sinks(&self, last: Option<Epoch>) -> Result<()> {
-        let committed = match last {
-            Some(last) => self.checkpoint.commit(last).await?,
-            None => None,
-        };
-        for named in &self.flow.sinks {
-            if let Some(token) = committed.as_ref().and_then(|commit| commit.sinks.get(&named.name)) {
-                named.sink.recall(token);
-            }
-            let opened = named.sink.open(&self.id, &named.name).await;
-            opened.map_err(|e| e.while_doing(format!("sink `{}`", named.name)))?;
-        }
-        Ok(())
-    }
-
     /// The query's identity.
     pub(crate) fn id(&self) -> &QueryId {
         &self.id
@@ -314,49 +289,6 @@ impl<'q> Run<'q> {
     }
 
     /// Waits until there may be data, or until the next tick is to be waited for. True if a stop was requested.
-    async fn wait_for_data(&mut self, trigger: Trigger, stop: &Stop) -> bool {
-        if matches!(trigger, Trigger::ProcessingTime(_)) {
-            self.triggered_now(self.query.clock.now());
-            return stop.is_requested();
-        }
-        tokio::select! {
-            () = stop.requested() => true,
-            () = any_source_ready(&self.sources) => false,
-            () = self.next_idle() => false,
-            () = self.next_timer() => false,
-        }
-    }
-
-    /// Whether no source can ever have anything new again.
-    async fn have_ended(&self) -> bool {
-        for named in &self.sources {
-            if !named.source.has_ended().await {
-                return false;
-            }
-        }
-        true
-    }
-
-    /// What the next epoch reads; empty if nothing is new.
-    async fn plan(&mut self) -> Result<Ranges> {
-        let mut ranges = Ranges::new();
-        for NamedSource { name, source, .. } in &self.sources {
-            let latest = source.latest(self.positions.get(name)).await;
-            let Some(Planned { range, backlog }) =
-                latest.map_err(|e| e.while_doing(format!("source `{name}`")))?
-            else {
-                continue;
-            };
-            self.backlog.insert(name.clone(), backlog);
-            ranges.insert(name.clone(), vec![range]);
-        }
-        if ranges.is_empty() {
-            // Everything outside was there, and nothing is left to be done: a failure after this is a new one.
-            self.advanced.store(true, Relaxed);
-        }
-        Ok(ranges)
-    }
-
     fn record(&self, sources: Ranges) -> OffsetRecord {
         let mut positions = self.positions.clone();
         positions.extend(
@@ -486,92 +418,12 @@ impl<'q> Run<'q> {
         Ok((input, written, commit))
     }
 
-    async fn begin_sinks(
-        &self,
-        context: &EpochContext,
-        partitions: u32,
-        marked: bool,
-    ) -> Result<(Vec<Option<Writing>>, BTreeMap<String, Token>)> {
-        let mut writing = Vec::with_capacity(self.flow.sinks.len());
-        let mut tokens = BTreeMap::new();
-        for named in &self.flow.sinks {
-            let begin = Begin {
-                query: self.id.clone(),
-                sink: named.name.clone(),
-                epoch: context.epoch,
-                partitions: self.flow.width(named.input, partitions),
-                schema: named.schema.clone(),
-                marked,
-                attempt: context.attempt,
-                in_force: context.in_force,
-                now: context.now,
-            };
-            let begun = named.sink.begin(&begin).await;
-            writing.push(match begun.map_err(|e| e.while_doing(format!("sink `{}`", named.name)))? {
-                Begun::Writer(writer) => Some(Writing { writer: Arc::new(writer), rows: Arc::default() }),
-                Begun::Stored(token) => {
-                    tokens.insert(named.name.clone(), token);
-                    None
-                }
-            });
-        }
-        Ok((writing, tokens))
-    }
-
-    /// Commits every sink that was written to; answers rows by sink.
-    async fn commit_sinks(
-        &self,
-        epoch: Epoch,
-        writing: Vec<Option<Writing>>,
-        tokens: &mut BTreeMap<String, Token>,
-    ) -> Result<Vec<u64>> {
-        let mut rows = Vec::with_capacity(writing.len());
-        for (index, (named, writing)) in self.flow.sinks.iter().zip(writing).enumerate() {
-            rows.push(writing.as_ref().map_or(0, |w| w.rows.load(Relaxed)));
-            let Some(Writing { writer, .. }) = writing else { continue };
-            let writer = Arc::try_unwrap(writer)
-                .map_err(|_| Error::internal("a task of the epoch still holds a sink's writer"))?;
-            let token = writer.commit().await.map_err(|e| e.while_doing(format!("sink `{}`", named.name)))?;
-            tokens.insert(named.name.clone(), token);
-            self.reached(epoch, Step::SinkCommitted(index))?;
-        }
-        Ok(rows)
-    }
-
     async fn write_commit(&mut self, epoch: Epoch, record: CommitRecord) -> Result<()> {
         if self.checkpoint.write_commit(epoch, &record).await? == Created::Lost {
             return Err(self.checkpoint.fenced(&format!("it committed epoch {epoch} first")));
         }
         self.committed = Some((epoch, record.rows));
         self.advanced.store(true, Relaxed);
-        Ok(())
-    }
-
-    /// Lets the sources archive, and the checkpoint drop, what is no longer needed after `epoch`.
-    async fn release(&self, epoch: Epoch, ranges: &Ranges) -> Result<()> {
-        self.release_ranges(ranges, Some(epoch)).await?;
-        /// Listing the records on every epoch would cost more than the few files it finds.
-        const EVERY: u64 = 16;
-        if epoch.0 % EVERY == EVERY - 1 {
-            let remembering = self.sources.iter().filter(|s| s.source.facts().needs_history);
-            let names: Vec<&str> = remembering.map(|s| s.name.as_str()).collect();
-            self.checkpoint.forget(epoch, self.query.settings.retain_epochs, &names).await?;
-            self.forget_state().await?;
-        }
-        Ok(())
-    }
-
-    /// Releases ranges; a snapshot that a source gives is kept as one of everything up to `complete`.
-    async fn release_ranges(&self, ranges: &Ranges, complete: Option<Epoch>) -> Result<()> {
-        for NamedSource { name, source, .. } in &self.sources {
-            for range in ranges.get(name).into_iter().flatten() {
-                let released = source.release(range).await;
-                let snapshot = released.map_err(|e| e.while_doing(format!("source `{name}`")))?;
-                if let (Some(snapshot), Some(epoch)) = (snapshot, complete) {
-                    self.checkpoint.write_snapshot(name, epoch, snapshot).await?;
-                }
-            }
-        }
         Ok(())
     }
 
@@ -594,11 +446,4 @@ async fn in_time<T>(
         done = work => done.map_err(|e| e.while_doing(format!("epoch {epoch}"))),
         error = too_late => Err(error),
     }
-}
-
-async fn any_source_ready(sources: &[NamedSource]) {
-    if sources.is_empty() {
-        return std::future::pending().await;
-    }
-    select_all(sources.iter().map(|s| s.source.wait().boxed())).await;
 }

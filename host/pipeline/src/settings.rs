@@ -1,34 +1,34 @@
 //! The pipeline file as it is written: what may stand in it and what it means if it does not.
 
-use crate::{
-    requests::{Allow, Headers},
-    secrets::SecretPlace,
-};
+mod sink;
+mod step;
+mod test;
+
+pub use crate::functions::Function;
+pub use sink::{PluginSink, Sink};
+pub use step::{Backoff, DropDuplicates, Limits, OnError, Retry, Step};
+pub use test::{Given, Test};
+
+use crate::secrets::SecretPlace;
 use connectors::{
     choice::{self, Choice},
     connection::ConnectionSettings,
-    console::ConsoleSettings,
-    delta::{DeltaSettings, DeltaSinkSettings, DeltaTableSettings},
-    files::{FilesSettings, sink::FileSinkSettings},
-    kafka::{KafkaSettings, KafkaSinkSettings},
-    memory::MemorySettings,
-    noop::NoopSettings,
+    delta::{DeltaSettings, DeltaTableSettings},
+    files::FilesSettings,
+    kafka::KafkaSettings,
     rate::RateSettings,
     socket::SocketSettings,
     source::{Limit, OnBadData, SchemaOption},
-    sql::{AuditSettings, SqlSinkSettings, SqlSourceSettings, SqlTableSettings},
+    sql::{AuditSettings, SqlSourceSettings, SqlTableSettings},
     stdin::StdinSettings,
-    stdout::StdoutSettings,
     units::{ByteSize, Interval},
 };
-use engine::{Kind, OutputMode, Result, ResultExt};
+use engine::{Kind, Result, ResultExt};
 use indexmap::IndexMap;
 use plugin::registry::PublicKey;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use std::path::PathBuf;
-
-pub use crate::functions::Function;
 
 /// A pipeline: sources, steps and sinks, when they run and what they remember. Relative paths start at the folder of
 /// the file. In every string `${NAME}` is the value of the environment variable `NAME`; `$${` stands for `${`.
@@ -256,298 +256,6 @@ pub struct Watermark {
     pub max_future: Option<Interval>,
 }
 
-/// A step: SQL, a plugin or a removal of duplicates, on rows with a watermark or as they are.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(
-    deny_unknown_fields,
-    rename_all = "kebab-case",
-    expecting = "a table such as { plugin = \"my-filter\" } or { sql = \"SELECT …\" }"
-)]
-pub struct Step {
-    /// Where its rows come from: a source, a step, or a side output as `step.output`. Default: the step above, or the
-    /// only source.
-    pub from: Option<String>,
-    /// A query in Spark's SQL over sources and steps above, which its FROM names.
-    pub sql: Option<String>,
-    /// A `.wasm` file, or the folder of a plugin's source, which is built when stale; or a plugin of the registry: `name@^1.2`,
-    /// `name@1.2.3` for that version alone, `name` for the newest. Which version that is, is decided when the query first starts, and
-    /// stays.
-    pub plugin: Option<String>,
-    /// Whether to go on with a newer compatible version of the registry's plugin as soon as there is one: between two epochs, once a
-    /// copy of it has agreed to the same columns and has answered a batch without rows.
-    #[serde(default)]
-    pub follow: bool,
-    /// The columns by which the plugin keeps state: of a plugin of the world `stateful`, which gets all rows of a key together. Rows that
-    /// come too late go to `<step>.late`.
-    pub keys: Option<Vec<String>>,
-    /// What the rows are that leave a plugin with `keys`: rows that stay as they are, or (`update`) rows that take the place of earlier
-    /// ones. Sinks behind it have the same mode.
-    #[serde(default)]
-    #[schemars(with = "String")]
-    pub mode: OutputMode,
-    /// Of the rows that agree in some columns, only the first passes. Rows that come too late go to `<step>.late`.
-    pub drop_duplicates: Option<DropDuplicates>,
-    /// Which column of what comes in is event time, and how long to wait for late rows.
-    pub watermark: Option<Watermark>,
-    /// The plugin's own settings; `streamhost inspect` shows their schema.
-    #[serde(default)]
-    #[schemars(with = "IndexMap<String, serde_json::Value>")]
-    pub config: toml::Table,
-    /// What happens to a row that the plugin cannot process.
-    #[serde(default)]
-    pub on_error: OnError,
-    /// The query stops when more than this share of the rows that the plugin is given as one batch is in error; from 0
-    /// to 1. A batch has about 16,000 rows, or as many as the epoch has if these are fewer; one of fewer than 100 rows
-    /// is not judged.
-    pub max_error_rate: Option<f64>,
-    /// Trying rows and batches again that the plugin says may pass later.
-    #[serde(default = "no_retry")]
-    pub retry: Retry,
-    /// Other limits than the defaults.
-    #[serde(default)]
-    pub limits: Limits,
-    /// What the plugin gets of what it asks for. One that asks for `http` does not start without.
-    pub allow: Option<Allow>,
-    /// For places in `allow.http`, headers that the host adds to each request: `{ "scores.internal:443" = { Authorization = "secret:scores" } }`.
-    /// The plugin does not see them.
-    #[serde(default)]
-    #[schemars(with = "IndexMap<String, IndexMap<String, String>>")]
-    pub headers: Headers,
-}
-
-impl Step {
-    /// A query, and nothing else.
-    pub(crate) fn of_sql(sql: String) -> Self {
-        Step {
-            from: None,
-            sql: Some(sql),
-            plugin: None,
-            follow: false,
-            keys: None,
-            mode: OutputMode::Append,
-            drop_duplicates: None,
-            watermark: None,
-            config: toml::Table::new(),
-            on_error: OnError::Fail,
-            max_error_rate: None,
-            retry: no_retry(),
-            limits: Limits::default(),
-            allow: None,
-            headers: Headers::new(),
-        }
-    }
-}
-
-/// Which rows are duplicates, and for how long.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(
-    deny_unknown_fields,
-    rename_all = "kebab-case",
-    expecting = "a table such as { keys = [\"user_id\", \"event_time\"] }"
-)]
-pub struct DropDuplicates {
-    /// The columns that duplicates agree in. A key is remembered for ever, unless a column with a watermark is among them: then
-    /// until the watermark has passed it. Default: all columns.
-    pub keys: Option<Vec<String>>,
-    /// Whether to remember a key until the watermark has passed its first row by the watermark's delay, whatever the key.
-    #[serde(default)]
-    pub within_watermark: bool,
-}
-
-/// What happens to a row that a plugin cannot process, or on which it traps.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum OnError {
-    /// The query ends with an error that names the row.
-    #[default]
-    Fail,
-    /// The row is left out, and counted.
-    Skip,
-    /// The row goes to the sinks that read `<step>.dead-letter`.
-    DeadLetter,
-}
-
-/// Trying again: how often, and how long to wait in between.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(
-    deny_unknown_fields,
-    rename_all = "kebab-case",
-    expecting = "a table such as { attempts = 5, backoff = \"1s..1m\" }"
-)]
-pub struct Retry {
-    /// Tries after the first one. Default: 0, where a table is given.
-    #[serde(default)]
-    pub attempts: u32,
-    /// The first wait and the longest, as `1s..1m`; it doubles each time. Default: `1s..1m`.
-    #[serde(default)]
-    pub backoff: Backoff,
-}
-
-impl Default for Retry {
-    fn default() -> Self {
-        Retry { attempts: 10, backoff: Backoff::default() }
-    }
-}
-
-/// Limits of one plugin instance; each has a default.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
-#[serde(
-    deny_unknown_fields,
-    rename_all = "kebab-case",
-    expecting = "a table such as { memory = \"256MiB\", cpu-per-call = \"5s\" }"
-)]
-pub struct Limits {
-    /// Memory of one instance, 128 MiB.
-    pub memory: Option<ByteSize>,
-    /// CPU time of one call, 2 s.
-    pub cpu_per_call: Option<Interval>,
-    /// Wall-clock time of one call, 10 s.
-    pub wall_per_call: Option<Interval>,
-    /// Bytes that one call may answer, 64 MiB.
-    pub output: Option<ByteSize>,
-    /// Rows that one call may answer, 1,000,000.
-    pub output_rows: Option<u64>,
-    /// Elements of all tables of one instance together, 100,000.
-    pub table_elements: Option<u64>,
-    /// Core instances inside the component, 32.
-    pub instances: Option<u64>,
-    /// Handles to the host's resources that may be open at once, 1,000.
-    pub resources: Option<u64>,
-    /// Calls of the host in one call, 10,000.
-    pub host_calls: Option<u64>,
-    /// Bytes of one line of its log, 8 KiB; the rest is cut.
-    pub log_line: Option<ByteSize>,
-    /// Bytes of log in one call, 64 KiB; the rest is dropped and counted.
-    pub log_per_call: Option<ByteSize>,
-    /// Bytes of log in a minute, 1 MiB; the rest is dropped and counted.
-    pub log_per_minute: Option<ByteSize>,
-    /// Time that failing calls may take together while the bad rows of one batch are searched for, 1 minute.
-    pub search: Option<Interval>,
-    /// Requests over HTTP in one call, 1,000.
-    pub http_requests: Option<u64>,
-    /// Requests that may be under way at once, up to the end of the answer, 8.
-    pub http_concurrent: Option<u64>,
-    /// Wall-clock time of one request, up to the end of the answer, 10 s.
-    pub http_time: Option<Interval>,
-    /// Wall-clock time that one call may wait for requests, 1 minute. It does not count towards `wall-per-call`.
-    pub http_wait: Option<Interval>,
-    /// Bytes of the body of one answer, 8 MiB.
-    pub http_response: Option<ByteSize>,
-}
-
-/// A sink: exactly one connector, and what is common to all of them.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(
-    deny_unknown_fields,
-    rename_all = "kebab-case",
-    expecting = "a table with a connector, such as [sinks.table.files]"
-)]
-pub struct Sink {
-    /// Where its rows come from: a source, a step, or a side output as `step.output`. Default: the last step, or the
-    /// only source.
-    pub from: Option<String>,
-    /// What is stored: `append` or `update`; `complete` is for the result of an aggregation, which a plugin is not.
-    #[serde(default)]
-    #[schemars(with = "String")]
-    pub mode: OutputMode,
-    /// Files in a directory.
-    pub files: Option<FileSinkSettings>,
-    /// A Delta table.
-    pub delta: Option<DeltaSinkSettings>,
-    /// A table per epoch on the terminal.
-    pub console: Option<ConsoleSettings>,
-    /// A table in memory, which can be asked while the query runs.
-    pub memory: Option<MemorySettings>,
-    /// Lines on standard output.
-    pub stdout: Option<StdoutSettings>,
-    /// Nothing: for measuring.
-    pub noop: Option<NoopSettings>,
-    /// Topics of Apache Kafka.
-    pub kafka: Option<KafkaSinkSettings>,
-    /// A table of a database.
-    pub sql: Option<SqlSinkSettings>,
-    /// A plugin of world `batch-sink`, which writes each epoch to outputs that it is granted: Spark's foreachBatch.
-    pub plugin: Option<PluginSink>,
-}
-
-impl Sink {
-    /// Whether what it stores is still there when the query has ended.
-    pub(crate) fn lasts(&self) -> bool {
-        self.files.is_some() || self.sql.is_some() || self.delta.is_some() || self.kafka.is_some()
-    }
-}
-
-/// A plugin that stores epochs by writing to outputs.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(
-    deny_unknown_fields,
-    rename_all = "kebab-case",
-    expecting = "a table such as { plugin = \"route-by-date\", outputs = { days = { files = { path = \"out\" } } } }"
-)]
-pub struct PluginSink {
-    /// A `.wasm` file, or the folder of a plugin's source, which is built when stale; or a plugin of the registry, `name@^1.2`.
-    pub plugin: String,
-    /// The plugin's own settings; `streamhost inspect` shows their schema.
-    #[serde(default)]
-    #[schemars(with = "IndexMap<String, serde_json::Value>")]
-    pub config: toml::Table,
-    /// Other limits than the defaults. Those of a call begin anew with each batch that the plugin pulls.
-    #[serde(default)]
-    pub limits: Limits,
-    /// What the plugin gets of what it asks for. One that asks for `http` does not start without.
-    pub allow: Option<Allow>,
-    /// For places in `allow.http`, headers that the host adds to each request.
-    #[serde(default)]
-    #[schemars(with = "IndexMap<String, IndexMap<String, String>>")]
-    pub headers: Headers,
-    /// For each name that the plugin writes to, where that goes: a sink with `mode`, and without `from`.
-    #[serde(default)]
-    pub outputs: IndexMap<String, Sink>,
-}
-
-/// One test of a pipeline: input rows by source or step, expected rows by step or side output.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a table with name, input and expect")]
-pub struct Test {
-    /// A sentence that says what holds.
-    pub name: String,
-    /// Rows by source or table, or by the step whose input they replace: JSON lines, which mean what they mean in a file of the
-    /// source; or a list of such texts, one for each epoch. Behind the last one come epochs without rows for as long as the
-    /// watermark makes rows final. A source that is not named has none, a table that is not named those of its files. Where neither `schema` nor its format says a source's columns, they are those of the rows.
-    pub input: IndexMap<String, Given>,
-    /// Expected rows by step, source or side output, in order: JSON lines, with TIMESTAMPs in UTC. At least one is named; `''`
-    /// stands for no rows.
-    pub expect: IndexMap<String, String>,
-}
-
-/// Rows of a test: JSON lines, all in one epoch or in several.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(
-    untagged,
-    expecting = "rows as JSON lines in a string, or a list of such strings, one for each epoch"
-)]
-pub enum Given {
-    /// In one epoch.
-    Once(String),
-    /// Those of each epoch.
-    Epochs(Vec<String>),
-}
-
-impl Given {
-    /// The rows of each epoch.
-    pub fn epochs(&self) -> &[String] {
-        match self {
-            Given::Once(rows) => std::slice::from_ref(rows),
-            Given::Epochs(epochs) => epochs,
-        }
-    }
-
-    /// All rows.
-    pub fn all(&self) -> String {
-        self.epochs().join("\n")
-    }
-}
-
 fn utc() -> String {
     "UTC".into()
 }
@@ -562,42 +270,6 @@ fn one_gib() -> ByteSize {
 
 fn thirty_seconds() -> Interval {
     Interval::millis(30_000)
-}
-
-fn no_retry() -> Retry {
-    Retry { attempts: 0, backoff: Backoff::default() }
-}
-
-/// The first and the longest wait between two tries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(try_from = "String")]
-#[schemars(with = "String")]
-pub struct Backoff {
-    /// The first wait.
-    pub first: Interval,
-    /// The longest wait.
-    pub longest: Interval,
-}
-
-impl Default for Backoff {
-    fn default() -> Self {
-        Backoff { first: Interval::millis(1_000), longest: Interval::millis(60_000) }
-    }
-}
-
-impl TryFrom<String> for Backoff {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let (first, longest) = text.split_once("..").unwrap_or((&text, &text));
-        let backoff = Backoff { first: first.trim().parse()?, longest: longest.trim().parse()? };
-        if backoff.first > backoff.longest {
-            return Err(format!(
-                "{text:?}: the first wait is longer than the longest; write for example \"1s..1m\""
-            ));
-        }
-        Ok(backoff)
-    }
 }
 
 /// The JSON Schema of the pipeline file, for editors.

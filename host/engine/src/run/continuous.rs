@@ -1,6 +1,6 @@
 //! The continuous trigger.
 
-use super::{Run, any_source_ready, in_time};
+use super::{Run, in_time, sources::any_source_ready};
 use crate::{
     Created, Epoch, EpochOutcome, Result,
     checkpoint::{CommitRecord, OffsetRecord, Ranges},

@@ -29,6 +29,10 @@ const ASK_AGAIN: Duration = Duration::from_millis(100);
 /// How long something is waited for before somebody is told.
 const SILENCE: Duration = Duration::from_secs(2);
 
+/// How long one step of a commit may take. A client goes on asking a coordinator of which it once heard, be it dead, until the transaction
+/// is over, which is minutes; another client finds the new one at once, and reads in the mark what has become of the epoch.
+const COMMITTING: Duration = Duration::from_secs(30);
+
 /// How long it may take to take a transaction back.
 const ABORT: Duration = Duration::from_secs(5);
 
@@ -347,7 +351,7 @@ impl Writer {
                     if error.is_retriable() && !error.txn_requires_abort() =>
                 {
                     // Whoever is fenced, or whose transaction is over, hears of it by another error.
-                    if self.clock().monotonic().saturating_sub(begun) >= self.timeout {
+                    if self.clock().monotonic().saturating_sub(begun) >= self.timeout.min(COMMITTING) {
                         return Err(KafkaError::Transaction(error));
                     }
                     self.context().waiting();
