@@ -131,7 +131,7 @@ async fn answer(plugin: &Plugin, case: &Case) -> Result<Answer> {
     if plugin.roles() == [Role::Functions] || case.function.is_some() {
         return function::results(plugin, case, config).await;
     }
-    let schema = Arc::new(ddl::parse(&case.schema).map_err(|e| e.while_doing("schema"))?);
+    let schema = Arc::new(ddl::parse(&case.schema)?);
     if !plugin.roles().contains(&Role::Transform) {
         return sink::stored(plugin, case, config, schema).await;
     }

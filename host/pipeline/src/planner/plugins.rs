@@ -103,6 +103,11 @@ impl Planner {
     pub(crate) fn config(&self, plugin: &Plugin, key: &[&str], config: &toml::Table) -> Result<String> {
         let whose = key.iter().take(2).copied().collect::<Vec<_>>().join(".");
         let text = json(config).map_err(|e| self.file.locate(key, e))?;
+        let place = key.first().map_or_else(String::new, |table| format!("[{table}]"));
+        if !plugin.roles().iter().any(|role| role.place() == place) {
+            // It is in the wrong place, which matters more: binding it says so.
+            return Ok(text);
+        }
         let problem = |misfit: &Misfit| {
             let key: Vec<&str> = key.iter().copied().chain(misfit.path.iter().map(String::as_str)).collect();
             let error = Error::invalid(format!("{whose}: plugin {}: {misfit}", plugin.description().name));

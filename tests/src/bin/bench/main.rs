@@ -22,6 +22,7 @@ mod native;
 mod operators;
 mod process;
 mod queries;
+mod registry;
 mod table;
 
 use engine::{Error, Result};
@@ -69,6 +70,7 @@ async fn bench(scale: Option<u32>) -> Result<()> {
     table::head();
     boundary::rows(&workshop).await?;
     functions::rows(&workshop).await?;
+    registry::rows(&workshop)?;
     operators::rows(&workshop).await?;
     deltas::rows(&workshop).await?;
     match scale {

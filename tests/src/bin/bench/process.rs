@@ -147,7 +147,7 @@ fn processor_time(process: &str) -> Result<Duration> {
     Ok(TICK * ticks)
 }
 
-fn succeed(command: &mut Command) -> Result<()> {
+pub(crate) fn succeed(command: &mut Command) -> Result<()> {
     let status = command.status().doing(Kind::Unavailable, || format!("cannot start {command:?}"))?;
     match status.success() {
         true => Ok(()),
