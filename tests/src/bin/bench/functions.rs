@@ -30,6 +30,7 @@ const BUILT_IN: &str = "SELECT 2 * 6371008.8 * asin(sqrt(least(CAST(1 AS DOUBLE)
 pub(crate) async fn rows(workshop: &Workshop) -> Result<()> {
     let settings = RuntimeSettings {
         cache_dir: None,
+        scratch: std::env::temp_dir(),
         compiler: Compiler::InProcess,
         clock: Arc::new(SystemClock::new()),
     };
