@@ -18,6 +18,7 @@ mod functions;
 mod jobs;
 mod kafka;
 mod kernels;
+mod keyed;
 mod native;
 mod operators;
 mod process;
@@ -67,6 +68,7 @@ async fn bench(scale: Option<u32>) -> Result<()> {
     boundary::rows(&workshop).await?;
     functions::rows(&workshop).await?;
     operators::rows(&workshop).await?;
+    keyed::counts(&workshop).await?;
     deltas::rows(&workshop).await?;
     match scale {
         Some(scale) => {
