@@ -20,6 +20,7 @@ mod foreach_batch;
 mod functions;
 mod hostile;
 mod kafka;
+mod keyed;
 mod kill;
 mod lifecycle;
 mod live;

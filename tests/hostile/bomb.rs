@@ -44,7 +44,8 @@ fn change_all(code: &mut InstructionSink<'_>, locals: u32) {
 
 fn runtime(limits: CompileLimits) -> Runtime {
     let compiler = Compiler::Child { executable: streamhost().to_owned(), limits };
-    Runtime::new(RuntimeSettings { cache_dir: None, compiler, clock: Arc::new(SystemClock::new()) }).unwrap()
+    let (scratch, clock) = (std::env::temp_dir(), Arc::new(SystemClock::new()));
+    Runtime::new(RuntimeSettings { cache_dir: None, scratch, compiler, clock }).unwrap()
 }
 
 /// Why the bomb is refused, and how many calls another plugin made on the only thread of this process meanwhile.

@@ -35,8 +35,9 @@ fn granted(places: &[&str]) -> HttpGrant {
 async fn guest() -> &'static Plugin {
     static GUEST: OnceCell<Plugin> = OnceCell::const_new();
     let load = || async {
-        let compiler = Compiler::InProcess;
-        let settings = RuntimeSettings { cache_dir: None, compiler, clock: Arc::new(SystemClock::new()) };
+        let (compiler, scratch) = (Compiler::InProcess, std::env::temp_dir());
+        let clock = Arc::new(SystemClock::new());
+        let settings = RuntimeSettings { cache_dir: None, scratch, compiler, clock };
         let file = built(&root().join("tests/guests/ask"));
         Runtime::new(settings).unwrap().load(&file).await.map_err(|e| e.report()).unwrap()
     };

@@ -321,7 +321,8 @@ pub fn world() -> Result<World> {
         let _ = COMPILED.set(made);
     }
     let cache_dir = COMPILED.get().map(|cache| cache.path().join("compiled"));
-    let settings = RuntimeSettings { cache_dir, compiler: Compiler::InProcess, clock: clock.clone() };
+    let (compiler, scratch) = (Compiler::InProcess, std::env::temp_dir());
+    let settings = RuntimeSettings { cache_dir, scratch, compiler, clock: clock.clone() };
     Ok(World {
         runtime: Arc::new(Runtime::new(settings)?),
         clock,

@@ -18,7 +18,7 @@ pub use self::{
 };
 
 use crate::{
-    EpochContext, Partition, Port, Result, StepFacts, StepProgress, Wanted,
+    Batch, EpochContext, Origin, Partition, Port, Result, StepFacts, StepProgress, Wanted,
     dataflow::Outbox,
     event_time::Watermark,
     operators::{LATE, Layout},
@@ -114,7 +114,7 @@ pub trait Keyed: Send + Sync {
 /// One partition of an input on its way to the shards.
 pub trait Scatter: Send {
     /// Takes rows, and appends what is to be sent by now.
-    fn on_batch(&mut self, rows: &RecordBatch, out: &mut Scattered) -> Result<()>;
+    fn on_batch(&mut self, batch: &Batch, out: &mut Scattered) -> Result<()>;
 
     /// The partition has ended: appends the rest.
     fn on_end(&mut self, out: &mut Scattered) -> Result<()>;
@@ -136,6 +136,15 @@ pub struct Piece {
     pub rows: RecordBatch,
     /// The stable hash of each row's key.
     pub hashes: Vec<u64>,
+    /// Where each row was in its source; of no rows at all, if nobody is going to ask.
+    pub origin: Origin,
+}
+
+impl Piece {
+    /// Rows whose place in their source nobody is going to ask for.
+    pub fn new(rows: RecordBatch, hashes: Vec<u64>) -> Self {
+        Piece { rows, hashes, origin: Origin::default() }
+    }
 }
 
 /// Who does the work of a shard in one epoch.

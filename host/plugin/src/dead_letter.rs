@@ -6,10 +6,11 @@ use crate::{
     text,
 };
 use arrow::{
-    array::{ArrayRef, Int64Array, StringArray},
+    array::{ArrayRef, Int64Array, RecordBatch, StringArray},
     buffer::BooleanBuffer,
     compute::filter_record_batch,
     datatypes::{DataType, Field, Schema, SchemaRef},
+    error::ArrowError,
 };
 use engine::{Batch, Epoch, Error, Result};
 use std::sync::Arc;
@@ -62,21 +63,37 @@ impl Sender {
         let origin = batch.origin.keep(&bits);
         let rows = bits.count_set_bits();
         let positions = (0..rows).map(|row| origin.position(row).to_string());
+        let failing = filter_record_batch(&batch.rows, &bits.into()).map_err(failed)?;
+        Ok(Batch { rows: self.letters_of(schema, &failing, positions, reasons, epoch)?, origin })
+    }
+
+    /// These rows, each with where it was and with its own reason.
+    pub(crate) fn letters_of(
+        &self,
+        schema: &SchemaRef,
+        rows: &RecordBatch,
+        positions: impl IntoIterator<Item = String>,
+        reasons: &[&str],
+        epoch: Epoch,
+    ) -> Result<RecordBatch> {
+        let count = rows.num_rows();
         let same =
-            |text: &str| -> ArrayRef { Arc::new(StringArray::from_iter_values((0..rows).map(|_| text))) };
+            |text: &str| -> ArrayRef { Arc::new(StringArray::from_iter_values((0..count).map(|_| text))) };
         let added: [ArrayRef; 6] = [
             same(&self.plugin),
             same(&self.version),
             same(&self.digest),
-            Arc::new(Int64Array::from_value(epoch.0 as i64, rows)),
+            Arc::new(Int64Array::from_value(epoch.0 as i64, count)),
             Arc::new(StringArray::from_iter_values(positions)),
             Arc::new(StringArray::from_iter_values(
                 reasons.iter().map(|why| text::shown(why, text::MESSAGE)),
             )),
         ];
-        let failed = |e| Error::internal("making dead letters").caused_by(e);
-        let input = filter_record_batch(&batch.rows, &bits.into()).map_err(failed)?;
-        let columns = input.columns().iter().cloned().chain(added).collect();
-        Ok(Batch { rows: assemble(schema, columns, rows).map_err(failed)?, origin })
+        let columns = rows.columns().iter().cloned().chain(added).collect();
+        assemble(schema, columns, count).map_err(failed)
     }
+}
+
+fn failed(error: ArrowError) -> Error {
+    Error::internal("making dead letters").caused_by(error)
 }

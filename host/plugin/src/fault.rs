@@ -11,6 +11,8 @@ pub(crate) enum Fault {
     Transient(String),
     /// The guest says: the same batch can never pass.
     Permanent(String),
+    /// The guest passes on that there is no room for more state.
+    Full(String),
     /// It trapped.
     Trap(String),
     /// It used more than it may.
@@ -34,7 +36,7 @@ pub(crate) enum Overrun {
 impl Fault {
     /// Whether the instance may be in any state now, so that it must not be called again.
     pub(crate) fn is_fatal(&self) -> bool {
-        !matches!(self, Fault::Invalid(_) | Fault::Transient(_) | Fault::Permanent(_))
+        !matches!(self, Fault::Invalid(_) | Fault::Transient(_) | Fault::Permanent(_) | Fault::Full(_))
     }
 
     /// Makes sense of what wasmtime says. `overrun` is the limit that was hit in the call, if any, and `last_words`
@@ -65,7 +67,9 @@ impl Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Fault::Invalid(why) | Fault::Transient(why) | Fault::Permanent(why) => f.write_str(why),
+            Fault::Invalid(why) | Fault::Transient(why) | Fault::Permanent(why) | Fault::Full(why) => {
+                f.write_str(why)
+            }
             Fault::Trap(why) => write!(f, "it crashed: {why}"),
             Fault::Overrun(limit) => limit.fmt(f),
             Fault::Breach(why) => write!(f, "it broke the plugin contract: {why}"),

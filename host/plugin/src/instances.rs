@@ -27,6 +27,12 @@ pub(crate) struct Terms {
     pub(crate) http: HttpGrant,
 }
 
+/// An instance, and whether nobody has used it before.
+pub(crate) struct Started {
+    pub(crate) instance: Instance,
+    pub(crate) is_new: bool,
+}
+
 /// The instances of a plugin in one place of a pipeline. Each has agreed to the same as the first.
 pub(crate) struct Instances {
     plugin: Plugin,
@@ -55,14 +61,19 @@ impl Instances {
 
     /// An instance that is ready for rows.
     pub(crate) async fn take(&self) -> Result<Instance, Fault> {
+        Ok(self.take_or_start().await?.instance)
+    }
+
+    /// The same, with whether it was started for this.
+    pub(crate) async fn take_or_start(&self) -> Result<Started, Fault> {
         let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
         if let Some(instance) = spare {
-            return Ok(instance);
+            return Ok(Started { instance, is_new: false });
         }
         let mut instance = start(&self.plugin, &self.terms, &self.http).await?;
         let said = instance.bind(&self.terms, &self.schema).await?;
         match said == self.said {
-            true => Ok(instance),
+            true => Ok(Started { instance, is_new: true }),
             false => Err(Fault::Breach("a new instance answered `bind` otherwise than the first".into())),
         }
     }

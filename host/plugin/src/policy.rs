@@ -40,6 +40,8 @@ pub(crate) enum Stop {
     Invalid,
     /// The plugin's author.
     Plugin,
+    /// Who runs the query: there is too much.
+    Data,
     /// Nobody: it may pass later.
     Unavailable,
 }
@@ -76,6 +78,7 @@ pub(crate) fn course(fault: &Fault, rows: usize, tries: u32, on_error: OnError, 
     match (fault, on_error) {
         (Fault::Invalid(_), _) => Course::Stop(Stop::Invalid),
         (Fault::Transient(_), _) => retry.wait(tries).map_or(Course::Stop(Stop::Unavailable), Course::Again),
+        (Fault::Full(_), OnError::Fail) => Course::Stop(Stop::Data),
         (_, OnError::Fail) => Course::Stop(Stop::Plugin),
         _ if rows > 1 => Course::Halve,
         _ => Course::Reject,

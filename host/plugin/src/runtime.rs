@@ -13,6 +13,8 @@ pub struct RuntimeSettings {
     /// Where compiled plugins are kept: a directory of the host's own, made if it is not there. None: compile at
     /// every start.
     pub cache_dir: Option<PathBuf>,
+    /// Where rows of an epoch go that a step with state cannot hold in memory: in files that have no name.
+    pub scratch: PathBuf,
     /// Who compiles what is not in the cache.
     pub compiler: Compiler,
     /// For time-outs, for what guests see of time, and for measuring calls.
@@ -29,6 +31,7 @@ pub(crate) struct Core {
     pub(crate) linker: Linker<Guest>,
     pub(crate) ticker: Arc<Ticker>,
     pub(crate) cache: Option<Cache>,
+    pub(crate) scratch: PathBuf,
     pub(crate) compiler: Compiler,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) timers: Timers,
@@ -42,10 +45,10 @@ impl Runtime {
         let linker = linker::linker(&engine)?;
         let ticker =
             Ticker::start(engine.clone()).doing(Kind::Internal, || "starting the thread that ticks")?;
-        let RuntimeSettings { cache_dir, compiler, clock } = settings;
+        let RuntimeSettings { cache_dir, scratch, compiler, clock } = settings;
         let cache = cache_dir.and_then(|dir| Cache::open_or_warn(&dir));
         let (ticker, timers) = (Arc::new(ticker), Timers::default());
-        Ok(Runtime(Arc::new(Core { engine, linker, ticker, cache, compiler, clock, timers })))
+        Ok(Runtime(Arc::new(Core { engine, linker, ticker, cache, scratch, compiler, clock, timers })))
     }
 
     /// Loads a component from a `.wasm` file and asks it what it is.

@@ -154,6 +154,7 @@ impl Lane {
         let kind = match stop {
             Stop::Invalid => Kind::Invalid,
             Stop::Plugin => Kind::Plugin,
+            Stop::Data => Kind::Data,
             Stop::Unavailable => Kind::Unavailable,
         };
         Error::new(kind, format!("{}: {fault}", self.bound.at(job.cx.epoch, place(&batch.origin))))

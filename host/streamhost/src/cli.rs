@@ -320,6 +320,9 @@ pub(crate) struct InspectArgs {
     /// Columns of its input, such as "user_id INT, value DOUBLE".
     #[arg(long, value_name = "DDL")]
     pub(crate) schema: Option<String>,
+    /// Of a plugin that keeps state: the columns of its input by which it does, as in "user_id,device".
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',', requires = "schema")]
+    pub(crate) keys: Vec<String>,
     /// JSON settings of the plugin, for its columns or its functions. Default: none.
     #[arg(long, value_name = "JSON")]
     pub(crate) config: Option<String>,

@@ -1,11 +1,14 @@
 //! `inspect`: what a plugin is, imports and asks for.
 
 use crate::{cli::InspectArgs, process};
-use arrow::datatypes::Schema;
+use arrow::datatypes::{FieldRef, Schema};
 use connectors::formats::ddl;
-use engine::{Error, FunctionSignature, Result, Step};
+use engine::{
+    Error, FunctionSignature, Keyed, Result, Step,
+    keyed::{TableKind, TableSpec},
+};
 use pipeline::explain::outputs;
-use plugin::{BindSettings, FunctionSettings, Plugin, Role, SinkSettings};
+use plugin::{BindSettings, FunctionSettings, KeyedSettings, Plugin, Role, SinkSettings};
 use std::{fmt::Write, path::Path, sync::Arc};
 
 pub(crate) fn inspect(args: &InspectArgs, registry: Option<&Path>) -> Result<()> {
@@ -20,8 +23,12 @@ pub(crate) fn inspect(args: &InspectArgs, registry: Option<&Path>) -> Result<()>
         if has_functions {
             text += &functions(&plugin, config).await?;
         }
-        if let Some(schema) = &args.schema {
-            text += &bound(&plugin, schema, config.unwrap_or("{}")).await?;
+        match &args.schema {
+            Some(schema) => text += &bound(&plugin, schema, &args.keys, config.unwrap_or("{}")).await?,
+            None if plugin.roles().contains(&Role::Keyed) => {
+                text += "tables         told with --schema and --keys\n";
+            }
+            None => {}
         }
         Ok(text)
     })?;
@@ -53,9 +60,17 @@ async fn functions(plugin: &Plugin, config: Option<&str>) -> Result<String> {
 }
 
 /// What a plugin does with these columns, a line each.
-async fn bound(plugin: &Plugin, schema: &str, config: &str) -> Result<String> {
+async fn bound(plugin: &Plugin, schema: &str, keys: &[String], config: &str) -> Result<String> {
     let input = ddl::parse(schema).map_err(|e| e.while_doing("--schema"))?;
     let (input, config) = (Arc::new(input), config.to_owned());
+    let roles = plugin.roles();
+    if roles.contains(&Role::Keyed) && (!keys.is_empty() || !roles.contains(&Role::Transform)) {
+        let bind = BindSettings { config, ..BindSettings::new("inspect", input) };
+        return kept(plugin, KeyedSettings { bind, keys: keys.to_vec() }).await;
+    }
+    if !keys.is_empty() {
+        return Err(Error::invalid("--keys: this plugin keeps no state; leave it out"));
+    }
     if !plugin.roles().contains(&Role::Transform) {
         let sink = plugin.bind_sink(SinkSettings { config, ..SinkSettings::new("inspect", input) }).await?;
         let outputs = sink.outputs().iter();
@@ -64,6 +79,29 @@ async fn bound(plugin: &Plugin, schema: &str, config: &str) -> Result<String> {
     }
     let step = plugin.bind(BindSettings { config, ..BindSettings::new("inspect", input) }).await?;
     let lines = step.columns().into_iter().chain(outputs(step.ports()));
+    Ok(lines.map(|line| line + "\n").collect())
+}
+
+/// What a plugin keeps by key, and what leaves, a line each.
+async fn kept(plugin: &Plugin, settings: KeyedSettings) -> Result<String> {
+    if settings.keys.is_empty() {
+        return Err(Error::invalid("this plugin keeps state by key: name columns of the schema with --keys"));
+    }
+    let keys = settings.keys.join(", ");
+    let step = plugin.bind_keyed(settings).await?;
+    let columns = |fields: &[FieldRef]| ddl::print(&Schema::new(fields.to_vec()));
+    let tables = step.tables().iter().map(|table| {
+        let TableSpec { name, kind, value, version, ttl } = table.spec();
+        let holds = match kind {
+            TableKind::Value => format!("a value of {}", columns(value)),
+            TableKind::Sequence => format!("a list of {}", columns(value)),
+            TableKind::Mapping(second) => format!("a mapping of {} to {}", columns(second), columns(value)),
+        };
+        let ttl = ttl.map(|ttl| format!(", for {:?}", std::time::Duration::from_micros(ttl.unsigned_abs())));
+        format!("table `{name}`: {holds}{}, version {version}", ttl.unwrap_or_default())
+    });
+    let lines = [format!("by {keys}"), format!("reads {}", step.column_names())];
+    let lines = lines.into_iter().chain(tables).chain(outputs(step.ports()));
     Ok(lines.map(|line| line + "\n").collect())
 }
 

@@ -42,6 +42,7 @@ pub(crate) fn world(registry: Option<&Path>) -> Result<World> {
         std::env::current_exe().doing(Kind::Unavailable, || "cannot find the program's own file")?;
     let runtime = Runtime::new(RuntimeSettings {
         cache_dir: cache().map(|cache| cache.join("compiled")),
+        scratch: std::env::temp_dir(),
         compiler: Compiler::Child { executable, limits: CompileLimits::default() },
         clock: clock.clone(),
     })?;

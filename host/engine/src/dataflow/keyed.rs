@@ -7,7 +7,7 @@ use crate::{
     shards::{KeyedState, Shard, ShardEntries},
 };
 use arrow::{
-    array::{RecordBatch, UInt32Array},
+    array::{BooleanBufferBuilder, RecordBatch, UInt32Array},
     compute::take_record_batch,
 };
 use futures::StreamExt;
@@ -110,7 +110,7 @@ impl ScatterTask {
     async fn run(mut self, mut rows: BatchStream) -> Result<()> {
         let mut out = Scattered::default();
         while let Some(batch) = rows.next().await {
-            self.scatter.on_batch(&batch?.rows, &mut out)?;
+            self.scatter.on_batch(&batch?, &mut out)?;
             if !self.to.send(&mut out).await? {
                 return Ok(());
             }
@@ -160,11 +160,20 @@ impl Receivers {
     }
 }
 
-/// These rows of a piece.
+/// These rows of a piece, ascending.
 fn part(piece: &Piece, rows: Vec<u32>) -> Result<Piece> {
     let hashes = rows.iter().filter_map(|row| piece.hashes.get(*row as usize).copied()).collect();
+    let origin = match piece.origin.rows() {
+        0 => Origin::default(),
+        all => {
+            let mut bits = BooleanBufferBuilder::new(all);
+            bits.append_n(all, false);
+            rows.iter().for_each(|row| bits.set_bit(*row as usize, true));
+            piece.origin.keep(&bits.finish())
+        }
+    };
     let rows = take_record_batch(&piece.rows, &UInt32Array::from(rows));
-    Ok(Piece { rows: rows.doing(Kind::Internal, || "dividing rows by key")?, hashes })
+    Ok(Piece { rows: rows.doing(Kind::Internal, || "dividing rows by key")?, hashes, origin })
 }
 
 struct ShardTask {

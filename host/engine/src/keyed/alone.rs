@@ -1,7 +1,7 @@
 //! A keyed step by itself, epoch after epoch: for tests of plugins.
 
 use crate::{
-    EpochContext, Keyed, OneShard, Outbox, Partition, Piece, Result, Scattered,
+    Batch, EpochContext, Error, Keyed, OneShard, Outbox, Partition, Piece, Place, Result, Scattered,
     checkpoint::MemoryStore,
     plan::{Dataflow, NamedStep, Work},
     query::MAX_STATE,
@@ -21,6 +21,10 @@ pub struct Alone {
     states: Arc<States>,
     store: MemoryStore,
     committed: BTreeMap<String, StateFiles>,
+    /// The identity of the step that committed last.
+    of: Option<String>,
+    /// Bytes of state that it may have.
+    most: u64,
 }
 
 impl Alone {
@@ -29,7 +33,35 @@ impl Alone {
         let named = NamedStep { name: STEP.into(), inputs: Vec::new(), work: Work::Keyed(step.clone()) };
         let flow = Dataflow { steps: vec![named], ..Dataflow::default() };
         let states = Arc::new(States::empty(&flow, KeyGroups::new(GROUPS)));
-        Alone { step, flow, states, store: MemoryStore::default(), committed: BTreeMap::new() }
+        let (store, committed) = (MemoryStore::default(), BTreeMap::new());
+        Alone { step, flow, states, store, committed, of: None, most: MAX_STATE }
+    }
+
+    /// With no more than so many bytes of state.
+    #[must_use]
+    pub fn with_max_state(self, most: u64) -> Self {
+        Alone { most, ..self }
+    }
+
+    /// Goes on with another version of the step on what this one has kept, as a query does when it starts again. An error says why
+    /// it cannot be done.
+    pub async fn goes_on_with(self, step: Arc<dyn Keyed>) -> Result<Self> {
+        if let Some(of) = &self.of
+            && !step.continues(of)?
+        {
+            let now = step.identity();
+            return Err(Error::invalid(format!("its state is of {of}, and the step is now {now}")));
+        }
+        let Alone { store, committed, of, most, .. } = self;
+        let next = Alone { store, committed, of, most, ..Alone::new(step) };
+        let states = next.restored().await?;
+        Ok(Alone { states, ..next })
+    }
+
+    async fn restored(&self) -> Result<Arc<States>> {
+        let groups = KeyGroups::new(GROUPS);
+        let states = States::restore(&self.flow, groups, &self.store, &self.committed).await?;
+        Ok(Arc::new(states))
     }
 
     /// What leaves in an epoch with these rows, each with the index of its port. After an error everything is as it was before.
@@ -40,12 +72,11 @@ impl Alone {
     ) -> Result<Vec<(usize, RecordBatch)>> {
         let left = self.run(cx, rows).await;
         match left {
-            Ok(_) => self.committed = self.states.commit(&self.store, cx.epoch, "alone").await?,
-            Err(_) => {
-                let groups = KeyGroups::new(GROUPS);
-                self.states =
-                    Arc::new(States::restore(&self.flow, groups, &self.store, &self.committed).await?);
+            Ok(_) => {
+                self.committed = self.states.commit(&self.store, cx.epoch, "alone").await?;
+                self.of = Some(self.step.identity());
             }
+            Err(_) => self.states = self.restored().await?,
         }
         left
     }
@@ -53,10 +84,11 @@ impl Alone {
     async fn run(&self, cx: &EpochContext, rows: &RecordBatch) -> Result<Vec<(usize, RecordBatch)>> {
         let mut sent = Scattered::default();
         let mut scatter = self.step.scatter(0, cx)?;
-        scatter.on_batch(rows, &mut sent)?;
+        let place = Place::At { of: "input".into(), unit: "row", first: 0 };
+        scatter.on_batch(&Batch::read(rows.clone(), place), &mut sent)?;
         scatter.on_end(&mut sent)?;
         let Scattered { pieces, mut side } = sent;
-        let entries = ShardEntries::new(self.states.clone(), STEP, Shard { index: 0, of: 1 }, MAX_STATE)?;
+        let entries = ShardEntries::new(self.states.clone(), STEP, Shard { index: 0, of: 1 }, self.most)?;
         side.extend(shard(self.step.shard(cx)?, pieces, entries).await?);
         Ok(side)
     }

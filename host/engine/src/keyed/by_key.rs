@@ -1,13 +1,13 @@
 //! Rows on their way to the shard of their key, where a plugin works on them.
 
 use crate::{
-    EpochContext, Error, Kind, Piece, Port, Result, ResultExt, Scatter, Scattered,
+    Batch, EpochContext, Error, Kind, Origin, Piece, Port, Result, ResultExt, Scatter, Scattered,
     event_time::Watermark,
     operators::{Codec, encode_keys, final_at, hashed, late},
     sql,
 };
 use arrow::{
-    array::RecordBatch,
+    array::{RecordBatch, new_null_array},
     datatypes::{DataType, Field, FieldRef, Schema, SchemaRef},
 };
 use std::sync::{
@@ -23,6 +23,8 @@ pub struct ByKey {
     /// The column of event time.
     time: Option<usize>,
     pieces: SchemaRef,
+    /// Whether pieces say where their rows were in their source.
+    placed: bool,
     late: Arc<AtomicU64>,
 }
 
@@ -44,16 +46,44 @@ impl ByKey {
             keys,
             time,
             pieces: Arc::new(Schema::new(fields)),
+            placed: false,
             late: Arc::default(),
         };
         by.codec()?;
         Ok(by)
     }
 
+    /// With pieces that say where their rows were in their source, or not.
+    #[must_use]
+    pub fn placed(self, placed: bool) -> Self {
+        ByKey { placed, ..self }
+    }
+
     /// The columns of a key.
     pub fn key_schema(&self) -> SchemaRef {
         let fields = self.keys.iter().filter_map(|key| self.schema.fields().get(*key).cloned());
         Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+    }
+
+    /// The columns of rows of which nothing but the key may be known: the others may be NULL.
+    pub fn with_keys_alone(&self) -> SchemaRef {
+        let fields = self.schema.fields().iter().enumerate();
+        let fields = fields.map(|(at, field)| match self.keys.contains(&at) {
+            true => field.clone(),
+            false => Arc::new(field.as_ref().clone().with_nullable(true)),
+        });
+        Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+    }
+
+    /// Rows of these keys, of which nothing else is known.
+    pub fn rows_of_keys(&self, keys: &RecordBatch) -> Result<RecordBatch> {
+        let schema = self.with_keys_alone();
+        let columns = schema.fields().iter().enumerate().map(|(at, field)| {
+            let of_key = self.keys.iter().position(|key| *key == at).and_then(|key| keys.columns().get(key));
+            of_key.cloned().unwrap_or_else(|| new_null_array(field.data_type(), keys.num_rows()))
+        });
+        let columns = columns.collect();
+        RecordBatch::try_new(schema, columns).doing(Kind::Internal, || "rows of keys alone")
     }
 
     /// Keys as bytes and back.
@@ -97,15 +127,19 @@ struct Scattering {
 }
 
 impl Scatter for Scattering {
-    fn on_batch(&mut self, rows: &RecordBatch, out: &mut Scattered) -> Result<()> {
-        let mut rows = rows.clone();
+    fn on_batch(&mut self, batch: &Batch, out: &mut Scattered) -> Result<()> {
+        let mut rows = batch.rows.clone();
+        let mut origin = if self.by.placed { batch.origin.clone() } else { Origin::default() };
         let times = self.by.time.and_then(|time| rows.columns().get(time)).map(final_at).transpose()?;
-        if let Some(times) = times
-            && let Some((in_time, late)) = late::split(&rows, &times, self.late)?
-        {
+        let late = times.and_then(|times| late::which(&times, self.late));
+        if let Some(which) = late {
+            let (in_time, late) = late::divided(&rows, &which)?;
             self.by.late.fetch_add(late.num_rows() as u64, Relaxed);
             out.side.push((self.late_port, late));
             rows = in_time;
+            if self.by.placed {
+                origin = origin.keep(&!which.values());
+            }
         }
         if rows.num_rows() == 0 {
             return Ok(());
@@ -115,7 +149,8 @@ impl Scatter for Scattering {
         let (keys, hashes) = hashed(encoded.iter().map(|key| key.data()));
         let columns = [keys].into_iter().chain(rows.columns().iter().cloned()).collect();
         let rows = RecordBatch::try_new(self.by.pieces.clone(), columns);
-        out.pieces.push(Piece { rows: rows.doing(Kind::Internal, || "rows beside their keys")?, hashes });
+        let rows = rows.doing(Kind::Internal, || "rows beside their keys")?;
+        out.pieces.push(Piece { rows, hashes, origin });
         Ok(())
     }
 

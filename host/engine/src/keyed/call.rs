@@ -7,7 +7,7 @@ use super::{
 use crate::{EpochContext, Error, Result, ShardEntries, ShardState};
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -17,8 +17,8 @@ const OVERHEAD: u64 = 64;
 /// The state of the keys of one call of a plugin, or of several that belong together. Keys are named by number.
 ///
 /// Nothing is changed before [`CallState::keep`]: what a call put that failed is gone with it. What the plugin must not do is an
-/// error of kind [`Plugin`](crate::Kind::Plugin), and too much state one of kind [`Data`](crate::Kind::Data); neither changes
-/// anything.
+/// error of kind [`Plugin`](crate::Kind::Plugin), what it cannot do in this pipeline one of kind [`Invalid`](crate::Kind::Invalid),
+/// and too much state one of kind [`Data`](crate::Kind::Data); none changes anything.
 pub struct CallState {
     tables: Arc<Tables>,
     entries: ShardEntries,
@@ -97,12 +97,14 @@ impl CallState {
         Ok(())
     }
 
-    /// The entries of a table of these keys, or of all of the call.
+    /// The entries of a table of these keys, or of all of the call; by key, each once.
     pub fn get(&self, table: usize, keys: Option<&[u32]>) -> Result<RecordBatch> {
         let table = self.tables.at(table)?;
         let state = self.entries.open()?;
         let every = 0..self.keys.len() as u32;
-        let numbers: Vec<u32> = keys.map_or_else(|| every.collect(), <[u32]>::to_vec);
+        let mut numbers: Vec<u32> = keys.map_or_else(|| every.collect(), <[u32]>::to_vec);
+        numbers.sort_unstable();
+        numbers.dedup();
         let (mut of, mut found) = (Vec::with_capacity(numbers.len()), Vec::with_capacity(numbers.len()));
         for number in numbers {
             let items = self.items(&state, table, self.key(number)?)?;
@@ -112,20 +114,17 @@ impl CallState {
         table.rows(of, &found)
     }
 
-    /// Those of these entries of a mapping table that are there.
+    /// Those of these entries of a mapping table that are there; by key and second key, each once.
     pub fn find(&self, table: usize, of: &RecordBatch) -> Result<RecordBatch> {
         let table = self.mapping(table, "looks for entries of")?;
         let (asked, state) = (table.read(of)?, self.entries.open()?);
         let (mut keys, mut found) = (Vec::new(), Vec::new());
         for (number, rows) in by_key(&asked) {
             let items = self.items(&state, table, self.key(number)?)?;
-            for row in rows {
-                let second = asked.item(row, 0).second;
-                if let Ok(at) = items.binary_search_by(|item| item.second.cmp(second)) {
-                    keys.push(number);
-                    found.extend(items.get(at));
-                }
-            }
+            let second: BTreeSet<&[u8]> = rows.into_iter().map(|row| asked.item(row, 0).second).collect();
+            let there = items.into_iter().filter(|item| second.contains(item.second));
+            found.extend(there);
+            keys.resize(found.len(), number);
         }
         table.rows(keys, &found)
     }
@@ -176,7 +175,7 @@ impl CallState {
             TimerClock::ProcessingTime => (Some(self.now), "the time of the epoch"),
         };
         let reached = reached.ok_or_else(|| {
-            Error::plugin(
+            Error::invalid(
                 "it sets a timer of event time, and its input has no watermark: add watermark = { column = \"…\", delay = \"…\" } \
                  to the step, or to a source or step above it",
             )

@@ -133,7 +133,10 @@ impl Driver {
         for rows in partitions {
             let mut scatter = self.step.scatter(0, &cx).unwrap();
             // Row by row, so that nothing depends on how rows are divided into batches.
-            (0..rows.num_rows()).for_each(|n| scatter.on_batch(&rows.slice(n, 1), &mut sent).unwrap());
+            for n in 0..rows.num_rows() {
+                let row = crate::Batch::read(rows.slice(n, 1), crate::Place::Epoch);
+                scatter.on_batch(&row, &mut sent).unwrap();
+            }
             scatter.on_end(&mut sent).unwrap();
         }
         let mut out = sent.side;
@@ -148,7 +151,7 @@ impl Driver {
                     continue;
                 }
                 let rows = take_record_batch(&piece.rows, &UInt32Array::from(rows)).unwrap();
-                operator.on_piece(0, crate::Piece { rows, hashes }).unwrap();
+                operator.on_piece(0, crate::Piece::new(rows, hashes)).unwrap();
             }
             let shard = Shard { index, of: self.shards };
             operator.on_epoch_end(&mut self.state.shard(shard).unwrap(), &mut out).unwrap();

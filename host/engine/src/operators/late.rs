@@ -28,9 +28,13 @@ pub(crate) fn split(
     times: &Int64Array,
     watermark: Watermark,
 ) -> Result<Option<(RecordBatch, RecordBatch)>> {
-    let Some(late) = which(times, watermark) else { return Ok(None) };
+    which(times, watermark).map(|late| divided(rows, &late)).transpose()
+}
+
+/// The rows in time, and those that are late.
+pub(crate) fn divided(rows: &RecordBatch, late: &BooleanArray) -> Result<(RecordBatch, RecordBatch)> {
     let doing = || "late rows";
-    let in_time = not(&late).doing(Kind::Internal, doing)?;
+    let in_time = not(late).doing(Kind::Internal, doing)?;
     let in_time = filter_record_batch(rows, &in_time).doing(Kind::Internal, doing)?;
-    Ok(Some((in_time, filter_record_batch(rows, &late).doing(Kind::Internal, doing)?)))
+    Ok((in_time, filter_record_batch(rows, late).doing(Kind::Internal, doing)?))
 }

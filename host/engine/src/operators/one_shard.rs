@@ -1,8 +1,7 @@
 //! Rows of all partitions on their way to one shard.
 
 use super::chain::Chain;
-use crate::{EpochContext, Piece, Result, Scatter, Scattered, Timestamp, sql::EpochTime};
-use arrow::array::RecordBatch;
+use crate::{Batch, EpochContext, Piece, Result, Scatter, Scattered, Timestamp, sql::EpochTime};
 use std::sync::Arc;
 
 /// The key that all rows have.
@@ -24,17 +23,17 @@ impl ToOneShard {
 }
 
 impl Scatter for ToOneShard {
-    fn on_batch(&mut self, rows: &RecordBatch, out: &mut Scattered) -> Result<()> {
+    fn on_batch(&mut self, batch: &Batch, out: &mut Scattered) -> Result<()> {
         if self.left == 0 {
             return Ok(());
         }
         let _now = EpochTime::set(self.now.0);
-        let rows = self.before.run(rows)?;
+        let rows = self.before.run(&batch.rows)?;
         let rows = rows.slice(0, self.left.min(rows.num_rows()));
         self.left -= rows.num_rows();
         if rows.num_rows() > 0 {
             let hashes = vec![crate::hash(KEY); rows.num_rows()];
-            out.pieces.push(Piece { rows, hashes });
+            out.pieces.push(Piece::new(rows, hashes));
         }
         Ok(())
     }

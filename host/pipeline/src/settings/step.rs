@@ -149,7 +149,8 @@ impl Default for Retry {
     expecting = "a table such as { memory = \"256MiB\", cpu-per-call = \"5s\" }"
 )]
 pub struct Limits {
-    /// Memory of one instance, 128 MiB.
+    /// Memory of one instance, 128 MiB. With `keys`, rows of an epoch that take more than half of it, on one core, are sorted in files
+    /// without a name, in the directory for temporary files.
     pub memory: Option<ByteSize>,
     /// CPU time of one call, 2 s.
     pub cpu_per_call: Option<Interval>,

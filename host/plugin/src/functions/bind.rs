@@ -132,6 +132,7 @@ impl Bound {
             Fault::Transient(_) => Kind::Unavailable,
             Fault::Invalid(_)
             | Fault::Permanent(_)
+            | Fault::Full(_)
             | Fault::Trap(_)
             | Fault::Overrun(_)
             | Fault::Breach(_) => Kind::Plugin,

@@ -189,6 +189,10 @@ world attack-as-functions {
   include streamhost:plugin/sql-functions@0.1.0;
   import wasi:clocks/monotonic-clock@0.2.0;
 }
+world attack-with-state {
+  include streamhost:plugin/stateful@0.1.0;
+  import wasi:clocks/monotonic-clock@0.2.0;
+}
 world attack-as-sink {
   include streamhost:plugin/batch-sink@0.1.0;
   import wasi:clocks/monotonic-clock@0.2.0;
@@ -243,6 +247,11 @@ pub(super) fn sink_component(text: &str) -> Vec<u8> {
 /// The same of one that has SQL functions.
 pub(super) fn functions_component(text: &str) -> Vec<u8> {
     component_of_world(text, "attack-as-functions")
+}
+
+/// The same of one that keeps state by key.
+pub(super) fn keyed_component(text: &str) -> Vec<u8> {
+    component_of_world(text, "attack-with-state")
 }
 
 fn component_of_world(text: &str, world: &str) -> Vec<u8> {

@@ -87,6 +87,7 @@ async fn a_missing_file_is_named() {
 async fn load_cached(dir: &Path, wasm: &Path) -> Plugin {
     let settings = RuntimeSettings {
         cache_dir: Some(dir.to_owned()),
+        scratch: std::env::temp_dir(),
         compiler: Compiler::InProcess,
         clock: Arc::new(SystemClock::new()),
     };

@@ -5,6 +5,7 @@ mod errors;
 mod footprint;
 mod functions;
 mod guest;
+mod keyed;
 mod limits;
 mod loading;
 mod machine;
@@ -21,7 +22,8 @@ use guest::{Guest, input};
 use std::sync::Arc;
 
 fn runtime_with(clock: Arc<dyn Clock>) -> Runtime {
-    Runtime::new(RuntimeSettings { cache_dir: None, compiler: Compiler::InProcess, clock }).unwrap()
+    let (compiler, scratch) = (Compiler::InProcess, std::env::temp_dir());
+    Runtime::new(RuntimeSettings { cache_dir: None, scratch, compiler, clock }).unwrap()
 }
 
 async fn load(runtime: &Runtime, component: &[u8]) -> Result<Plugin, Error> {

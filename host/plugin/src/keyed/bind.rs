@@ -2,8 +2,10 @@ use super::worker::Worker;
 use crate::{
     abi,
     bind::{BindSettings, OnError},
-    dead_letter::Sender,
-    instances::{Instances, Terms},
+    dead_letter::{self, Sender},
+    fault::Fault,
+    instance::Instance,
+    instances::{Instances, Started, Terms},
     ipc,
     load::Plugin,
     role::Role,
@@ -48,6 +50,8 @@ pub(super) struct Bound {
     pub(super) tally: Tally,
     pub(super) instances: Instances,
     pub(super) tables: Arc<Tables>,
+    /// What the first instance said of them.
+    said: Vec<abi::TableDeclaration>,
     migrations: Mutex<Migrations>,
 }
 
@@ -71,6 +75,16 @@ impl KeyedPlugin {
     pub fn plugin(&self) -> &Plugin {
         &self.0.plugin
     }
+
+    /// What it keeps of a key.
+    pub fn tables(&self) -> &Tables {
+        &self.0.tables
+    }
+
+    /// The names of the columns that it reads, for people.
+    pub fn column_names(&self) -> String {
+        self.0.agreed.reads.names()
+    }
 }
 
 async fn bind(plugin: Plugin, settings: KeyedSettings) -> Result<Bound> {
@@ -88,34 +102,55 @@ async fn bind(plugin: Plugin, settings: KeyedSettings) -> Result<Bound> {
         http: settings.http.clone(),
     };
     let instances = Instances::bind(plugin.clone(), terms).await?;
-    let agreed =
-        Agreement::check(instances.said(), &settings.input, settings.on_error == OnError::DeadLetter)?;
+    let dead_letters = settings.on_error == OnError::DeadLetter;
+    let agreed = Agreement::check(instances.said(), &settings.input, dead_letters)?;
     if !matches!(agreed.main, Main::Rows(_)) {
         return Err(Error::plugin(
             "it says that it adds columns, and of what keeps state only rows of its own leave",
         ));
     }
-    let tables = Arc::new(tables(&instances).await?);
+    let said = said_tables(&instances).await?;
+    let tables = Arc::new(tables(&said)?);
     let mut ports = agreed.ports.clone();
+    if let Some(letters) = agreed.dead_letters().and_then(|port| ports.get_mut(port)) {
+        letters.schema = dead_letter::schema(&by.with_keys_alone())?;
+    }
     ports.extend(by.has_event_time().then(|| by.late_port()));
-    let sender = Sender::of(&plugin);
+    let (by, sender) = (by.placed(dead_letters), Sender::of(&plugin));
     let (tally, migrations) = Default::default();
-    Ok(Bound { plugin, settings, keys, by, agreed, ports, sender, tally, instances, tables, migrations })
+    Ok(Bound {
+        plugin,
+        settings,
+        keys,
+        by,
+        agreed,
+        ports,
+        sender,
+        tally,
+        instances,
+        tables,
+        said,
+        migrations,
+    })
 }
 
 /// Asks an instance for the tables.
-async fn tables(instances: &Instances) -> Result<Tables> {
+async fn said_tables(instances: &Instances) -> Result<Vec<abi::TableDeclaration>> {
     let blame = |fault| Error::plugin(format!("asking for its tables: {fault}"));
     let mut instance = instances.take().await.map_err(blame)?;
     let said = instance.tables().await.map_err(blame)?;
     instances.keep(instance);
+    Ok(said)
+}
+
+fn tables(said: &[abi::TableDeclaration]) -> Result<Tables> {
     if said.len() > MOST_TABLES {
         return Err(Error::plugin(format!("it has {} tables; {MOST_TABLES} are allowed", said.len())));
     }
-    Tables::new(said.into_iter().map(spec).collect::<Result<_>>()?)
+    Tables::new(said.iter().map(spec).collect::<Result<_>>()?)
 }
 
-fn spec(said: abi::TableDeclaration) -> Result<TableSpec> {
+fn spec(said: &abi::TableDeclaration) -> Result<TableSpec> {
     let name = crate::text::shown(&said.name, crate::text::NAME);
     let columns = |schema: &[u8]| -> Result<Vec<FieldRef>> {
         let schema = ipc::decode_schema(schema).map_err(|e| e.while_doing(format!("its table `{name}`")))?;
@@ -129,10 +164,19 @@ fn spec(said: abi::TableDeclaration) -> Result<TableSpec> {
         abi::TableKind::Mapping(second) => TableKind::Mapping(columns(second)?),
     };
     let ttl = said.ttl_ms.map(|ms| i64::try_from(ms).unwrap_or(i64::MAX).saturating_mul(1000));
-    Ok(TableSpec { value: columns(&said.value)?, name: said.name, kind, version: said.version, ttl })
+    Ok(TableSpec { value: columns(&said.value)?, name: said.name.clone(), kind, version: said.version, ttl })
 }
 
 impl Bound {
+    /// An instance that is ready: the first ones were asked for their tables in `bind`, and a new one has to have the same.
+    pub(super) async fn take(&self) -> Result<Instance, Fault> {
+        let Started { mut instance, is_new } = self.instances.take_or_start().await?;
+        match is_new && instance.tables().await? != self.said {
+            true => Err(Fault::Breach("a new instance has other tables than the first".into())),
+            false => Ok(instance),
+        }
+    }
+
     /// An error of this plugin's own.
     pub(super) fn blame(&self, at: impl std::fmt::Display, why: impl std::fmt::Display) -> Error {
         Error::plugin(format!("{}: {why}", self.at(at)))

@@ -2,6 +2,7 @@
 
 use crate::{
     abi::{self, Failure, state::Clock},
+    fault::Fault,
     guest::Guest,
     ipc::{Caps, Decoder, Encoder},
     limits::Limits,
@@ -10,7 +11,7 @@ use crate::{
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use engine::{
     Error, Kind,
-    keyed::{CallState, Timer, TimerClock},
+    keyed::{CallState, Key, Timer, TimerClock},
 };
 use wasmtime::{Result, component::Resource};
 
@@ -23,6 +24,8 @@ pub(crate) struct KeyedCall {
     pub(crate) state: CallState,
     crossings: Vec<Crossing>,
     caps: Caps,
+    /// What the guest was refused last in the call, and of what kind.
+    refused: Option<(Kind, String)>,
 }
 
 /// How the entries of a table cross.
@@ -45,7 +48,38 @@ impl KeyedCall {
         let crossings =
             tables.map(|table| crossing(table.entries(), table.of())).collect::<engine::Result<_>>()?;
         let caps = outcome::caps(limits);
-        Ok(KeyedCall { state, crossings, caps })
+        Ok(KeyedCall { state, crossings, caps, refused: None })
+    }
+
+    /// Begins a call with these keys; `goes_on` as for the state.
+    pub(super) fn begin(&mut self, keys: Vec<Key>, goes_on: bool) {
+        self.state.begin(keys, goes_on);
+        self.refused = None;
+    }
+
+    /// What to make of a fault of the call. A guest often passes on what it was refused, as it was told, which says who has to act
+    /// if the guest was right: here it is the guest that has asked for what cannot be, or there is too much state.
+    pub(super) fn explain(&self, fault: Fault) -> Fault {
+        match (fault, &self.refused) {
+            (Fault::Invalid(why), Some((Kind::Plugin, _))) => Fault::Permanent(why),
+            (Fault::Invalid(why) | Fault::Permanent(why), Some((Kind::Data, _))) => Fault::Full(why),
+            (Fault::Trap(why), Some((_, refusal))) => {
+                Fault::Trap(format!("{why}; before that it was refused: {refusal}"))
+            }
+            (fault, _) => fault,
+        }
+    }
+
+    /// What the guest is told of an error; none if it is the host's own.
+    fn told(&mut self, error: &Error) -> Option<Failure> {
+        let why = error.report();
+        let failure = match error.kind() {
+            Kind::Plugin | Kind::Invalid => Failure::Invalid(why.clone()),
+            Kind::Data => Failure::Permanent(why.clone()),
+            Kind::Unavailable | Kind::Fenced | Kind::Internal => return None,
+        };
+        self.refused = Some((error.kind(), why));
+        Some(failure)
     }
 
     fn get(&mut self, table: usize, keys: Option<&[u32]>) -> engine::Result<Vec<u8>> {
@@ -111,10 +145,9 @@ impl Guest {
         })?;
         match what(call) {
             Ok(done) => Ok(Ok(done)),
-            Err(error) => match error.kind() {
-                Kind::Plugin => Ok(Err(Failure::Invalid(error.report()))),
-                Kind::Data => Ok(Err(Failure::Permanent(error.report()))),
-                _ => Err(wasmtime::Error::msg(error.report())),
+            Err(error) => match call.told(&error) {
+                Some(failure) => Ok(Err(failure)),
+                None => Err(wasmtime::Error::msg(error.report())),
             },
         }
     }

@@ -7,7 +7,7 @@
 //!                       └─ keep ─────► │ ──► the entries of the shard
 //! ```
 //!
-//! Each shard of an epoch sorts its rows by key and hands whole keys to the guest; then come the timers whose time has come. What a
+//! Each shard of an epoch sorts its rows by key, in files if they are too many for memory, and hands whole keys to the guest; then come the timers whose time has come. What a
 //! call puts is kept if it succeeds, and gone if it fails: a key is then tried again, or found and rejected, as the pipeline says.
 //!
 //! # Invariants
@@ -19,6 +19,7 @@ mod bind;
 mod groups;
 mod host;
 mod run;
+mod sort;
 mod worker;
 
 pub use bind::{KeyedPlugin, KeyedSettings};

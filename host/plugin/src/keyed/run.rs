@@ -11,7 +11,7 @@ use crate::{
     fault::Fault,
     instance::{Call, Instance, KeyedInput},
     ipc::Encoder,
-    outcome::{self, RowError, marked},
+    outcome::{self, RowError},
     policy::{self, Course, Stop},
     schema::Main,
     step::batching,
@@ -24,8 +24,8 @@ use arrow::{
     util::display::{ArrayFormatter, FormatOptions},
 };
 use engine::{
-    Batch, EpochContext, Error, Kind, Origin, Outbox, Place, Result, ResultExt,
-    keyed::{Key, Timer},
+    EpochContext, Error, Kind, Origin, Outbox, Result, ResultExt,
+    keyed::{Key, Timer, TimerClock},
     operators::Codec,
 };
 use std::{ops::Range, time::Duration};
@@ -42,6 +42,8 @@ pub(super) struct Run<'a> {
     keys: Encoder,
     rows: Encoder,
     out: &'a mut Outbox,
+    /// Where the rows of each piece were in their source.
+    origins: Vec<Origin>,
     /// Nobody wants any more rows.
     done: bool,
 }
@@ -59,6 +61,7 @@ impl<'a> Run<'a> {
         bound: &'a Bound,
         cx: &'a EpochContext,
         call: KeyedCall,
+        origins: Vec<Origin>,
         out: &'a mut Outbox,
     ) -> Result<Self> {
         Ok(Run {
@@ -70,6 +73,7 @@ impl<'a> Run<'a> {
             keys: Encoder::new(&bound.by.key_schema())?,
             rows: Encoder::of_columns(&bound.settings.input, &bound.agreed.reads.indices)?,
             out,
+            origins,
             done: false,
         })
     }
@@ -149,7 +153,7 @@ impl<'a> Run<'a> {
 
     /// The rows of each call, counted from the unit's first row: several calls only for a single key with many rows. None for timers.
     fn parts(&self, unit: &Unit) -> Vec<Option<Range<usize>>> {
-        let Work::Rows { rows, groups } = &unit.work else { return vec![None] };
+        let Work::Rows { rows, groups, .. } = &unit.work else { return vec![None] };
         let (rows_of, batching) = (unit.len(), batching(&self.bound.settings.limits));
         let first = groups.first().map_or(0, |group| group.rows.start);
         let most = match groups.len() {
@@ -169,10 +173,10 @@ impl<'a> Run<'a> {
         let bytes_in = message.len() + input.as_ref().map_or(0, |(rows, _)| rows.len());
         let mut call = self.call.take().ok_or_else(|| Error::internal("the state of a call is lost"))?;
         let seed = keys.first().map_or(0, |key| key.hash);
-        call.state.begin(keys, goes_on);
+        call.begin(keys, goes_on);
         let mut instance = match self.instance.take() {
             Some(instance) => instance,
-            None => self.bound.instances.take().await.map_err(|fault| {
+            None => self.bound.take().await.map_err(|fault| {
                 self.bound.blame(format!("epoch {}, starting an instance", self.cx.epoch), fault)
             })?,
         };
@@ -188,6 +192,10 @@ impl<'a> Run<'a> {
         };
         let cx = Call { cx: self.cx, seed: seed_of(self.cx, seed) };
         let (said, call) = instance.keyed(cx, call, input).await;
+        let said = match &call {
+            Some(call) => said.map_err(|fault| call.explain(fault)),
+            None => said,
+        };
         self.call = call;
         let rows = part.as_ref().map_or(unit.len(), ExactSizeIterator::len);
         let applied = said.and_then(|said| self.apply(said, rows));
@@ -216,7 +224,7 @@ impl<'a> Run<'a> {
         part: Option<Range<usize>>,
     ) -> Result<(Vec<Key>, Vec<u8>, Option<(Vec<u8>, Vec<u32>)>)> {
         match (&unit.work, part) {
-            (Work::Rows { rows, groups }, Some(part)) => {
+            (Work::Rows { rows, groups, .. }, Some(part)) => {
                 let first = groups.first().map_or(0, |group| group.rows.start);
                 let starts = match groups.len() {
                     1 => vec![0],
@@ -275,11 +283,7 @@ impl<'a> Run<'a> {
             errors.into_iter().partition(|error| error.retry && wait.is_some());
         let rows: Vec<usize> = again.iter().map(|error| error.row).collect();
         let (Some(wait), false) = (wait, rows.is_empty()) else { return Ok((None, bad)) };
-        match unit.only(&rows)? {
-            Some(unit) => Ok((Some(unit.again(wait)), bad)),
-            // A timer has no row to come again.
-            None => Ok((None, again.into_iter().chain(bad).collect())),
-        }
+        Ok((Some(unit.only(&rows)?.again(wait)), bad))
     }
 
     /// A key that the guest cannot take.
@@ -297,28 +301,41 @@ impl<'a> Run<'a> {
                 bound.blame(format!("epoch {epoch}, {}", self.place(unit, first.row)), &first.message)
             );
         }
-        let Work::Rows { rows, groups } = &unit.work else {
-            tracing::warn!(
-                epoch = epoch.0,
-                step = bound.settings.step,
-                timers = errors.len(),
-                "the plugin failed on timers, which are gone: {}",
-                first.message
-            );
-            return Ok(errors.len());
-        };
         if let Some(port) = bound.agreed.dead_letters() {
-            let from = groups.first().map_or(0, |group| group.rows.start);
-            let rows = rows.slice(from, unit.len());
-            let origin = Origin::at(Place::Epoch, rows.num_rows());
-            let bits = marked(rows.num_rows(), errors.iter().map(|error| error.row));
-            let reasons: Vec<&str> = errors.iter().map(|error| error.message.as_str()).collect();
             let lost = || Error::internal("the port of dead letters is gone");
             let schema = &bound.ports.get(port).ok_or_else(lost)?.schema;
-            let letters = bound.sender.letters(schema, &Batch { rows, origin }, bits, &reasons, epoch)?;
-            self.send(vec![(port, letters.rows)]).await?;
+            let (rows, positions) = self.rejected(unit, errors)?;
+            let reasons: Vec<&str> = errors.iter().map(|error| error.message.as_str()).collect();
+            let letters = bound.sender.letters_of(schema, &rows, positions, &reasons, epoch)?;
+            self.send(vec![(port, letters)]).await?;
         }
         Ok(errors.len())
+    }
+
+    /// The rows that are in error, and where each was in its source; of timers their keys alone, and when they were to fire.
+    fn rejected(&self, unit: &Unit, errors: &[RowError]) -> Result<(RecordBatch, Vec<String>)> {
+        let wanted: Vec<usize> = errors.iter().map(|error| error.row).collect();
+        match unit.only(&wanted)?.work {
+            Work::Rows { rows, places, .. } => {
+                let position = |place: &u64| {
+                    let origin = self.origins.get((place >> 32) as usize);
+                    origin
+                        .map(|origin| origin.position(*place as u32 as usize).to_string())
+                        .unwrap_or_default()
+                };
+                Ok((rows, places.values().iter().map(position).collect()))
+            }
+            Work::Timers { clock, keys, timers } => {
+                let of = match clock {
+                    TimerClock::EventTime => "event time",
+                    TimerClock::ProcessingTime => "processing time",
+                };
+                let of_timers = timers.iter().filter_map(|(key, _)| keys.get(*key as usize).cloned());
+                let rows = self.bound.by.rows_of_keys(&self.readable(&of_timers.collect::<Vec<_>>())?)?;
+                let position = |(_, at): &Timer| format!("a timer of {of} at {}", engine::Timestamp(*at));
+                Ok((rows, timers.iter().map(position).collect()))
+            }
+        }
     }
 
     /// Bounds how long a bad key is searched for.
@@ -344,6 +361,7 @@ impl<'a> Run<'a> {
         let kind = match stop {
             Stop::Invalid => Kind::Invalid,
             Stop::Plugin => Kind::Plugin,
+            Stop::Data => Kind::Data,
             Stop::Unavailable => Kind::Unavailable,
         };
         let at = format!("epoch {}, {}", self.cx.epoch, self.place(unit, 0));

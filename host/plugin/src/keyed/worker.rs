@@ -2,28 +2,36 @@
 
 use super::{
     bind::Bound,
-    groups::{self, Sent},
+    groups,
     host::KeyedCall,
     run::Run,
+    sort::{self, Sorter, UnitSize},
 };
 use crate::{ipc::Decoder, outcome, step::batching};
 use async_trait::async_trait;
 use engine::{
-    EpochContext, Outbox, Partition, Piece, Result, ShardEntries, ShardWorker,
+    Batching, EpochContext, Outbox, Partition, Piece, Result, ShardEntries, ShardWorker,
     keyed::{CallState, Migration, OldEntry, TimerClock, expire, old_entries, put_back, take_fired},
 };
 use std::sync::Arc;
+
+/// Rows of an epoch may take one part in so many of what a guest's memory may have before they are sorted in files: with what is read
+/// of these, and a unit on its way, a shard takes about as much as its guest.
+const SHARE_OF_ROWS: usize = 2;
 
 /// Takes the rows of its keys; the guest sees them once all have come.
 pub(super) struct Worker {
     bound: Arc<Bound>,
     cx: EpochContext,
-    pieces: Vec<Sent>,
+    rows: Sorter,
 }
 
 impl Worker {
     pub(super) fn new(bound: Arc<Bound>, cx: EpochContext) -> Self {
-        Worker { bound, cx, pieces: Vec::new() }
+        let most = bound.settings.limits.memory / SHARE_OF_ROWS;
+        let scratch = bound.plugin.0.core.scratch.clone();
+        let rows = Sorter::new(&bound.settings.input, sort::Bound { most, scratch });
+        Worker { bound, cx, rows }
     }
 
     /// Rewrites what an older version of the plugin kept.
@@ -51,7 +59,7 @@ impl Worker {
             );
             bound.blame(format!("epoch {}", self.cx.epoch), format!("{of}: {why}"))
         };
-        let mut instance = bound.instances.take().await.map_err(|fault| blame(fault.to_string()))?;
+        let mut instance = bound.take().await.map_err(|fault| blame(fault.to_string()))?;
         let said = instance.migrate(migration, &rows).await.map_err(|fault| blame(fault.to_string()))?;
         let answer = Decoder::new(now.stored())?;
         let made = outcome::decode(&answer, said, outcome::caps(&bound.settings.limits));
@@ -81,8 +89,7 @@ impl Worker {
 #[async_trait]
 impl ShardWorker for Worker {
     async fn on_piece(&mut self, input: usize, partition: Partition, piece: Piece) -> Result<()> {
-        self.pieces.push(Sent { from: (input, partition), piece });
-        Ok(())
+        self.rows.add(input, partition, piece).await
     }
 
     async fn on_epoch_end(&mut self, entries: ShardEntries, out: &mut Outbox) -> Result<()> {
@@ -92,9 +99,11 @@ impl ShardWorker for Worker {
         let has_time = self.bound.by.has_event_time();
         let state = CallState::new(self.bound.tables.clone(), entries.clone(), &self.cx, has_time);
         let call = KeyedCall::new(state, limits)?;
-        let mut run = Run::new(&self.bound, &self.cx, call, out)?;
-        let target = batching(limits).target_rows;
-        for unit in groups::units(std::mem::take(&mut self.pieces), &self.bound.settings.input, target)? {
+        let Batching { target_rows, max_bytes, .. } = batching(limits);
+        let (mut units, origins) =
+            self.rows.take().units(UnitSize { rows: target_rows, bytes: max_bytes }).await?;
+        let mut run = Run::new(&self.bound, &self.cx, call, origins, out)?;
+        while let Some(unit) = units.next().await? {
             run.work(unit).await?;
         }
         for clock in [TimerClock::EventTime, TimerClock::ProcessingTime] {

@@ -145,7 +145,9 @@ impl Bound {
         let kind = match fault {
             Fault::Invalid(_) => Kind::Invalid,
             Fault::Transient(_) => Kind::Unavailable,
-            Fault::Permanent(_) | Fault::Trap(_) | Fault::Overrun(_) | Fault::Breach(_) => Kind::Plugin,
+            Fault::Permanent(_) | Fault::Full(_) | Fault::Trap(_) | Fault::Overrun(_) | Fault::Breach(_) => {
+                Kind::Plugin
+            }
         };
         Error::new(kind, self.says(fault))
     }

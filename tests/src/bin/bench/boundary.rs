@@ -56,6 +56,7 @@ const PAIRS: [Pair; 3] = [
 pub(crate) async fn rows(workshop: &Workshop) -> Result<()> {
     let settings = RuntimeSettings {
         cache_dir: None,
+        scratch: std::env::temp_dir(),
         compiler: Compiler::InProcess,
         clock: Arc::new(SystemClock::new()),
     };

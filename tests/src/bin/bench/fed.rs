@@ -5,8 +5,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use connectors::noop::NoopSink;
 use engine::{
-    Batch, BatchStream, CheckpointStore, Error, History, Observer, Offset, OutputMode, Place, Planned, Port,
-    Progress, Query, QuerySettings, Range, Reach, Restart, Result, Source, SourceFacts, Step, Stop,
+    Batch, BatchStream, CheckpointStore, Error, History, Keyed, Observer, Offset, OutputMode, Place, Planned,
+    Port, Progress, Query, QuerySettings, Range, Reach, Restart, Result, Source, SourceFacts, Step, Stop,
     SystemClock, Trigger,
     operators::WatermarkStep,
     plan::{Dataflow, Input, NamedSink, NamedSource, NamedStep, Planner, Work},
@@ -32,8 +32,15 @@ pub(crate) struct Table {
 /// A query over tables in memory, whose rows go nowhere.
 pub(crate) struct Fed {
     pub(crate) tables: Vec<Table>,
-    pub(crate) sql: String,
+    pub(crate) what: What,
     pub(crate) mode: OutputMode,
+}
+
+/// What is done with the rows.
+pub(crate) enum What {
+    Sql(String),
+    /// With those of the first table.
+    Keyed(Arc<dyn Keyed>),
 }
 
 /// What the epochs of a run said.
@@ -108,13 +115,28 @@ impl Planner for Fed {
             columns.insert(table.name.to_owned(), schema);
             inputs.insert(table.name.to_owned(), Outputs::alike(input));
         }
-        let planned = Sql::parse(&self.sql)?.plan(Arc::new(Catalog::new(columns, "UTC")))?;
-        let (outputs, _) = planned.add_to(&mut flow, "q", &inputs, &[self.mode])?;
+        let (input, schema) = match &self.what {
+            What::Sql(sql) => {
+                let planned = Sql::parse(sql)?.plan(Arc::new(Catalog::new(columns, "UTC")))?;
+                let (outputs, _) = planned.add_to(&mut flow, "q", &inputs, &[self.mode])?;
+                (outputs.of(self.mode)?, planned.schema())
+            }
+            What::Keyed(step) => {
+                let of = self.tables.first().and_then(|table| inputs.get(table.name));
+                let from = of.ok_or_else(|| Error::internal("no table"))?.of(self.mode)?;
+                let schema = step.ports().first().map(|port| port.schema.clone());
+                let work = Work::Keyed(step.clone());
+                flow.steps.push(NamedStep { name: "q".into(), inputs: vec![from], work });
+                let schema = schema.ok_or_else(|| Error::internal("nothing leaves the step"))?;
+                (Input::Step { step: flow.steps.len() - 1, port: 0 }, schema)
+            }
+        };
+        let (name, description) = ("none".into(), "none".into());
         flow.sinks.push(NamedSink {
-            name: "none".into(),
-            description: "none".into(),
-            input: outputs.of(self.mode)?,
-            schema: planned.schema(),
+            name,
+            description,
+            input,
+            schema,
             mode: self.mode,
             sink: Arc::new(NoopSink),
         });

@@ -61,6 +61,7 @@ async fn beside(workshop: &Workshop, pair: Pair) -> Result<()> {
     let Pair { folder, function: name, calls, built_in, rows, most } = pair;
     let settings = RuntimeSettings {
         cache_dir: None,
+        scratch: std::env::temp_dir(),
         compiler: Compiler::InProcess,
         clock: Arc::new(SystemClock::new()),
     };

@@ -1,7 +1,7 @@
 //! What whole runs of the program cost.
 
 use crate::{
-    events, native,
+    events, keyed, native,
     process::{Running, Usage, Workshop},
     queries,
     table::{self, median, megabytes, ratio},
@@ -36,6 +36,7 @@ pub(crate) async fn rows(workshop: &Workshop, scale: u32) -> Result<()> {
     bench.ten_rows()?;
     bench.waiting().await?;
     queries::rows(workshop, &bench.input).await?;
+    keyed::sessions(workshop, &bench.input).await?;
     bench.more_data(once, scale).await
 }
 

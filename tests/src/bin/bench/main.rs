@@ -18,6 +18,7 @@ mod functions;
 mod jobs;
 mod kafka;
 mod kernels;
+mod keyed;
 mod native;
 mod operators;
 mod process;
@@ -72,6 +73,7 @@ async fn bench(scale: Option<u32>) -> Result<()> {
     functions::rows(&workshop).await?;
     registry::rows(&workshop)?;
     operators::rows(&workshop).await?;
+    keyed::counts(&workshop).await?;
     deltas::rows(&workshop).await?;
     match scale {
         Some(scale) => {

@@ -1,7 +1,7 @@
 //! What aggregations, state and joins cost, in this process and without decoding.
 
 use crate::{
-    fed::{Fed, Table},
+    fed::{Fed, Table, What},
     process::{Workshop, own_processor_time},
     table::{self, median, micros, ratio},
 };
@@ -32,10 +32,10 @@ pub(crate) async fn rows(workshop: &Workshop) -> Result<()> {
     join(workshop).await
 }
 
-type Epochs = Arc<Vec<Vec<RecordBatch>>>;
+pub(crate) type Epochs = Arc<Vec<Vec<RecordBatch>>>;
 
 /// Epochs of so many rows each: a category, a number and a time.
-fn epochs(count: i64, rows: i64, row: impl Fn(i64) -> (i64, i64)) -> Result<Epochs> {
+pub(crate) fn epochs(count: i64, rows: i64, row: impl Fn(i64) -> (i64, i64)) -> Result<Epochs> {
     let batch = |first: i64, end: i64| {
         let rows: Vec<(i64, i64)> = (first..end).map(&row).collect();
         let keys = Int64Array::from_iter_values(rows.iter().map(|(key, _)| *key));
@@ -64,7 +64,8 @@ fn events(epochs: &Epochs) -> Table {
 async fn timed(workshop: &Workshop, events: &Table, sql: &str) -> Result<Duration> {
     let mut times = Vec::new();
     for _ in 0..RUNS {
-        let fed = Fed { tables: vec![events.clone()], sql: sql.to_owned(), mode: OutputMode::Append };
+        let fed =
+            Fed { tables: vec![events.clone()], what: What::Sql(sql.to_owned()), mode: OutputMode::Append };
         let start = workshop.clock.monotonic();
         fed.run(Arc::new(MemoryStore::default())).await?;
         times.push(workshop.clock.monotonic() - start);
@@ -135,7 +136,7 @@ async fn many_keys(workshop: &Workshop) -> Result<()> {
     let store: Arc<dyn CheckpointStore> = Arc::new(LocalStore::new(workshop.path("keys")));
     let counted = |epochs: &Epochs| Fed {
         tables: vec![Table { name: "events", epochs: epochs.clone(), watermark: None }],
-        sql: "SELECT k, count(*) AS n, max(t) AS last FROM events GROUP BY k".into(),
+        what: What::Sql("SELECT k, count(*) AS n, max(t) AS last FROM events GROUP BY k".into()),
         mode: OutputMode::Update,
     };
     let all = epochs(200, 10_000, |n| (n * 7919 % KEYS, START + n))?;
@@ -194,7 +195,9 @@ async fn join(workshop: &Workshop) -> Result<()> {
     };
     let fed = Fed {
         tables: vec![side("a", 0)?, side("b", SECOND)?],
-        sql: "SELECT a.k, a.t, b.t AS matched FROM a JOIN b ON a.k = b.k AND b.t BETWEEN a.t AND a.t + INTERVAL '10' MINUTE".into(),
+        what: What::Sql(
+            "SELECT a.k, a.t, b.t AS matched FROM a JOIN b ON a.k = b.k AND b.t BETWEEN a.t AND a.t + INTERVAL '10' MINUTE".into(),
+        ),
         mode: OutputMode::Append,
     };
     let start = workshop.clock.monotonic();

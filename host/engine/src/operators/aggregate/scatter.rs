@@ -2,7 +2,7 @@
 
 use super::{Accumulators, Key, Plan};
 use crate::{
-    EpochContext, Error, Kind, Piece, Result, ResultExt, Scatter, Scattered, Timestamp,
+    Batch, EpochContext, Error, Kind, Piece, Result, ResultExt, Scatter, Scattered, Timestamp,
     event_time::Watermark,
     operators::{
         chain::made,
@@ -168,7 +168,7 @@ impl GroupScatter {
         let rows = self.codec.encode(&keys)?;
         let (keys, hashes) = hashed(rows.iter().map(|row| row.data()));
         let columns = [keys].into_iter().chain(states).collect();
-        Ok(Piece { rows: made(&self.plan.pieces(), columns, hashes.len())?, hashes })
+        Ok(Piece::new(made(&self.plan.pieces(), columns, hashes.len())?, hashes))
     }
 
     /// Rows all of whose windows are late, for whoever wants them.
@@ -198,9 +198,9 @@ impl GroupScatter {
 }
 
 impl Scatter for GroupScatter {
-    fn on_batch(&mut self, rows: &RecordBatch, out: &mut Scattered) -> Result<()> {
+    fn on_batch(&mut self, batch: &Batch, out: &mut Scattered) -> Result<()> {
         let _now = EpochTime::set(self.now.0);
-        let rows = self.plan.before.run(rows)?;
+        let rows = self.plan.before.run(&batch.rows)?;
         if rows.num_rows() == 0 {
             return Ok(());
         }

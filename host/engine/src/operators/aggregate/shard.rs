@@ -164,7 +164,7 @@ impl GroupShard {
         let states = self.plan.aggregates.accumulators()?.nothing()?;
         let key = Arc::new(arrow::array::BinaryArray::from(vec![key.data()])) as ArrayRef;
         let columns = [key].into_iter().chain(states).collect();
-        self.pieces.push(Piece { rows: made(&self.plan.pieces(), columns, 1)?, hashes: vec![hash] });
+        self.pieces.push(Piece::new(made(&self.plan.pieces(), columns, 1)?, vec![hash]));
         Ok(())
     }
 }

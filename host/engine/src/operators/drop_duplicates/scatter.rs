@@ -2,7 +2,7 @@
 
 use super::{LATE_PORT, Plan};
 use crate::{
-    EpochContext, Kind, Piece, Result, ResultExt, Scatter, Scattered, Timestamp,
+    Batch, EpochContext, Kind, Piece, Result, ResultExt, Scatter, Scattered, Timestamp,
     event_time::Watermark,
     operators::{
         chain::made,
@@ -50,14 +50,14 @@ impl FirstOfPartition {
                 .doing(Kind::Internal, || "the first rows of keys")?,
         };
         let columns = [keys].into_iter().chain(rows.columns().iter().cloned()).collect();
-        Ok(Some(Piece { rows: made(&self.plan.pieces(), columns, hashes.len())?, hashes }))
+        Ok(Some(Piece::new(made(&self.plan.pieces(), columns, hashes.len())?, hashes)))
     }
 }
 
 impl Scatter for FirstOfPartition {
-    fn on_batch(&mut self, rows: &RecordBatch, out: &mut Scattered) -> Result<()> {
+    fn on_batch(&mut self, batch: &Batch, out: &mut Scattered) -> Result<()> {
         let _now = EpochTime::set(self.now.0);
-        let mut rows = self.plan.before.run(rows)?;
+        let mut rows = self.plan.before.run(&batch.rows)?;
         if let Some((in_time, late)) = self.plan.in_time(&rows, self.late)? {
             out.side.push((LATE_PORT, late));
             rows = in_time;

@@ -5,7 +5,7 @@ use super::{
     spans::{KeySpan, Merged, merge},
 };
 use crate::{
-    EpochContext, Kind, Piece, Result, ResultExt, Scatter, Scattered, Timestamp,
+    Batch, EpochContext, Kind, Piece, Result, ResultExt, Scatter, Scattered, Timestamp,
     event_time::Watermark,
     operators::{
         chain::made,
@@ -79,14 +79,14 @@ impl SessionScatter {
         let end = Int64Array::from_iter_values(sessions.iter().map(|session| session.span.end));
         let mut columns = vec![keys, Arc::new(start) as ArrayRef, Arc::new(end)];
         columns.extend(accumulators.take_states()?);
-        Ok(Piece { rows: made(&self.plan.pieces(), columns, hashes.len())?, hashes })
+        Ok(Piece::new(made(&self.plan.pieces(), columns, hashes.len())?, hashes))
     }
 }
 
 impl Scatter for SessionScatter {
-    fn on_batch(&mut self, rows: &RecordBatch, out: &mut Scattered) -> Result<()> {
+    fn on_batch(&mut self, batch: &Batch, out: &mut Scattered) -> Result<()> {
         let _now = EpochTime::set(self.now.0);
-        let rows = self.plan.before.run(rows)?;
+        let rows = self.plan.before.run(&batch.rows)?;
         let alone = self.alone(&rows)?;
         let late = self.late(&rows, &alone, out)?;
         let in_time = |row| late.as_ref().is_none_or(|late| !late.value(row));

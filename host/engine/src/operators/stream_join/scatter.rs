@@ -2,7 +2,7 @@
 
 use super::{Due, Plan, Side, Which};
 use crate::{
-    EpochContext, Kind, Piece, Result, ResultExt, Scatter, Scattered, Timestamp,
+    Batch, EpochContext, Kind, Piece, Result, ResultExt, Scatter, Scattered, Timestamp,
     event_time::Watermark,
     operators::{
         chain::made,
@@ -124,14 +124,14 @@ impl SideScatter {
         let fates = UInt8Array::from_iter_values(fates.iter().map(|fate| *fate as u8));
         let front: [ArrayRef; FRONT] = [Arc::new(key.finish()), Arc::new(fates), self.due(keys, rows)?];
         let columns = front.into_iter().chain(rows.columns().iter().cloned()).collect();
-        Ok(Piece { rows: made(&self.schema, columns, hashes.len())?, hashes })
+        Ok(Piece::new(made(&self.schema, columns, hashes.len())?, hashes))
     }
 }
 
 impl Scatter for SideScatter {
-    fn on_batch(&mut self, rows: &RecordBatch, out: &mut Scattered) -> Result<()> {
+    fn on_batch(&mut self, batch: &Batch, out: &mut Scattered) -> Result<()> {
         let _now = EpochTime::set(self.now.0);
-        let rows = self.in_time(self.side().before.run(rows)?, out)?;
+        let rows = self.in_time(self.side().before.run(&batch.rows)?, out)?;
         let keys = self.keys(&rows)?;
         let fates = self.fates(&keys, &rows)?;
         // What matches nothing is of use to outer sides alone.

@@ -416,7 +416,7 @@ fn whole(pieces: Vec<Piece>) -> Result<Piece> {
     };
     let rows = concat_batches(&schema, pieces.iter().map(|piece| &piece.rows));
     let rows = rows.doing(Kind::Internal, || "pieces of a side")?;
-    Ok(Piece { rows, hashes: pieces.into_iter().flat_map(|piece| piece.hashes).collect() })
+    Ok(Piece::new(rows, pieces.into_iter().flat_map(|piece| piece.hashes).collect()))
 }
 
 fn taken(columns: &[ArrayRef], rows: &UInt32Array) -> Result<Vec<ArrayRef>> {

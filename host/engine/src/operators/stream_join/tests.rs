@@ -108,7 +108,8 @@ impl Joined {
             for part in rows.chunks(rows.len().div_ceil(2).max(1)) {
                 let mut out = Scattered::default();
                 let mut scatter = self.step().scatter(input, &cx).unwrap();
-                scatter.on_batch(&batch(&schema(prefix, self.watermarks), part), &mut out).unwrap();
+                let rows = batch(&schema(prefix, self.watermarks), part);
+                scatter.on_batch(&crate::Batch::read(rows, crate::Place::Epoch), &mut out).unwrap();
                 scatter.on_end(&mut out).unwrap();
                 pieces.extend(out.pieces.into_iter().map(|piece| (input, piece)));
                 out.side.iter().for_each(|(port, rows)| ports[*port].extend(texts(rows)));
@@ -134,7 +135,7 @@ impl Joined {
                 (0..).zip(&piece.hashes).filter(|(_, hash)| own(hash)).map(|(row, _)| row).collect();
             let hashes = rows.iter().map(|row| piece.hashes[*row as usize]).collect();
             let rows = take_record_batch(&piece.rows, &UInt32Array::from(rows)).unwrap();
-            operator.on_piece(*input, Piece { rows, hashes }).unwrap();
+            operator.on_piece(*input, Piece::new(rows, hashes)).unwrap();
         }
         let mut out = Vec::new();
         operator.on_epoch_end(&mut state.shard(Shard { index, of: self.shards }).unwrap(), &mut out).unwrap();
