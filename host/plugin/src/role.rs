@@ -34,7 +34,7 @@ impl Role {
     }
 
     /// Where in a pipeline it belongs.
-    fn place(self) -> &'static str {
+    pub fn place(self) -> &'static str {
         match self {
             Role::Transform | Role::Keyed => "[steps]",
             Role::BatchSink => "[sinks]",
