@@ -133,9 +133,9 @@ impl Place<'_> {
             let release = Value::String(format!("versioned@1.{minor}.0"));
             loop {
                 let epoch = query.epoch(self)?;
-                let took =
-                    Duration::from_millis(epoch["durationMs"]["triggerExecution"].as_u64().unwrap_or(0));
-                if epoch["releases"]["said"] == release {
+                let at = |path: &str| epoch.pointer(path).cloned().unwrap_or_default();
+                let took = Duration::from_millis(at("/durationMs/triggerExecution").as_u64().unwrap_or(0));
+                if at("/releases/said") == release {
                     with.push(took);
                     break;
                 }
