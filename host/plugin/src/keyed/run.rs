@@ -298,7 +298,7 @@ impl<'a> Run<'a> {
         let (bound, epoch) = (self.bound, self.cx.epoch);
         if bound.settings.on_error == OnError::Fail {
             return Err(
-                bound.blame(format!("epoch {epoch}, {}", self.place(unit, first.row)), &first.message)
+                bound.blame(format!("epoch {epoch}, {}", self.key_of(unit, first.row)), &first.message)
             );
         }
         if let Some(port) = bound.agreed.dead_letters() {
@@ -364,12 +364,12 @@ impl<'a> Run<'a> {
             Stop::Data => Kind::Data,
             Stop::Unavailable => Kind::Unavailable,
         };
-        let at = format!("epoch {}, {}", self.cx.epoch, self.place(unit, 0));
+        let at = format!("epoch {}, {}", self.cx.epoch, self.place(unit));
         Error::new(kind, format!("{}: {fault}", self.bound.at(at)))
     }
 
-    /// Where a row of a unit, or a timer, is, in words: `key (14) and 29 others`.
-    fn place(&self, unit: &Unit, row: usize) -> String {
+    /// The key of a row of a unit, or of a timer, in words: `key (14)`.
+    fn key_of(&self, unit: &Unit, row: usize) -> String {
         let key = match &unit.work {
             Work::Rows { groups, .. } => {
                 let first = groups.first().map_or(0, |group| group.rows.start);
@@ -381,9 +381,15 @@ impl<'a> Run<'a> {
             }
         };
         let shown = key.and_then(|key| self.readable(&[key]).ok()).map(|key| shown(&key)).unwrap_or_default();
+        format!("key ({shown})")
+    }
+
+    /// All keys of a unit in words: `key (14) and 29 others`.
+    fn place(&self, unit: &Unit) -> String {
+        let first = self.key_of(unit, 0);
         match unit.keys() {
-            0 | 1 => format!("key ({shown})"),
-            keys => format!("key ({shown}) and {} others", keys - 1),
+            0 | 1 => first,
+            keys => format!("{first} and {} others", keys - 1),
         }
     }
 }

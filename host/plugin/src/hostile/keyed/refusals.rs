@@ -208,9 +208,9 @@ async fn handles_that_nobody_gave_and_handles_without_end_are_the_guests_end() {
         "(call $host_get (i32.const 77) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 640))",
     ))
     .await;
-    assert!(said.starts_with("it "), "{said}");
+    assert!(said.ends_with("unknown handle index 77"), "{said}");
     let said = failure(&Attack::new("(loop $more (drop (call $table)) (br $more))")).await;
-    assert!(said.starts_with("it "), "{said}");
+    assert!(said.contains("handle limit exceeded") || said.contains("table has no free keys"), "{said}");
 }
 
 #[tokio::test]
