@@ -128,7 +128,8 @@ impl fmt::Debug for HttpGrant {
     }
 }
 
-#[cfg(all(test, feature = "http"))]
+#[cfg(test)]
+#[cfg(feature = "http")]
 mod tests {
     use super::*;
 

@@ -150,6 +150,19 @@ mod tests {
     };
     use std::sync::Arc;
 
+    /// As `a12 b3`, of rows of one number.
+    impl std::fmt::Display for Unit {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            let Work::Rows { rows, groups, .. } = &self.work else { return f.write_str("timers") };
+            let values = rows.column(0).as_primitive::<arrow::datatypes::Int32Type>();
+            let group = |group: &Group| {
+                let values: String = group.rows.clone().map(|row| values.value(row).to_string()).collect();
+                format!("{}{values}", String::from_utf8_lossy(&group.key.bytes))
+            };
+            f.write_str(&groups.iter().map(group).collect::<Vec<_>>().join(" "))
+        }
+    }
+
     /// Of each key these rows.
     fn unit(keys: &[(&str, &[i32])]) -> Unit {
         let mut groups: Vec<Group> = Vec::new();
@@ -190,19 +203,5 @@ mod tests {
         let [first, second] = unit.halves();
         assert_eq!(timers(first), (vec![b"b".to_vec()], vec![(0, 1), (0, 3)]));
         assert_eq!(timers(second), (vec![b"a".to_vec()], vec![(0, 2)]));
-    }
-}
-
-/// As `a12 b3`, of rows of one number: for tests.
-#[cfg(test)]
-impl std::fmt::Display for Unit {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Work::Rows { rows, groups, .. } = &self.work else { return f.write_str("timers") };
-        let values = rows.column(0).as_primitive::<arrow::datatypes::Int32Type>();
-        let group = |group: &Group| {
-            let values: String = group.rows.clone().map(|row| values.value(row).to_string()).collect();
-            format!("{}{values}", String::from_utf8_lossy(&group.key.bytes))
-        };
-        f.write_str(&groups.iter().map(group).collect::<Vec<_>>().join(" "))
     }
 }

@@ -171,16 +171,7 @@ impl Attack {
   (data (i32.const 4096) "{list}")
   (data (i32.const 16384) "{texts}")
   {blobs}
-  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (local $at i32)
-    (local.set $at (i32.and (i32.add (global.get $heap) (i32.const 15)) (i32.const -16)))
-    (global.set $heap (i32.add (local.get $at) (local.get 3)))
-    (local.get $at))
-  (func $pass_on (result i32)
-    (memory.copy (i32.const 384) (i32.const 640) (i32.const 16)) (i32.const 384))
-  (func $table (result i32)
-    (call $host_open (i32.const 524) (i32.const 1) (i32.const 700))
-    (if (i32.load8_u (i32.const 700)) (then unreachable))
-    (i32.load (i32.const 704)))
+  {HELPERS}
   (func (export "streamhost:plugin/plugin@0.1.0#describe") (result i32)
     (i32.store (i32.const 256) (i32.const 512)) (i32.store (i32.const 260) (i32.const 7))
     (i32.store (i32.const 264) (i32.const 519)) (i32.store (i32.const 268) (i32.const 5))
@@ -217,13 +208,26 @@ impl Attack {
     (result i32)
     (memory.fill (i32.const 384) (i32.const 0) (i32.const 64))
     {migrate}
-    (i32.const 384))
-  (func $again (global.set $heap (i32.const 2097152)))
-  (func (export "cabi_post_streamhost:plugin/keyed@0.1.0#process") (param i32) (call $again))
-  (func (export "cabi_post_streamhost:plugin/keyed@0.1.0#timers-fired") (param i32) (call $again)))"#
+    (i32.const 384)))"#
         ))
     }
 }
+
+/// What every such guest has: memory is taken anew with each call, a refusal of the host is passed on, and the table is `t`.
+const HELPERS: &str = r#"
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (local $at i32)
+    (local.set $at (i32.and (i32.add (global.get $heap) (i32.const 15)) (i32.const -16)))
+    (global.set $heap (i32.add (local.get $at) (local.get 3)))
+    (local.get $at))
+  (func $pass_on (result i32)
+    (memory.copy (i32.const 384) (i32.const 640) (i32.const 16)) (i32.const 384))
+  (func $table (result i32)
+    (call $host_open (i32.const 524) (i32.const 1) (i32.const 700))
+    (if (i32.load8_u (i32.const 700)) (then unreachable))
+    (i32.load (i32.const 704)))
+  (func $again (global.set $heap (i32.const 2097152)))
+  (func (export "cabi_post_streamhost:plugin/keyed@0.1.0#process") (param i32) (call $again))
+  (func (export "cabi_post_streamhost:plugin/keyed@0.1.0#timers-fired") (param i32) (call $again))"#;
 
 /// The state, as a guest calls it. What is answered comes at the address in the last argument.
 const IMPORTS: &str = r#"
