@@ -39,11 +39,11 @@ impl<P: Functions> Bound<P> {
             _ => decode(self.functions.call(function, messages)?, returns)?,
         };
         let mut answered = answered.into_iter();
-        let mut result = |asked: &bool| match asked {
+        let result = |asked: &bool| match asked {
             true => answered.next().and_then(|row| row.get("result").cloned()).unwrap_or(Value::Null),
             false => Value::Null,
         };
-        Ok(asked.iter().map(|asked| result(asked)).collect())
+        Ok(asked.iter().map(result).collect())
     }
 
     /// The function of this name; without one, the only function.
