@@ -172,15 +172,21 @@ fn errors(rows: &RecordBatch) -> Result<Vec<String>> {
     Ok(pairs.map(|(p, m)| format!("row {}: {}", row(p.unwrap_or_default()), m.unwrap_or_default())).collect())
 }
 
-fn differences(case: &Case, answer: &Answer) -> Result<Vec<String>> {
-    let mut differences = compare("expect", &case.expect, &answer.main)?;
+/// What is wrong with the rows that came, of the main output and of the others.
+fn of_rows(expect: &str, outputs: &IndexMap<String, String>, answer: &Answer) -> Result<Vec<String>> {
+    let mut differences = compare("expect", expect, &answer.main)?;
     // An output with rows that the fixture does not name is a difference too.
-    let outputs: IndexSet<&String> = case.outputs.keys().chain(answer.outputs.keys()).collect();
-    for name in outputs {
-        let expected = case.outputs.get(name).map_or("", String::as_str);
+    let names: IndexSet<&String> = outputs.keys().chain(answer.outputs.keys()).collect();
+    for name in names {
+        let expected = outputs.get(name).map_or("", String::as_str);
         let rows = answer.outputs.get(name).map_or(&[][..], Vec::as_slice);
         differences.extend(compare(&format!("outputs.{name}"), expected, rows)?);
     }
+    Ok(differences)
+}
+
+fn differences(case: &Case, answer: &Answer) -> Result<Vec<String>> {
+    let mut differences = of_rows(&case.expect, &case.outputs, answer)?;
     differences.extend(sink::differences(&case.statements, &answer.statements)?);
     let expected: Vec<String> = case.errors.iter().map(|e| e.replacen(" (retry):", ":", 1)).collect();
     if expected != answer.errors {

@@ -187,30 +187,34 @@ async fn old_records_go_and_what_is_kept_still_starts() {
     assert_eq!(published(&world.sinks[0]).concat().len(), 505);
 }
 
-/// A store that cannot be written to until it was tried so often.
-struct Flaky(MemoryStore, AtomicU64);
+/// A store in which `full`, or anything if that is none, cannot be made until it was tried `left` times.
+struct Flaky {
+    store: Arc<MemoryStore>,
+    full: Option<&'static str>,
+    left: AtomicU64,
+}
 
 #[async_trait]
 impl CheckpointStore for Flaky {
     async fn read(&self, name: &str) -> Result<Option<bytes::Bytes>> {
-        self.0.read(name).await
+        self.store.read(name).await
     }
 
     async fn create(&self, name: &str, record: bytes::Bytes) -> Result<Created> {
-        let left = self.1.load(Relaxed);
-        if name == "commits/1" && left > 0 {
-            self.1.store(left - 1, Relaxed);
+        let left = self.left.load(Relaxed);
+        if self.full.is_none_or(|full| full == name) && left > 0 {
+            self.left.store(left - 1, Relaxed);
             return Err(Error::new(Kind::Unavailable, "disk full"));
         }
-        self.0.create(name, record).await
+        self.store.create(name, record).await
     }
 
     async fn list(&self, folder: &str) -> Result<Vec<String>> {
-        self.0.list(folder).await
+        self.store.list(folder).await
     }
 
     async fn delete(&self, name: &str) -> Result<()> {
-        self.0.delete(name).await
+        self.store.delete(name).await
     }
 
     fn location(&self) -> String {
@@ -229,36 +233,6 @@ async fn what_never_worked_is_not_retried() {
     assert!(clock.slept().is_empty());
 }
 
-/// A store that cannot be written to for some time: no host can become the owner of the query.
-struct Full(Arc<MemoryStore>, AtomicU64);
-
-#[async_trait]
-impl CheckpointStore for Full {
-    async fn read(&self, name: &str) -> Result<Option<bytes::Bytes>> {
-        self.0.read(name).await
-    }
-
-    async fn create(&self, name: &str, record: bytes::Bytes) -> Result<Created> {
-        if self.1.load(Relaxed) > 0 {
-            self.1.fetch_sub(1, Relaxed);
-            return Err(Error::new(Kind::Unavailable, "disk full"));
-        }
-        self.0.create(name, record).await
-    }
-
-    async fn list(&self, folder: &str) -> Result<Vec<String>> {
-        self.0.list(folder).await
-    }
-
-    async fn delete(&self, name: &str) -> Result<()> {
-        self.0.delete(name).await
-    }
-
-    fn location(&self) -> String {
-        "full".into()
-    }
-}
-
 #[tokio::test]
 async fn what_worked_in_an_earlier_process_is_retried_unless_its_trigger_ends_it() {
     for (trigger, waits) in [(Trigger::Asap, vec![1, 2]), (Trigger::AvailableNow, vec![])] {
@@ -267,7 +241,7 @@ async fn what_worked_in_an_earlier_process_is_retried_unless_its_trigger_ends_it
         let (mut query, _) = query(&world, Start { ends: true, trigger, ..START });
         let clock = Arc::new(Impatient::default());
         query.clock = clock.clone();
-        query.store = Arc::new(Full(world.store.clone(), AtomicU64::new(2)));
+        query.store = Arc::new(Flaky { store: world.store.clone(), full: None, left: AtomicU64::new(2) });
         let ended = query.run(&Stop::channel().1).await;
         assert_eq!(clock.slept(), waits);
         match ended {
@@ -284,7 +258,11 @@ async fn an_unavailable_error_is_retried_with_growing_waits_and_then_given_up() 
         let (mut query, _) = query(&world, START);
         let clock = Arc::new(Impatient::default());
         query.clock = clock.clone();
-        query.store = Arc::new(Flaky(MemoryStore::default(), AtomicU64::new(failures)));
+        query.store = Arc::new(Flaky {
+            store: Arc::default(),
+            full: Some("commits/1"),
+            left: AtomicU64::new(failures),
+        });
         assert_eq!(query.run(&Stop::channel().1).await.is_ok(), ends_well);
         assert_eq!(clock.slept(), waits);
         if ends_well {

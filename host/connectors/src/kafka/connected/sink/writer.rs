@@ -29,8 +29,8 @@ const ASK_AGAIN: Duration = Duration::from_millis(100);
 /// How long something is waited for before somebody is told.
 const SILENCE: Duration = Duration::from_secs(2);
 
-/// How long one step of a commit may take. A client goes on asking a coordinator of which it once heard, be it dead, until the transaction
-/// is over, which is minutes; another client finds the new one at once, and reads in the mark what has become of the epoch.
+/// How long one step of a commit may take. When a leader dies, a client has been seen to ask in vain until the time-out of the transaction,
+/// which is minutes; another client goes on at once, and reads in the mark what has become of the epoch.
 const COMMITTING: Duration = Duration::from_secs(30);
 
 /// How long it may take to take a transaction back.
