@@ -38,7 +38,7 @@ impl Language for C {
             };
             Tool { program, ask: &["--version"], least: Version::new(major, minor, 0), below, remedy: REMEDY }
         }
-        const TOOLS: [Tool; 6] = [
+        const TOOLS: &[Tool] = &[
             tool("cmake", 3, 20, None),
             tool("make", 4, 0, None),
             tool("clang-19", 19, 1, Some(20)),
@@ -46,7 +46,7 @@ impl Language for C {
             tool("llvm-ar-19", 19, 1, Some(20)),
             tool("python3", 3, 9, None),
         ];
-        &TOOLS
+        TOOLS
     }
 
     fn brings(&self) -> &'static [&'static str] {

@@ -21,13 +21,14 @@ impl Language for Go {
     }
 
     fn tools(&self) -> &'static [Tool] {
-        &[Tool {
+        const TOOLS: &[Tool] = &[Tool {
             program: "go",
             ask: &["version"],
             least: Version::new(1, 24, 0),
             below: None,
             remedy: "install it from go.dev/dl, or with `apt-get install golang`",
-        }]
+        }];
+        TOOLS
     }
 
     fn plugin_name(&self, manifest: &str) -> Result<String> {

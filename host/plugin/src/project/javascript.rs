@@ -33,10 +33,11 @@ impl Language for JavaScript {
 
     fn tools(&self) -> &'static [Tool] {
         const REMEDY: &str = "install it with `apt-get install nodejs npm`, or from nodejs.org";
-        &[
+        const TOOLS: &[Tool] = &[
             Tool { program: "node", ask: &["--version"], least: Version::new(20, 0, 0), below: None, remedy: REMEDY },
             Tool { program: "npm", ask: &["--version"], least: Version::new(9, 0, 0), below: None, remedy: REMEDY },
-        ]
+        ];
+        TOOLS
     }
 
     fn brings(&self) -> &'static [&'static str] {

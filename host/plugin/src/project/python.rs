@@ -30,13 +30,14 @@ impl Language for Python {
     }
 
     fn tools(&self) -> &'static [Tool] {
-        &[Tool {
+        const TOOLS: &[Tool] = &[Tool {
             program: "python3",
             ask: &["--version"],
             least: Version::new(3, 11, 0),
             below: None,
             remedy: "install it with `apt-get install python3 python3-venv`",
-        }]
+        }];
+        TOOLS
     }
 
     fn brings(&self) -> &'static [&'static str] {

@@ -30,10 +30,11 @@ impl Language for Rust {
     fn tools(&self) -> &'static [Tool] {
         const REMEDY: &str = "install Rust with rustup, or bring it up to date with `rustup update`";
         const LEAST: Version = Version::new(1, 85, 0);
-        &[
+        const TOOLS: &[Tool] = &[
             Tool { program: "cargo", ask: &["--version"], least: LEAST, below: None, remedy: REMEDY },
             Tool { program: "rustc", ask: &["--version"], least: LEAST, below: None, remedy: REMEDY },
-        ]
+        ];
+        TOOLS
     }
 
     fn brings(&self) -> &'static [&'static str] {
