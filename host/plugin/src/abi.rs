@@ -15,23 +15,22 @@ wasmtime::component::bindgen!({
     inline: "
         package streamhost:host;
         world every {
-            include streamhost:plugin/stateless@0.1.0;
-            include streamhost:plugin/stateful@0.1.0;
-            include streamhost:plugin/batch-sink@0.1.0;
-            include streamhost:plugin/sql-functions@0.1.0;
+            include streamhost:plugin/stateless@0.9.0;
+            include streamhost:plugin/stateful@0.9.0;
+            include streamhost:plugin/batch-sink@0.9.0;
+            include streamhost:plugin/sql-functions@0.9.0;
         }
     ",
     world: "streamhost:host/every",
     ownership: Borrowing { duplicate_if_necessary: false },
     imports: {
-        "streamhost:plugin/epoch.[method]rows.next": async | trappable,
+        "streamhost:plugin/epoch.next-rows": async | trappable,
         "streamhost:plugin/outputs.write": async | trappable,
         "streamhost:plugin/outputs.execute": async | trappable,
         default: trappable,
     },
     exports: { default: async },
     with: {
-        "streamhost:plugin/epoch.rows": crate::sink::Rows,
         "streamhost:plugin/state.table": crate::keyed::Table,
     },
     additional_derives: [PartialEq],
@@ -50,4 +49,4 @@ pub(crate) use streamhost::plugin::{epoch, log, metrics, outputs, state};
 /// The package whose interfaces a plugin exports, without its version.
 pub(crate) const PACKAGE: &str = "streamhost:plugin/";
 /// The version of that package this host speaks.
-pub(crate) const VERSION: &str = "0.1.0";
+pub(crate) const VERSION: &str = "0.9.0";

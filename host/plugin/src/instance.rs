@@ -25,7 +25,7 @@ use std::{
     task::Poll,
     time::Duration,
 };
-use wasmtime::{Store, component::Resource};
+use wasmtime::Store;
 
 /// One running copy of a component, with its own memory.
 ///
@@ -213,7 +213,7 @@ impl Instance {
     async fn call_foreach_batch(&mut self, cx: &EpochContext) -> Result<(), Fault> {
         let started = self.arm_fully();
         let guest = self.functions.foreach_batch()?;
-        let call = guest.call_process(&mut self.store, context(cx), Resource::new_borrow(0));
+        let call = guest.call_process(&mut self.store, context(cx));
         let ended = watch(&*self.clock, &self.stopwatch, self.wall, call).await;
         self.settle(started, ended)?.map_err(Fault::from)
     }

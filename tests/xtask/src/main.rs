@@ -13,7 +13,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   test [ARGS]   everything in its short form; ARGS go to the host's `cargo test`
   lint          formatting, clippy and documentation, all without a warning
   long          the same tests with hundreds of kills, fuzzing for minutes and more seeds
-  bench         an optimised build, and the table of speeds
+  bench         an optimised build, and the table of speeds; with --spark beside Spark in the same run
   conformance DIR   every recorded scenario of a folder, against Spark's answers";
 
 fn main() -> ExitCode {
@@ -83,8 +83,21 @@ fn bench(args: &[String]) -> Done {
     run(build)?;
     let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     let mut bench = Command::new(target.join("release/bench"));
-    bench.args(args);
+    for arg in args {
+        bench.arg(arg);
+        if arg == "--spark" {
+            bench.arg(spark(&target.join("spark"))?);
+        }
+    }
     run(bench)
+}
+
+/// Spark in a folder: where it is.
+fn spark(folder: &Path) -> Result<&Path, String> {
+    let mut setup = Command::new("bash");
+    setup.arg(root().join("tests/spark/setup.sh")).arg(folder);
+    run(setup)?;
+    Ok(folder)
 }
 
 /// Built as the tests are, so that nothing is built twice.

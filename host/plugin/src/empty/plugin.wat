@@ -16,19 +16,19 @@
   (data (i32.const 128)
     "\10\00\00\00\05\00\00\00" "\15\00\00\00\05\00\00\00" "\1a\00\00\00\0f\00\00\00"
     "\00\00\00\00\00\00\00\00" "\01\00\00\00" "\00\00\00\00\00\00\00\00")
-  (func (export "streamhost:plugin/plugin@0.1.0#describe") (result i32)
+  (func (export "streamhost:plugin/plugin@0.9.0#describe") (result i32)
     (i32.const 128))
 
   ;; What it agrees to: reads all columns, adds those of the empty schema, has no side outputs.
   (data (i32.const 192)
     "\00\00\00\00" "\00\00\00\00\00\00\00\00\00\00\00\00"
     "\01\00\00\00\40\00\00\00\38\00\00\00" "\00\00\00\00\00\00\00\00")
-  (func (export "streamhost:plugin/plugin@0.1.0#bind") (param i32 i32 i32 i32 i32 i32 i32) (result i32)
+  (func (export "streamhost:plugin/plugin@0.9.0#bind") (param i32 i32 i32 i32 i32 i32 i32) (result i32)
     (i32.const 192))
 
   ;; Its outcome: `keep` with a bitmap whose address and length `process` fills in.
   (data (i32.const 256) "\00\00\00\00" "\01\00\00\00")
-  (func (export "streamhost:plugin/transform@0.1.0#process")
+  (func (export "streamhost:plugin/transform@0.9.0#process")
     (param i32 i32 i64 i32 i32 i32 i64 i64) (param $batch i32) (param $size i32) (result i32)
     (local $bits i32) (local $bytes i32)
     (local.set $bytes (i32.div_u (i32.add (call $rows (local.get $batch)) (i32.const 7)) (i32.const 8)))
@@ -57,7 +57,7 @@
 
   ;; Memory grows upwards through a call and is free again after it.
   (global $free (mut i32) (i32.const 4096))
-  (func (export "cabi_post_streamhost:plugin/transform@0.1.0#process") (param i32)
+  (func (export "cabi_post_streamhost:plugin/transform@0.9.0#process") (param i32)
     (global.set $free (i32.const 4096)))
   (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
     (call $allocate (local.get 3)))

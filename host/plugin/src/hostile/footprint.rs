@@ -81,7 +81,7 @@ fn list(offset: u32, length: u32) -> String {
 #[tokio::test]
 async fn a_huge_list_is_refused_before_it_is_copied() {
     let pass = "(call $log (i32.const 2) (i32.const 65536) (i32.const 120000000))";
-    let import = r#"(import "streamhost:plugin/log@0.1.0" "write" (func $log (param i32 i32 i32)))"#;
+    let import = r#"(import "streamhost:plugin/log@0.9.0" "write" (func $log (param i32 i32 i32)))"#;
     let kept = "(i32.store8 offset=4 (local.get $answer) (i32.const 1))";
     let guests = [
         Guest::on_call(&format!("{LARGE}{pass}")).with_top(import),

@@ -135,16 +135,16 @@ impl Guest {
     (call $alloc (local.get 3)))
   (func $x (param $batch i32) (param $row i32) (result i64)
     (i64.load (i32.add (i32.add (local.get $batch) (i32.const {values_at})) (i32.shl (local.get $row) (i32.const 3)))))
-  (func (export "streamhost:plugin/plugin@0.1.0#describe") (result i32)
+  (func (export "streamhost:plugin/plugin@0.9.0#describe") (result i32)
     (i32.store (i32.const 256) (i32.const 512)) (i32.store (i32.const 260) (i32.const 7))
     (i32.store (i32.const 264) (i32.const 519)) (i32.store (i32.const 268) (i32.const 5))
     (i32.const 256))
-  (func (export "streamhost:plugin/plugin@0.1.0#bind") (param i32 i32 i32 i32 i32 i32 i32) (result i32)
+  (func (export "streamhost:plugin/plugin@0.9.0#bind") (param i32 i32 i32 i32 i32 i32 i32) (result i32)
     (i32.store8 (i32.const 336) (i32.const {output}))
     (i32.store (i32.const 340) (i32.const 1024)) (i32.store (i32.const 344) (i32.const {schema_size}))
     {on_bind}
     (i32.const 320))
-  (func (export "streamhost:plugin/transform@0.1.0#process")
+  (func (export "streamhost:plugin/transform@0.9.0#process")
     (param i32 i32 i64 i32 i32 i32 i64 i64) (param $batch i32) (param $size i32) (result i32)
     (local $rows i32) (local $row i32) (local $value i64) (local $answer i32) (local $bits i32)
     (local.set $rows (i32.wrap_i64 (i64.load (i32.add (local.get $batch) (i32.const {rows_at})))))
@@ -159,7 +159,7 @@ impl Guest {
       (br $next)))
     {answer}
     (local.get $answer))
-  (func (export "cabi_post_streamhost:plugin/transform@0.1.0#process") (param i32)
+  (func (export "cabi_post_streamhost:plugin/transform@0.9.0#process") (param i32)
     (global.set $heap (i32.const 65536))))"#
         )
     }
@@ -177,24 +177,24 @@ pub(super) const KEEP_ALL: &str = r"
 const WASI: &str = "
 package test:attack;
 world attack {
-  include streamhost:plugin/stateless@0.1.0;
+  include streamhost:plugin/stateless@0.9.0;
   import wasi:clocks/monotonic-clock@0.2.0;
   import wasi:cli/environment@0.2.0;
   import wasi:filesystem/preopens@0.2.0;
   import wasi:filesystem/types@0.2.0;
   import wasi:random/random@0.2.0;
-  import streamhost:plugin/outputs@0.1.0;
+  import streamhost:plugin/outputs@0.9.0;
 }
 world attack-as-functions {
-  include streamhost:plugin/sql-functions@0.1.0;
+  include streamhost:plugin/sql-functions@0.9.0;
   import wasi:clocks/monotonic-clock@0.2.0;
 }
 world attack-with-state {
-  include streamhost:plugin/stateful@0.1.0;
+  include streamhost:plugin/stateful@0.9.0;
   import wasi:clocks/monotonic-clock@0.2.0;
 }
 world attack-as-sink {
-  include streamhost:plugin/batch-sink@0.1.0;
+  include streamhost:plugin/batch-sink@0.9.0;
   import wasi:clocks/monotonic-clock@0.2.0;
 }
 package wasi:io@0.2.0 { interface poll { resource pollable { block: func(); } } }

@@ -99,7 +99,7 @@ async fn at_last(guest: &Guest, adjust: impl FnOnce(&mut BindSettings)) -> (Plug
     (step, ended)
 }
 
-const LOG: &str = r#"(import "streamhost:plugin/log@0.1.0" "write" (func $log (param i32 i32 i32)))"#;
+const LOG: &str = r#"(import "streamhost:plugin/log@0.9.0" "write" (func $log (param i32 i32 i32)))"#;
 const GROW: &str =
     "(loop $more (br_if $more (i32.ne (i32.const -1) (memory.grow (i32.const 16))))) unreachable";
 

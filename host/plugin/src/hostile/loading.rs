@@ -39,7 +39,7 @@ async fn compiled_code_is_refused() {
 async fn a_component_that_is_no_plugin_is_refused() {
     let bytes =
         guest::component_of(r#"(module (func (export "f")))"#, "package a:b; world w { export f: func(); }");
-    assert!(refusal(&bytes).await.contains("does not export streamhost:plugin/plugin@0.1.0"));
+    assert!(refusal(&bytes).await.contains("does not export streamhost:plugin/plugin@0.9.0"));
 }
 
 /// A component that exports these interfaces of a version of the contract, with nothing in them but a function.
@@ -56,12 +56,12 @@ fn exporting(version: &str, interfaces: &[&str]) -> Vec<u8> {
 
 #[tokio::test]
 async fn a_component_that_can_be_used_as_nothing_is_refused_with_what_it_is() {
-    let said = refusal(&exporting("0.1.0", &["plugin", "other"])).await;
-    let expected = "it exports plugin@0.1.0, other@0.1.0 and nothing to be used as, such as `transform` or `foreach-batch`";
+    let said = refusal(&exporting("0.9.0", &["plugin", "other"])).await;
+    let expected = "it exports plugin@0.9.0, other@0.9.0 and nothing to be used as, such as `transform` or `foreach-batch`";
     assert!(said.ends_with(expected), "{said}");
-    let said = refusal(&exporting("0.1.0", &["transform"])).await;
-    assert!(said.ends_with("it does not export streamhost:plugin/plugin@0.1.0"), "{said}");
-    let said = refusal(&exporting("0.1.0", &["plugin", "foreach-batch"])).await;
+    let said = refusal(&exporting("0.9.0", &["transform"])).await;
+    assert!(said.ends_with("it does not export streamhost:plugin/plugin@0.9.0"), "{said}");
+    let said = refusal(&exporting("0.9.0", &["plugin", "foreach-batch"])).await;
     assert!(
         said.contains("or another contract: ") && said.contains("does not have export `describe`"),
         "{said}"
@@ -71,7 +71,7 @@ async fn a_component_that_can_be_used_as_nothing_is_refused_with_what_it_is() {
 #[tokio::test]
 async fn a_plugin_of_a_newer_contract_is_refused_with_both_versions_and_the_remedies() {
     let said = refusal(&exporting("1.2.0", &["plugin", "transform"])).await;
-    let expected = "it was built for version 1.2.0 of the plugin contract, and this host speaks 0.1.0: \
+    let expected = "it was built for version 1.2.0 of the plugin contract, and this host speaks 0.9.0: \
                     use a streamhost of that version, or build the plugin again with this one's SDK";
     assert!(said.ends_with(expected), "{said}");
 }

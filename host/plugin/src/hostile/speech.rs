@@ -40,7 +40,7 @@ impl Write for ThisThread {
     }
 }
 
-const IMPORT: &str = r#"(import "streamhost:plugin/log@0.1.0" "write" (func $log (param i32 i32 i32)))"#;
+const IMPORT: &str = r#"(import "streamhost:plugin/log@0.9.0" "write" (func $log (param i32 i32 i32)))"#;
 
 /// Says `size` bytes from address 3000 on, which begin with `text` and go on with `z`, `times` times.
 fn saying(text: &str, size: u32, times: u32) -> Guest {

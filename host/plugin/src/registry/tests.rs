@@ -29,7 +29,7 @@ fn package(release: &str, component: &str) -> Package {
         worlds: vec!["stateless".into()],
         deterministic: true,
         asks: Vec::new(),
-        contract: "0.1.0".into(),
+        contract: "0.9.0".into(),
         files: files.iter().map(|(path, bytes)| (path.clone(), digest(bytes))).collect(),
     };
     Package { manifest, files, signatures: Signatures::default() }

@@ -1,19 +1,17 @@
 //! What a guest that is the sink of an epoch calls.
 
-use super::{Rows, exchange::Refused};
+use super::exchange::Refused;
 use crate::{
     abi::{self, Failure},
     guest::Guest,
 };
-use wasmtime::{Error, Result, component::Resource};
+use wasmtime::{Error, Result};
 
 /// What the guest gets, or is told.
 type Told<T> = Result<Result<T, Failure>>;
 
-impl abi::epoch::Host for Guest {}
-
-impl abi::epoch::HostRows for Guest {
-    async fn next(&mut self, _: Resource<Rows>) -> Result<Option<Vec<u8>>> {
+impl abi::epoch::Host for Guest {
+    async fn next_rows(&mut self) -> Result<Option<Vec<u8>>> {
         self.meter.check_calls()?;
         self.pause();
         let Some(epoch) = &mut self.epoch else { return Err(no_epoch()) };
@@ -28,10 +26,6 @@ impl abi::epoch::HostRows for Guest {
             self.rearm();
         }
         Ok(next)
-    }
-
-    fn drop(&mut self, _: Resource<Rows>) -> Result<()> {
-        Ok(())
     }
 }
 

@@ -1,7 +1,7 @@
 //! A plugin as the sink of epochs: Spark's foreachBatch.
 //!
 //! ```text
-//! partitions ──write──► PluginEpoch ══bounded channel══► Exchange ──rows.next──► guest
+//! partitions ──write──► PluginEpoch ══bounded channel══► Exchange ──next-rows──► guest
 //!                                                        Exchange ◄─outputs.write─┘
 //!                                                           └──► the writers of the outputs
 //! ```
@@ -33,10 +33,6 @@ use engine::{
     Begin, Begun, Error, Guarantee, OutputMode, QueryId, Result, Sink, StepFacts, StepProgress, Token,
 };
 use std::sync::Arc;
-
-/// What a guest holds a handle of while it pulls an epoch. It has no more to it: the rows are with the instance.
-#[allow(unreachable_pub, reason = "the generated bindings pass it on as their own")]
-pub struct Rows;
 
 /// A plugin that stores epochs by writing to outputs that it was granted.
 pub struct PluginSink {

@@ -19,13 +19,13 @@ pub mod stateless {
         path: "wit",
         inline: "
             package streamhost:sdk-stateless;
-            world transform { export streamhost:plugin/transform@0.1.0; }
+            world transform { export streamhost:plugin/transform@0.9.0; }
         ",
         world: "streamhost:sdk-stateless/transform",
         pub_export_macro: true,
         export_macro_name: "export_transform",
         default_bindings_module: "::streamhost::bindings::stateless",
-        with: { "streamhost:plugin/types@0.1.0": crate::bindings::streamhost::plugin::types },
+        with: { "streamhost:plugin/types@0.9.0": crate::bindings::streamhost::plugin::types },
         generate_all,
     });
 }
@@ -37,16 +37,16 @@ pub mod batch_sink {
         inline: "
             package streamhost:sdk-batch-sink;
             world foreach-batch {
-                import streamhost:plugin/epoch@0.1.0;
-                import streamhost:plugin/outputs@0.1.0;
-                export streamhost:plugin/foreach-batch@0.1.0;
+                import streamhost:plugin/epoch@0.9.0;
+                import streamhost:plugin/outputs@0.9.0;
+                export streamhost:plugin/foreach-batch@0.9.0;
             }
         ",
         world: "streamhost:sdk-batch-sink/foreach-batch",
         pub_export_macro: true,
         export_macro_name: "export_foreach_batch",
         default_bindings_module: "::streamhost::bindings::batch_sink",
-        with: { "streamhost:plugin/types@0.1.0": crate::bindings::streamhost::plugin::types },
+        with: { "streamhost:plugin/types@0.9.0": crate::bindings::streamhost::plugin::types },
         generate_all,
     });
 }
@@ -57,13 +57,13 @@ pub mod sql_functions {
         path: "wit",
         inline: "
             package streamhost:sdk-sql-functions;
-            world functions { export streamhost:plugin/functions@0.1.0; }
+            world functions { export streamhost:plugin/functions@0.9.0; }
         ",
         world: "streamhost:sdk-sql-functions/functions",
         pub_export_macro: true,
         export_macro_name: "export_functions",
         default_bindings_module: "::streamhost::bindings::sql_functions",
-        with: { "streamhost:plugin/types@0.1.0": crate::bindings::streamhost::plugin::types },
+        with: { "streamhost:plugin/types@0.9.0": crate::bindings::streamhost::plugin::types },
         generate_all,
     });
 }
@@ -75,15 +75,15 @@ pub mod stateful {
         inline: "
             package streamhost:sdk-stateful;
             world groups {
-                import streamhost:plugin/state@0.1.0;
-                export streamhost:plugin/keyed@0.1.0;
+                import streamhost:plugin/state@0.9.0;
+                export streamhost:plugin/keyed@0.9.0;
             }
         ",
         world: "streamhost:sdk-stateful/groups",
         pub_export_macro: true,
         export_macro_name: "export_groups",
         default_bindings_module: "::streamhost::bindings::stateful",
-        with: { "streamhost:plugin/types@0.1.0": crate::bindings::streamhost::plugin::types },
+        with: { "streamhost:plugin/types@0.9.0": crate::bindings::streamhost::plugin::types },
         generate_all,
     });
 }

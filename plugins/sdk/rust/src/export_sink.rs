@@ -32,10 +32,10 @@ impl<P: BatchSink> Guest for SinkExports<P> {
 }
 
 impl<P: BatchSink> ForeachBatch for SinkExports<P> {
-    fn process(cx: Context, rows: &epoch::Rows) -> Result<(), Failure> {
+    fn process(cx: Context) -> Result<(), Failure> {
         BOUND
             .with_borrow(|bound| match bound {
-                Some(process) => process(&cx, &mut || rows.next()),
+                Some(process) => process(&cx, &mut epoch::next_rows),
                 None => Err(Error::permanent("an epoch came before `bind`")),
             })
             .map_err(Error::into_failure)

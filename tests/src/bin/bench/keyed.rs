@@ -4,6 +4,7 @@ use crate::{
     fed::{Fed, Table, What},
     operators::epochs,
     process::{Usage, Workshop, own_processor_time},
+    spark::Job,
     table::{self, median, megabytes, micros, ratio},
 };
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
@@ -16,9 +17,7 @@ const RUNS: usize = 3;
 const KEYS: i64 = 1_000_000;
 /// Keys of an epoch.
 const EPOCH: i64 = 10_000;
-/// What Spark 4.3 takes for `tests/spark/sessionize.py` over two million events on two cores, whole process: to be measured once, on a
-/// quiet machine, and not run here. While it is zero, the row fails.
-const SPARK: Duration = Duration::ZERO;
+const SPARK: Job = Job { case: "sessionize", recorded: Duration::ZERO };
 
 /// A million keys, each of them twice, in epochs of ten thousand.
 pub(crate) async fn counts(workshop: &Workshop) -> Result<()> {
@@ -68,7 +67,7 @@ async fn count_per_key(workshop: &Workshop, input: &SchemaRef) -> Result<Arc<dyn
     Ok(Arc::new(plugin.bind_keyed(KeyedSettings { bind, keys: vec!["k".into()] }).await?))
 }
 
-/// Sessions of the users of the events of `json`, as `tests/spark/sessionize.py` has them.
+/// Sessions of the users of the events of `json`, as Spark's applyInPandasWithState has them.
 pub(crate) async fn sessions(workshop: &Workshop, json: &Path) -> Result<()> {
     let plugin = workshop.plugin("plugins/sessionize")?;
     let mut runs = Vec::new();
@@ -77,16 +76,8 @@ pub(crate) async fn sessions(workshop: &Workshop, json: &Path) -> Result<()> {
     }
     let wall = median(runs.iter().map(|run| run.wall));
     let peak = runs.iter().map(|run| run.peak).max().unwrap_or(0);
-    let faster = ratio(SPARK, wall);
-    table::row(
-        &format!(
-            "JSON → sessionize → Parquet, 2 M rows, beside Spark's applyInPandasWithState, recorded {:.1} s",
-            SPARK.as_secs_f64()
-        ),
-        &format!("{faster:.1} × faster ({:.2} s, {:.0} MB)", wall.as_secs_f64(), megabytes(peak)),
-        "≥ 30 × faster",
-        faster >= 30.0,
-    );
+    let memory = format!(", {:.0} MB", megabytes(peak));
+    SPARK.took_from(workshop, json).await?.row("JSON → sessionize → Parquet", wall, &memory, 30.0);
     Ok(())
 }
 

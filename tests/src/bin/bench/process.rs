@@ -1,5 +1,6 @@
 //! Programs as processes: where they are, how long they take, and what they use.
 
+use crate::spark::Spark;
 use engine::{Clock, Error, Kind, Result, ResultExt, SystemClock};
 use std::{
     fs,
@@ -17,6 +18,8 @@ const TICK: Duration = Duration::from_millis(10);
 /// What a bench works with: the programs, a clock, and a folder that goes away in the end.
 pub(crate) struct Workshop {
     pub(crate) clock: SystemClock,
+    /// None if its times are to be those that were recorded.
+    pub(crate) spark: Option<Spark>,
     folder: TempDir,
     /// This program.
     itself: PathBuf,
@@ -37,8 +40,8 @@ pub(crate) struct Usage {
 pub(crate) struct Running(Child);
 
 impl Workshop {
-    /// Finds the program beside this one, where `cargo xtask bench` puts it.
-    pub(crate) fn open() -> Result<Self> {
+    /// Finds the program beside this one, where `cargo xtask bench` puts it; and Spark in a folder, if one is given.
+    pub(crate) fn open(spark: Option<&Path>) -> Result<Self> {
         let lost = || "cannot find the bench's own file";
         let itself = std::env::current_exe().doing(Kind::Unavailable, lost)?;
         let place = itself.parent().and_then(|release| Some((release.join("streamhost"), release.parent()?)));
@@ -50,7 +53,8 @@ impl Workshop {
         }
         let target = target.to_owned();
         let folder = tempfile::tempdir().doing(Kind::Unavailable, || "making a folder to work in")?;
-        Ok(Workshop { clock: SystemClock::new(), folder, itself, streamhost, target })
+        let spark = spark.map(Spark::open).transpose()?;
+        Ok(Workshop { clock: SystemClock::new(), spark, folder, itself, streamhost, target })
     }
 
     /// A path in the folder that goes away.
@@ -156,6 +160,6 @@ pub(crate) fn succeed(command: &mut Command) -> Result<()> {
 }
 
 /// The checkout.
-fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }

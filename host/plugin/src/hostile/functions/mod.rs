@@ -117,24 +117,24 @@ impl Attack {
         (then unreachable))))
     (local.get $at))
   (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (call $alloc (local.get 3)))
-  (func (export "streamhost:plugin/plugin@0.1.0#describe") (result i32)
+  (func (export "streamhost:plugin/plugin@0.9.0#describe") (result i32)
     (i32.store (i32.const 256) (i32.const 512)) (i32.store (i32.const 260) (i32.const 7))
     (i32.store (i32.const 264) (i32.const 519)) (i32.store (i32.const 268) (i32.const 5))
     (i32.const 256))
-  (func (export "streamhost:plugin/plugin@0.1.0#bind") (param i32 i32 i32 i32 i32 i32 i32) (result i32)
+  (func (export "streamhost:plugin/plugin@0.9.0#bind") (param i32 i32 i32 i32 i32 i32 i32) (result i32)
     (i32.store8 (i32.const 336) (i32.const 2))
     {on_bind}
     (i32.const 320))
-  (func (export "streamhost:plugin/functions@0.1.0#signatures") (result i32)
+  (func (export "streamhost:plugin/functions@0.9.0#signatures") (result i32)
     (i32.store (i32.const 384) (i32.const 2048)) (i32.store (i32.const 388) (i32.const {count}))
     {on_signatures}
     (i32.const 384))
-  (func (export "streamhost:plugin/functions@0.1.0#call")
+  (func (export "streamhost:plugin/functions@0.9.0#call")
     (param $function i32) (param i32) (param $message i32) (param $size i32) (result i32)
     (memory.fill (i32.const 384) (i32.const 0) (i32.const 64))
     {call}
     (i32.const 384))
-  (func (export "cabi_post_streamhost:plugin/functions@0.1.0#call") (param i32)
+  (func (export "cabi_post_streamhost:plugin/functions@0.9.0#call") (param i32)
     (global.set $heap (i32.const 65536))))"#
         ))
     }

@@ -172,19 +172,19 @@ impl Attack {
   (data (i32.const 16384) "{texts}")
   {blobs}
   {HELPERS}
-  (func (export "streamhost:plugin/plugin@0.1.0#describe") (result i32)
+  (func (export "streamhost:plugin/plugin@0.9.0#describe") (result i32)
     (i32.store (i32.const 256) (i32.const 512)) (i32.store (i32.const 260) (i32.const 7))
     (i32.store (i32.const 264) (i32.const 519)) (i32.store (i32.const 268) (i32.const 5))
     (i32.const 256))
-  (func (export "streamhost:plugin/plugin@0.1.0#bind") (param i32 i32 i32 i32 i32 i32 i32) (result i32)
+  (func (export "streamhost:plugin/plugin@0.9.0#bind") (param i32 i32 i32 i32 i32 i32 i32) (result i32)
     (i32.store (i32.const 340) (i32.const 1024)) (i32.store (i32.const 344) (i32.const {size}))
     {on_bind}
     (i32.const 320))
-  (func (export "streamhost:plugin/keyed@0.1.0#tables") (result i32)
+  (func (export "streamhost:plugin/keyed@0.9.0#tables") (result i32)
     (i32.store (i32.const 360) (i32.const 4096)) (i32.store (i32.const 364) (i32.const {count}))
     {on_tables}
     (i32.const 360))
-  (func (export "streamhost:plugin/keyed@0.1.0#process")
+  (func (export "streamhost:plugin/keyed@0.9.0#process")
     (param i32 i32) (param $epoch i64) (param i32 i32 i32 i64 i64)
     (param $keys i32) (param $keys_size i32) (param $starts i32) (param $groups i32) (param $rows i32) (param $size i32)
     (param $more i32) (result i32) (local $of i32)
@@ -197,13 +197,13 @@ impl Attack {
     (call $host_put (local.get $of) {remembered} (i32.const 640))
     (if (i32.load8_u (i32.const 640)) (then (return (call $pass_on))))
     (i32.const 384))
-  (func (export "streamhost:plugin/keyed@0.1.0#timers-fired")
+  (func (export "streamhost:plugin/keyed@0.9.0#timers-fired")
     (param i32 i32) (param $epoch i64) (param i32 i32 i32 i64 i64)
     (param $clock i32) (param $keys i32) (param $keys_size i32) (param $timers i32) (param $count i32) (result i32)
     (memory.fill (i32.const 384) (i32.const 0) (i32.const 64))
     {fired}
     (i32.const 384))
-  (func (export "streamhost:plugin/keyed@0.1.0#migrate")
+  (func (export "streamhost:plugin/keyed@0.9.0#migrate")
     (param $name i32) (param $name_size i32) (param $from i32) (param i32 i32) (param $entries i32) (param $size i32)
     (result i32)
     (memory.fill (i32.const 384) (i32.const 0) (i32.const 64))
@@ -226,21 +226,21 @@ const HELPERS: &str = r#"
     (if (i32.load8_u (i32.const 700)) (then unreachable))
     (i32.load (i32.const 704)))
   (func $again (global.set $heap (i32.const 2097152)))
-  (func (export "cabi_post_streamhost:plugin/keyed@0.1.0#process") (param i32) (call $again))
-  (func (export "cabi_post_streamhost:plugin/keyed@0.1.0#timers-fired") (param i32) (call $again))"#;
+  (func (export "cabi_post_streamhost:plugin/keyed@0.9.0#process") (param i32) (call $again))
+  (func (export "cabi_post_streamhost:plugin/keyed@0.9.0#timers-fired") (param i32) (call $again))"#;
 
 /// The state, as a guest calls it. What is answered comes at the address in the last argument.
 const IMPORTS: &str = r#"
-  (import "streamhost:plugin/state@0.1.0" "open" (func $host_open (param i32 i32 i32)))
-  (import "streamhost:plugin/state@0.1.0" "[method]table.get" (func $host_get (param i32 i32 i32 i32 i32)))
-  (import "streamhost:plugin/state@0.1.0" "[method]table.find" (func $host_find (param i32 i32 i32 i32)))
-  (import "streamhost:plugin/state@0.1.0" "[method]table.put" (func $host_put (param i32 i32 i32 i32)))
-  (import "streamhost:plugin/state@0.1.0" "[method]table.append" (func $host_append (param i32 i32 i32 i32)))
-  (import "streamhost:plugin/state@0.1.0" "[method]table.remove" (func $host_remove (param i32 i32 i32 i32)))
-  (import "streamhost:plugin/state@0.1.0" "[method]table.remove-found" (func $host_remove_found (param i32 i32 i32 i32)))
-  (import "streamhost:plugin/state@0.1.0" "set-timers" (func $host_set_timers (param i32 i32 i32 i32)))
-  (import "streamhost:plugin/state@0.1.0" "clear-timers" (func $host_clear_timers (param i32 i32 i32 i32)))
-  (import "streamhost:plugin/state@0.1.0" "clear-all-timers" (func $host_clear_all_timers (param i32 i32 i32 i32)))"#;
+  (import "streamhost:plugin/state@0.9.0" "open" (func $host_open (param i32 i32 i32)))
+  (import "streamhost:plugin/state@0.9.0" "[method]table.get" (func $host_get (param i32 i32 i32 i32 i32)))
+  (import "streamhost:plugin/state@0.9.0" "[method]table.find" (func $host_find (param i32 i32 i32 i32)))
+  (import "streamhost:plugin/state@0.9.0" "[method]table.put" (func $host_put (param i32 i32 i32 i32)))
+  (import "streamhost:plugin/state@0.9.0" "[method]table.append" (func $host_append (param i32 i32 i32 i32)))
+  (import "streamhost:plugin/state@0.9.0" "[method]table.remove" (func $host_remove (param i32 i32 i32 i32)))
+  (import "streamhost:plugin/state@0.9.0" "[method]table.remove-found" (func $host_remove_found (param i32 i32 i32 i32)))
+  (import "streamhost:plugin/state@0.9.0" "set-timers" (func $host_set_timers (param i32 i32 i32 i32)))
+  (import "streamhost:plugin/state@0.9.0" "clear-timers" (func $host_clear_timers (param i32 i32 i32 i32)))
+  (import "streamhost:plugin/state@0.9.0" "clear-all-timers" (func $host_clear_all_timers (param i32 i32 i32 i32)))"#;
 
 async fn try_bind_on(
     runtime: &Runtime,

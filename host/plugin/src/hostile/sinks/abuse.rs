@@ -5,17 +5,17 @@ use super::*;
 #[tokio::test]
 async fn behind_the_end_there_is_no_row_and_no_time() {
     let place = Store::default();
-    let again = "(if (call $next (local.get $rows)) (then unreachable))".repeat(3);
-    let polite = sink(&Attack::then_drops(&format!("{PASS_ON} {again}")), &place).await;
+    let again = "(if (call $next) (then unreachable))".repeat(3);
+    let polite = sink(&Attack::new(&format!("{PASS_ON} {again}")), &place).await;
     store(&polite, 0).await.unwrap();
     assert_eq!(place.rows().len(), 8);
-    let asks_on = "(loop $on (drop (call $next (local.get $rows))) (br $on))";
+    let asks_on = "(loop $on (drop (call $next)) (br $on))";
     assert_eq!(failure(&Attack::new(asks_on)).await, "one call called the host more than 10000 times");
 }
 
 /// Writes this, whatever becomes of it.
 fn writes(name: (u32, u32), rows: (u32, u32)) -> Attack {
-    Attack::then_drops(&format!(
+    Attack::new(&format!(
         "(drop (call $write_to (i32.const {}) (i32.const {}) (i32.const {}) (i32.const {}))) {PASS_ON}",
         name.0, name.1, rows.0, rows.1
     ))
@@ -51,7 +51,7 @@ async fn a_statement_on_an_output_that_takes_none_fails_the_epoch() {
     let data: String = message.iter().map(|byte| format!("\\{byte:02x}")).collect();
     let execute = |schema: usize| Attack {
         top: format!("(data (i32.const 4096) \"{data}\")"),
-        ..Attack::then_drops(&format!(
+        ..Attack::new(&format!(
             "(call $host_execute (i32.const 524) (i32.const 3) (i32.const 512) (i32.const 7)
                (i32.const 1024) (i32.const {schema}) (i32.const 4096) (i32.const {}) (i32.const 704))",
             message.len()
@@ -68,7 +68,7 @@ async fn a_statement_on_an_output_that_takes_none_fails_the_epoch() {
 
 #[tokio::test]
 async fn writing_for_ever_ends_with_what_may_be_written_for_a_batch() {
-    let same = "(drop (call $next (local.get $rows)))
+    let same = "(drop (call $next))
       (loop $more
         (drop (call $write_to (i32.const 524) (i32.const 3) (i32.load (i32.const 644)) (i32.load (i32.const 648))))
         (br $more))";
@@ -86,25 +86,13 @@ async fn writing_for_ever_ends_with_what_may_be_written_for_a_batch() {
 #[tokio::test]
 async fn what_a_batch_allows_to_be_written_is_allowed_again_with_the_next() {
     let place = Store::default();
-    let sink = sink(&Attack::then_drops(PASS_ON), &place).await;
+    let sink = sink(&Attack::new(PASS_ON), &place).await;
     let writer = writer(&sink, 0).await;
     for _ in 0..5 {
         writer.write(Partition(0), guest::rows(0..9_000)).await.unwrap();
     }
     writer.commit().await.unwrap();
     assert_eq!(place.rows().len(), 45_000);
-}
-
-#[tokio::test]
-async fn a_handle_that_is_kept_or_used_after_it_was_given_back_crashes() {
-    let said = failure(&Attack::new(PASS_ON)).await;
-    assert!(said.contains("borrow handles still remain at the end of the call"), "{said}");
-    for after in ["(drop (call $next (local.get $rows)))", DROP] {
-        let said = failure(&Attack::new(&format!("{DROP} {after}"))).await;
-        assert!(said.contains("unknown handle index"), "{said}");
-    }
-    let said = failure(&Attack::new("(drop (call $next (i32.const 77)))")).await;
-    assert!(said.contains("unknown handle index"), "{said}");
 }
 
 #[tokio::test]
@@ -121,7 +109,7 @@ async fn blocking_in_a_call_of_the_host_takes_its_time() {
         top: r#"(import "wasi:clocks/monotonic-clock@0.2.0" "subscribe-duration" (func $subscribe (param i64) (result i32)))
           (import "wasi:io/poll@0.2.0" "[method]pollable.block" (func $block (param i32)))"#
             .into(),
-        ..Attack::new("(drop (call $next (local.get $rows))) (call $block (call $subscribe (i64.const 3600000000000)))")
+        ..Attack::new("(drop (call $next)) (call $block (call $subscribe (i64.const 3600000000000)))")
     };
     let sink = sink_with(clock.clone(), &attack, &[&Store::default()]).await;
     let advance = async {
@@ -138,7 +126,7 @@ async fn blocking_in_a_call_of_the_host_takes_its_time() {
 #[tokio::test]
 async fn a_step_cannot_write_to_outputs() {
     let write =
-        r#"(import "streamhost:plugin/outputs@0.1.0" "write" (func $write (param i32 i32 i32 i32 i32)))"#;
+        r#"(import "streamhost:plugin/outputs@0.9.0" "write" (func $write (param i32 i32 i32 i32 i32)))"#;
     let call = "(call $write (i32.const 512) (i32.const 7) (i32.const 0) (i32.const 0) (i32.const 640))";
     let said = super::super::failure(&Guest::on_call(call).with_top(write), |_| {}).await;
     assert!(said.contains("it calls what only the sink of an epoch may call"), "{said}");
@@ -158,7 +146,7 @@ async fn a_plugin_in_a_place_that_it_is_not_made_for_is_told_where_it_belongs() 
                 .into()
         )
     );
-    let sink = load(&runtime, &Attack::new(DROP).component()).await.unwrap();
+    let sink = load(&runtime, &Attack::new(IDLE).component()).await.unwrap();
     let error = sink.bind(BindSettings::new("guarded", input())).await.err().unwrap();
     assert_eq!(
         error.report(),

@@ -5,7 +5,7 @@ use super::*;
 #[tokio::test]
 async fn an_epoch_is_stored_in_the_outputs_when_the_call_has_ended() {
     let place = Store::default();
-    let sink = sink(&Attack::then_drops(PASS_ON), &place).await;
+    let sink = sink(&Attack::new(PASS_ON), &place).await;
     assert_eq!(sink.accepts(OutputMode::Update, &input()).unwrap(), Guarantee::ExactlyOnce);
     sink.open(&QueryId("q".into()), "audit").await.unwrap();
     let token = store(&sink, 0).await.unwrap();
@@ -24,7 +24,7 @@ async fn on_a_replay_an_output_that_has_the_epoch_gets_nothing_and_the_others_do
         "(drop (call $write_to (i32.const 2003) (i32.const 5) (i32.load (i32.const 644)) (i32.load (i32.const 648))))
          (br $more)",
     );
-    let attack = Attack { outputs: vec!["out", "other"], ..Attack::then_drops(&both) };
+    let attack = Attack { outputs: vec!["out", "other"], ..Attack::new(&both) };
     let (first, second) = (Store::default(), Store::default());
     first.0.epochs.lock().unwrap().push(3);
     let sink = sink_with(Arc::new(SystemClock::new()), &attack, &[&first, &second]).await;
@@ -35,7 +35,7 @@ async fn on_a_replay_an_output_that_has_the_epoch_gets_nothing_and_the_others_do
 
 #[tokio::test]
 async fn a_plugin_that_writes_nowhere_promises_nothing_and_is_called_again() {
-    let attack = Attack { outputs: vec![], ..Attack::new(DROP) };
+    let attack = Attack { outputs: vec![], ..Attack::new(IDLE) };
     let sink = sink_with(Arc::new(SystemClock::new()), &attack, &[]).await;
     assert_eq!(sink.accepts(OutputMode::Append, &input()).unwrap(), Guarantee::BestEffort);
     for _ in 0..2 {
@@ -46,7 +46,7 @@ async fn a_plugin_that_writes_nowhere_promises_nothing_and_is_called_again() {
 #[tokio::test]
 async fn rows_that_nobody_asks_for_are_dropped() {
     let place = Store::default();
-    let sink = sink(&Attack::new(DROP), &place).await;
+    let sink = sink(&Attack::new(IDLE), &place).await;
     let writer = writer(&sink, 0).await;
     for _ in 0..100 {
         writer.write(Partition(0), guest::rows(0..5)).await.unwrap();
@@ -59,9 +59,7 @@ async fn rows_that_nobody_asks_for_are_dropped() {
 async fn a_crash_in_the_middle_of_an_epoch_leaves_nothing_and_the_next_epoch_has_a_new_instance() {
     let place = Store::default();
     let once = "(if (i64.eq (i64.const 0) (local.get 2)) (then unreachable))";
-    let sink =
-        sink(&Attack::then_drops(&format!("(drop (call $next (local.get $rows))) {once} {PASS_ON}")), &place)
-            .await;
+    let sink = sink(&Attack::new(&format!("(drop (call $next)) {once} {PASS_ON}")), &place).await;
     let error = store(&sink, 0).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Plugin);
     assert!(error.report().starts_with("plugin hostile 0.0.1: it crashed: "), "{}", error.report());
@@ -74,7 +72,7 @@ async fn a_crash_in_the_middle_of_an_epoch_leaves_nothing_and_the_next_epoch_has
 async fn waiting_for_rows_takes_none_of_its_time() {
     let clock = Arc::new(ManualClock::new(Timestamp(0)));
     let place = Store::default();
-    let sink = sink_with(clock.clone(), &Attack::then_drops(PASS_ON), &[&place]).await;
+    let sink = sink_with(clock.clone(), &Attack::new(PASS_ON), &[&place]).await;
     let writer = writer(&sink, 0).await;
     for _ in 0..3 {
         writer.write(Partition(0), guest::rows(0..2)).await.unwrap();
@@ -94,7 +92,7 @@ async fn waiting_for_rows_takes_none_of_its_time() {
 #[tokio::test]
 async fn what_fails_in_an_output_is_the_outputs_failure_whatever_the_guest_answers() {
     let place = Store::default();
-    let sink = sink(&Attack::then_drops(PASS_ON), &place).await;
+    let sink = sink(&Attack::new(PASS_ON), &place).await;
     place.0.full.store(true, Relaxed);
     let error = store(&sink, 0).await.unwrap_err();
     assert_eq!((error.kind(), error.report()), (Kind::Unavailable, "output `out`: the disk is full".into()));
@@ -110,7 +108,7 @@ async fn what_the_guest_says_of_its_failure_decides_who_must_act() {
             "(i32.store8 (i32.const 384) (i32.const 1)) (i32.store8 (i32.const 388) (i32.const {code}))
              (i32.store (i32.const 392) (i32.const 512)) (i32.store (i32.const 396) (i32.const 7))"
         );
-        let sink = sink(&Attack::then_drops(&fails), &Store::default()).await;
+        let sink = sink(&Attack::new(&fails), &Store::default()).await;
         let error = store(&sink, 0).await.unwrap_err();
         assert_eq!((error.kind(), error.report()), (kind, "plugin hostile 0.0.1: hostile".into()));
     }
@@ -119,7 +117,7 @@ async fn what_the_guest_says_of_its_failure_decides_who_must_act() {
 #[tokio::test]
 async fn an_epoch_that_is_dropped_is_abandoned_at_once() {
     let place = Store::default();
-    let sink = sink(&Attack::then_drops(PASS_ON), &place).await;
+    let sink = sink(&Attack::new(PASS_ON), &place).await;
     let writer = writer(&sink, 0).await;
     writer.write(Partition(0), guest::rows(0..5)).await.unwrap();
     drop(writer);
@@ -149,7 +147,7 @@ async fn a_guest_that_does_not_pull_holds_back_who_writes() {
 
 #[tokio::test]
 async fn outputs_and_grants_have_to_be_the_same() {
-    let component = Attack::new(DROP).component();
+    let component = Attack::new(IDLE).component();
     let clock = || Arc::new(SystemClock::new());
     let refusal = bound_sink(clock(), &component).await.grant(vec![]).err().unwrap();
     assert_eq!(refusal.report(), "it writes to an output `out`, which it was not granted");

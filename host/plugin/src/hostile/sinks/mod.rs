@@ -24,7 +24,7 @@ use std::{
 
 /// A sink that passes all rows on to its output `out`; a test replaces what it does.
 ///
-/// Snippets may use the local `$rows`, the handle; `(call $next)`, which answers whether there is a batch, whose address is then at
+/// Snippets may use `(call $next)`, which answers whether there is a batch, whose address is then at
 /// 644 and its size at 648; and `(call $write_to i32 name, i32 its size, i32 rows, i32 their size)`, which answers whether it failed.
 struct Attack {
     top: String,
@@ -35,19 +35,14 @@ struct Attack {
 
 const PASS_ON: &str = "
     (block $done (loop $more
-      (br_if $done (i32.eqz (call $next (local.get $rows))))
+      (br_if $done (i32.eqz (call $next)))
       (drop (call $write_to (i32.const 524) (i32.const 3) (i32.load (i32.const 644)) (i32.load (i32.const 648))))
       (br $more)))";
-const DROP: &str = "(call $drop (local.get $rows))";
+const IDLE: &str = "(nop)";
 
 impl Attack {
     fn new(process: &str) -> Self {
         Attack { top: String::new(), process: process.into(), outputs: vec!["out"] }
-    }
-
-    /// Does this, and gives the handle back.
-    fn then_drops(process: &str) -> Self {
-        Attack::new(&format!("{process} {DROP}"))
     }
 
     fn component(&self) -> Vec<u8> {
@@ -64,10 +59,9 @@ impl Attack {
         let Attack { top, process, .. } = self;
         guest::sink_component(&format!(
             r#"(module
-  (import "streamhost:plugin/epoch@0.1.0" "[method]rows.next" (func $host_next (param i32 i32)))
-  (import "streamhost:plugin/epoch@0.1.0" "[resource-drop]rows" (func $drop (param i32)))
-  (import "streamhost:plugin/outputs@0.1.0" "write" (func $host_write (param i32 i32 i32 i32 i32)))
-  (import "streamhost:plugin/outputs@0.1.0" "execute"
+  (import "streamhost:plugin/epoch@0.9.0" "next-rows" (func $host_next (param i32)))
+  (import "streamhost:plugin/outputs@0.9.0" "write" (func $host_write (param i32 i32 i32 i32 i32)))
+  (import "streamhost:plugin/outputs@0.9.0" "execute"
     (func $host_execute (param i32 i32 i32 i32 i32 i32 i32 i32 i32)))
   {top}
   (memory (export "memory") 8)
@@ -80,23 +74,23 @@ impl Attack {
     (local.set $at (i32.and (i32.add (global.get $heap) (i32.const 15)) (i32.const -16)))
     (global.set $heap (i32.add (local.get $at) (local.get 3)))
     (local.get $at))
-  (func $next (param $rows i32) (result i32)
+  (func $next (result i32)
     (global.set $heap (i32.const 65536))
-    (call $host_next (local.get $rows) (i32.const 640))
+    (call $host_next (i32.const 640))
     (i32.load8_u (i32.const 640)))
   (func $write_to (param i32 i32 i32 i32) (result i32)
     (call $host_write (local.get 0) (local.get 1) (local.get 2) (local.get 3) (i32.const 704))
     (i32.load8_u (i32.const 704)))
-  (func (export "streamhost:plugin/plugin@0.1.0#describe") (result i32)
+  (func (export "streamhost:plugin/plugin@0.9.0#describe") (result i32)
     (i32.store (i32.const 256) (i32.const 512)) (i32.store (i32.const 260) (i32.const 7))
     (i32.store (i32.const 264) (i32.const 519)) (i32.store (i32.const 268) (i32.const 5))
     (i32.const 256))
-  (func (export "streamhost:plugin/plugin@0.1.0#bind") (param i32 i32 i32 i32 i32 i32 i32) (result i32)
+  (func (export "streamhost:plugin/plugin@0.9.0#bind") (param i32 i32 i32 i32 i32 i32 i32) (result i32)
     (i32.store8 (i32.const 336) (i32.const 2))
     (i32.store (i32.const 348) (i32.const 1900)) (i32.store (i32.const 352) (i32.const {count}))
     (i32.const 320))
-  (func (export "streamhost:plugin/foreach-batch@0.1.0#process")
-    (param i32 i32 i64 i32 i32 i32 i64 i64) (param $rows i32) (result i32)
+  (func (export "streamhost:plugin/foreach-batch@0.9.0#process")
+    (param i32 i32 i64 i32 i32 i32 i64 i64) (result i32)
     (memory.fill (i32.const 384) (i32.const 0) (i32.const 64))
     {process}
     (i32.const 384)))"#
