@@ -47,19 +47,23 @@ export function asError(thrown) {
   return PluginError.permanent(String(thrown));
 }
 
-/** What translates places in the bundle into those of the source; the build sets it. */
-let mapStack = (stack) => stack;
-
-/** Sets what translates a stack. */
-export function useStackMap(map) {
-  mapStack = map;
-}
-
 function described(error) {
   const head = `${error.name}: ${error.message}`;
-  const frames = mapStack(String(error.stack ?? "").replace(head, "")).split("\n");
-  const lines = frames.map((line) => line.trim()).filter(Boolean);
+  const lines = ownFrames(String(error.stack ?? "").replace(head, "").split("\n"));
   return [head, ...lines].join("\n    ");
+}
+
+/** In a component the build tells which line of the source a line of the bundle is; frames of the SDK are left out. */
+function ownFrames(frames) {
+  const lines = frames.map((line) => line.trim()).filter(Boolean);
+  const table = globalThis.__streamhostLines;
+  return table === undefined ? lines : lines.map((line) => translated(line, table)).filter((line) => line !== null);
+}
+
+function translated(frame, { files, lines }) {
+  const found = /^(at .*?)\(?([^\s()]+?):(\d+)(?::\d+)?\)?$/.exec(frame);
+  const at = found && lines.find(([line]) => line === Number(found[3]));
+  return at ? `${found[1]}(${files[at[1]]}:${at[2]})` : null;
 }
 
 /** Rows that a function over batches could not process. */
