@@ -152,7 +152,7 @@ impl KeyedState {
             Ok(Some(Group { entries, due: due.lock().unwrap_or_else(PoisonError::into_inner) }))
         });
         let (timed, timeline, of) = (self.timed, self.timeline, self.table.groups());
-        Ok(ShardState { timed, timeline, of, groups: groups.collect::<Result<_>>()? })
+        Ok(ShardState { timed, timeline, of, groups: groups.collect::<Result<_>>()?, entry: Vec::new() })
     }
 
     /// The earliest time on a timeline at which an entry is to be looked at.
@@ -222,6 +222,8 @@ pub struct ShardState<'a> {
     of: KeyGroups,
     /// None where a group is another shard's.
     groups: Vec<Option<Group<'a>>>,
+    /// Where an entry is put together.
+    entry: Vec<u8>,
 }
 
 struct Group<'a> {
@@ -261,17 +263,21 @@ impl<'a> ShardState<'a> {
     /// Sets the value of a key. `time`, in microseconds, is when it is to be looked at: given for timed steps alone;
     /// `i64::MAX` is never.
     pub fn put(&mut self, hash: u64, key: &[u8], value: &[u8], time: Option<i64>) -> Result<()> {
-        let timeline = self.timeline;
+        let (timeline, mut entry) = (self.timeline, std::mem::take(&mut self.entry));
         let group = self.group(hash)?;
         let Some(time) = time else { return group.entries.put(key, value) };
-        let before = group.entries.get(key).map(split).transpose()?.map(|(time, _)| time);
-        if before != Some(time) && time != NEVER {
-            group.due.of(timeline(key)).entry(time).or_default().push(key.into());
+        if time != NEVER {
+            let before = group.entries.get(key).map(split).transpose()?.map(|(time, _)| time);
+            if before != Some(time) {
+                group.due.of(timeline(key)).entry(time).or_default().push(key.into());
+            }
         }
-        let mut entry = Vec::with_capacity(size_of::<i64>() + value.len());
+        entry.clear();
         entry.extend_from_slice(&time.to_le_bytes());
         entry.extend_from_slice(value);
-        group.entries.put(key, &entry)
+        group.entries.put(key, &entry)?;
+        self.entry = entry;
+        Ok(())
     }
 
     /// Removes a key; none is fine.

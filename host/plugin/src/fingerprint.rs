@@ -19,10 +19,8 @@ pub(crate) fn of(said: &abi::Outcome, of: u64) -> u64 {
     mixed(errors ^ of)
 }
 
-/// The length is part of it, so that nothing can move from one text to the next unseen.
+/// By the engine's hash, which takes many bytes at once: an answer may be as large as its batch. Each text has a hash of its own, so that
+/// nothing can move from one to the next unseen.
 fn bytes(start: u64, bytes: &[u8]) -> u64 {
-    let (words, rest) = bytes.as_chunks::<8>();
-    let start = mixed(start ^ bytes.len() as u64);
-    let hash = words.iter().fold(start, |hash, word| mixed(hash ^ u64::from_le_bytes(*word)));
-    rest.iter().fold(hash, |hash, byte| mixed(hash ^ u64::from(*byte)))
+    mixed(start ^ engine::hash(bytes))
 }

@@ -88,6 +88,12 @@ impl Columns {
         Some(column)
     }
 
+    /// Whether the column at `index` has a value in this row.
+    #[cfg(feature = "kafka")]
+    pub(crate) fn is_written(&self, index: usize) -> bool {
+        self.columns.get(index).is_some_and(|column| column.len() > self.rows)
+    }
+
     /// Ends a row.
     #[inline]
     pub(crate) fn end_row(&mut self) {
@@ -218,6 +224,26 @@ impl Column {
     pub(crate) fn end_bytes(&mut self) {
         if let Values::Text(b) | Values::Binary(b) = &mut self.values {
             b.end();
+            self.appended();
+        }
+    }
+
+    /// Where the items go of a list that [`Column::end_list`] ends; none in a column of something else.
+    #[cfg(feature = "kafka")]
+    pub(crate) fn items(&mut self) -> Option<&mut Column> {
+        match &mut self.values {
+            Values::List { items, .. } => Some(items),
+            _ => None,
+        }
+    }
+
+    /// Ends a list, if any items were appended to it.
+    #[cfg(feature = "kafka")]
+    pub(crate) fn end_list(&mut self) {
+        if let Values::List { ends, items, .. } = &mut self.values
+            && items.len() > last_end(ends)
+        {
+            ends.push(items.len() as i32);
             self.appended();
         }
     }

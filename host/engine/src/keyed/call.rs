@@ -2,10 +2,11 @@
 
 use super::{
     entry::{self, Item, TimerClock},
-    tables::{NEVER, Table, Tables, Written},
+    tables::{NEVER, Table, TableKind, Tables, Written},
 };
 use crate::{EpochContext, Error, Result, ShardEntries, ShardState};
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
+use foldhash::fast::RandomState;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
@@ -26,7 +27,7 @@ pub struct CallState {
     /// None if rows have no event time.
     watermark: Option<i64>,
     keys: Vec<Key>,
-    changes: HashMap<Box<[u8]>, Change>,
+    changes: HashMap<Box<[u8]>, Change, RandomState>,
     /// Bytes of the changes, at the most.
     added: u64,
 }
@@ -37,7 +38,7 @@ pub struct Key {
     /// Its stable hash.
     pub hash: u64,
     /// Its columns.
-    pub bytes: Box<[u8]>,
+    pub bytes: Arc<[u8]>,
 }
 
 impl Key {
@@ -66,7 +67,7 @@ impl CallState {
     /// Of no keys. `event_time`: whether rows have a watermark.
     pub fn new(tables: Arc<Tables>, entries: ShardEntries, cx: &EpochContext, event_time: bool) -> Self {
         let watermark = event_time.then(|| cx.in_force.eviction.micros());
-        let (keys, changes) = (Vec::new(), HashMap::new());
+        let (keys, changes) = (Vec::new(), HashMap::default());
         CallState { tables, entries, now: cx.now.0, watermark, keys, changes, added: 0 }
     }
 
@@ -106,10 +107,10 @@ impl CallState {
         numbers.sort_unstable();
         numbers.dedup();
         let (mut of, mut found) = (Vec::with_capacity(numbers.len()), Vec::with_capacity(numbers.len()));
+        let mut name = Vec::new();
         for number in numbers {
-            let items = self.items(&state, table, self.key(number)?)?;
-            of.extend(std::iter::repeat_n(number, items.len()));
-            found.extend(items);
+            self.items(&state, table, self.key(number)?, &mut name, &mut found)?;
+            of.resize(found.len(), number);
         }
         table.rows(of, &found)
     }
@@ -119,11 +120,11 @@ impl CallState {
         let table = self.mapping(table, "looks for entries of")?;
         let (asked, state) = (table.read(of)?, self.entries.open()?);
         let (mut keys, mut found) = (Vec::new(), Vec::new());
-        for (number, rows) in by_key(&asked) {
-            let items = self.items(&state, table, self.key(number)?)?;
-            let second: BTreeSet<&[u8]> = rows.into_iter().map(|row| asked.item(row, 0).second).collect();
-            let there = items.into_iter().filter(|item| second.contains(item.second));
-            found.extend(there);
+        let (mut name, mut items) = (Vec::new(), Vec::new());
+        for (number, rows) in by_key(&by_row(&asked)) {
+            self.items(&state, table, self.key(number)?, &mut name, &mut items)?;
+            let second: BTreeSet<&[u8]> = rows.iter().map(|(_, row)| asked.item(*row, 0).second).collect();
+            found.extend(items.drain(..).filter(|item| second.contains(item.second)));
             keys.resize(found.len(), number);
         }
         table.rows(keys, &found)
@@ -131,19 +132,19 @@ impl CallState {
 
     /// Inserts or overwrites values; in a sequence table the whole lists of the keys.
     pub fn put(&mut self, table: usize, entries: &RecordBatch) -> Result<()> {
-        self.write(table, entries, |of, there, mut put| match of.spec().kind {
-            super::TableKind::Value => put.pop().into_iter().collect(),
-            super::TableKind::Sequence => put,
-            super::TableKind::Mapping(_) => merged(there, put),
-        })
+        match self.tables.at(table)?.spec().kind {
+            TableKind::Value => self.overwrite(table, entries),
+            TableKind::Sequence => self.write(table, entries, |_, put| put),
+            TableKind::Mapping(_) => self.write(table, entries, merged),
+        }
     }
 
     /// Adds values at the end of the lists of a sequence table.
     pub fn append(&mut self, table: usize, entries: &RecordBatch) -> Result<()> {
-        if self.tables.at(table)?.spec().kind != super::TableKind::Sequence {
+        if self.tables.at(table)?.spec().kind != TableKind::Sequence {
             return Err(self.refused(table, "appends to", "sequence"));
         }
-        self.write(table, entries, |_, mut there, put| {
+        self.write(table, entries, |mut there, put| {
             there.extend(put);
             there
         })
@@ -154,15 +155,19 @@ impl CallState {
         let tables = self.tables.clone();
         let name = &tables.at(table)?.spec().name;
         let named = keys.iter().map(|number| self.key(*number)).collect::<Result<Vec<_>>>()?;
-        let changes = named.iter().map(|key| (entry::of_table(name, &key.bytes), key.hash, None));
-        let changes = changes.collect();
+        let named_in = |key: &Key| {
+            let mut entry = Vec::new();
+            entry::of_table(name, &key.bytes, &mut entry);
+            entry
+        };
+        let changes = named.iter().map(|key| (named_in(key), key.hash, None)).collect();
         self.change(changes)
     }
 
     /// Removes these entries of a mapping table.
     pub fn remove_found(&mut self, table: usize, of: &RecordBatch) -> Result<()> {
         self.mapping(table, "removes entries of")?;
-        self.write(table, of, |_, mut there, gone| {
+        self.write(table, of, |mut there, gone| {
             there.retain(|item| gone.iter().all(|gone| gone.second != item.second));
             there
         })
@@ -221,7 +226,7 @@ impl CallState {
 
     fn mapping(&self, table: usize, does: &str) -> Result<&Table> {
         match self.tables.at(table)? {
-            of if matches!(of.spec().kind, super::TableKind::Mapping(_)) => Ok(of),
+            of if matches!(of.spec().kind, TableKind::Mapping(_)) => Ok(of),
             _ => Err(self.refused(table, does, "mapping")),
         }
     }
@@ -245,12 +250,37 @@ impl CallState {
         Ok(entry.map(|(time, bytes)| (time.unwrap_or(NEVER), bytes)))
     }
 
-    fn items<'s>(&'s self, state: &'s ShardState<'_>, table: &Table, key: &Key) -> Result<Vec<Item<'s>>> {
-        let name = entry::of_table(&table.spec().name, &key.bytes);
-        match self.entry(state, key.hash, &name)? {
-            Some((time, bytes)) => table.items(time, bytes, self.now),
-            None => Ok(Vec::new()),
+    /// Appends what a table holds of a key. The entry's name is left in `name`, which spares the allocation.
+    fn items<'s>(
+        &'s self,
+        state: &'s ShardState<'_>,
+        table: &Table,
+        key: &Key,
+        name: &mut Vec<u8>,
+        to: &mut Vec<Item<'s>>,
+    ) -> Result<()> {
+        name.clear();
+        entry::of_table(&table.spec().name, &key.bytes, name);
+        match self.entry(state, key.hash, name)? {
+            Some((time, bytes)) => table.items(time, bytes, self.now, to),
+            None => Ok(()),
         }
+    }
+
+    /// Puts values, whatever was there.
+    fn overwrite(&mut self, table: usize, rows: &RecordBatch) -> Result<()> {
+        let tables = self.tables.clone();
+        let of = tables.at(table)?;
+        let written = of.read(rows)?;
+        let mut changes = Vec::with_capacity(written.keys.len());
+        for (number, rows) in by_key(&by_row(&written)) {
+            let key = self.key(number)?;
+            let last = rows.last().map(|(_, row)| written.item(*row, self.now));
+            let mut name = Vec::new();
+            entry::of_table(&of.spec().name, &key.bytes, &mut name);
+            changes.push((name, key.hash, of.entry(last.as_slice())?));
+        }
+        self.change(changes)
     }
 
     /// Brings what is there of each key together with what is written.
@@ -258,7 +288,7 @@ impl CallState {
         &mut self,
         table: usize,
         rows: &RecordBatch,
-        together: impl for<'i> Fn(&Table, Vec<Item<'i>>, Vec<Item<'i>>) -> Vec<Item<'i>>,
+        together: impl for<'i> Fn(Vec<Item<'i>>, Vec<Item<'i>>) -> Vec<Item<'i>>,
     ) -> Result<()> {
         let tables = self.tables.clone();
         let of = tables.at(table)?;
@@ -266,13 +296,12 @@ impl CallState {
         let mut changes = Vec::new();
         {
             let state = self.entries.open()?;
-            let overwrites = of.spec().kind == super::TableKind::Value;
-            for (number, rows) in by_key(&written) {
+            for (number, rows) in by_key(&by_row(&written)) {
                 let key = self.key(number)?;
-                let there = if overwrites { Vec::new() } else { self.items(&state, of, key)? };
-                let put = rows.into_iter().map(|row| written.item(row, self.now)).collect();
-                let entry = of.entry(&together(of, there, put))?;
-                changes.push((entry::of_table(&of.spec().name, &key.bytes), key.hash, entry));
+                let (mut name, mut there) = (Vec::new(), Vec::new());
+                self.items(&state, of, key, &mut name, &mut there)?;
+                let put = rows.iter().map(|(_, row)| written.item(*row, self.now)).collect();
+                changes.push((name, key.hash, of.entry(&together(there, put))?));
             }
         }
         self.change(changes)
@@ -314,6 +343,7 @@ impl CallState {
             ));
         }
         self.added = added;
+        self.changes.reserve(changes.len());
         for (name, hash, to) in changes {
             self.changes.insert(name.into(), Change { hash, to });
         }
@@ -321,13 +351,19 @@ impl CallState {
     }
 }
 
-/// The rows of each key, in their order.
-fn by_key(written: &Written) -> BTreeMap<u32, Vec<usize>> {
-    let mut rows: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
-    for (row, key) in written.keys.iter().enumerate() {
-        rows.entry(*key).or_default().push(row);
+/// Each row with its key before it: by key, those of a key in their order.
+fn by_row(written: &Written) -> Vec<(u32, usize)> {
+    let mut rows: Vec<(u32, usize)> = written.keys.iter().copied().zip(0..).collect();
+    if !rows.is_sorted() {
+        rows.sort_unstable();
     }
     rows
+}
+
+/// The rows of each key.
+fn by_key(rows: &[(u32, usize)]) -> impl Iterator<Item = (u32, &[(u32, usize)])> {
+    let of_one = rows.chunk_by(|(a, _), (b, _)| a == b);
+    of_one.filter_map(|rows| Some((rows.first()?.0, rows)))
 }
 
 /// By their second key, in its order, those that were put in the place of those that were there.

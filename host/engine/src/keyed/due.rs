@@ -41,7 +41,9 @@ pub fn expire(state: &mut ShardState<'_>, tables: &Tables, now: i64) -> Result<(
         let hash = crate::hash(key);
         let left = match tables.find(table).map(|at| tables.at(at)).transpose()? {
             Some(table) => {
-                table.entry(&table.items(time, state.get(hash, &name)?.unwrap_or_default(), now)?)?
+                let mut items = Vec::new();
+                table.items(time, state.get(hash, &name)?.unwrap_or_default(), now, &mut items)?;
+                table.entry(&items)?
             }
             None => None,
         };

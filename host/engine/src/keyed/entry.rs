@@ -54,9 +54,12 @@ pub(super) fn of_timers(clock: TimerClock, key: &[u8]) -> Vec<u8> {
     [&[clock.tag()], key].concat()
 }
 
-/// The name of the entry of a key in a table, whose name has no more than 255 bytes.
-pub(super) fn of_table(table: &str, key: &[u8]) -> Vec<u8> {
-    [&[TABLE, table.len() as u8], table.as_bytes(), key].concat()
+/// Appends the name of the entry of a key in a table, whose name has no more than 255 bytes.
+pub(super) fn of_table(table: &str, key: &[u8], name: &mut Vec<u8>) {
+    name.reserve_exact(2 + table.len() + key.len());
+    for part in [&[TABLE, table.len() as u8], table.as_bytes(), key] {
+        name.extend_from_slice(part);
+    }
 }
 
 /// What an entry is of.
@@ -146,7 +149,8 @@ mod tests {
 
     #[test]
     fn an_entry_says_of_what_it_is() {
-        let entry = of_table("open", b"key");
+        let mut entry = Vec::new();
+        of_table("open", b"key", &mut entry);
         assert_eq!(named(&entry).unwrap(), Named::Table("open", b"key"));
         assert_eq!(timeline(&entry), Timeline::Expiry);
         for clock in [TimerClock::EventTime, TimerClock::ProcessingTime] {

@@ -124,20 +124,25 @@ impl Table {
         Arc::new(Schema::new(fields.collect::<Vec<_>>()))
     }
 
-    /// What an entry holds at this time: `until` is the entry's own time.
-    pub(super) fn items<'e>(&self, until: i64, bytes: &'e [u8], now: i64) -> Result<Vec<Item<'e>>> {
+    /// Appends what an entry holds at this time: `until` is the entry's own time.
+    pub(super) fn items<'e>(
+        &self,
+        until: i64,
+        bytes: &'e [u8],
+        now: i64,
+        to: &mut Vec<Item<'e>>,
+    ) -> Result<()> {
         match self.spec.kind {
             TableKind::Value => {
                 let put = self.spec.ttl.map_or(NEVER, |ttl| until.saturating_sub(ttl));
                 let item = Item { second: &[], value: bytes, put };
-                Ok(Some(item).filter(|_| until > now).into_iter().collect())
+                to.extend(Some(item).filter(|_| until > now));
             }
             TableKind::Sequence | TableKind::Mapping(_) => {
-                let mut items = entry::items(bytes)?;
-                items.retain(|item| self.leaves(item.put) > now);
-                Ok(items)
+                to.extend(entry::items(bytes)?.into_iter().filter(|item| self.leaves(item.put) > now));
             }
         }
+        Ok(())
     }
 
     /// When what was put then leaves.
@@ -194,7 +199,7 @@ impl Table {
     pub fn before(&self, entries: &[OldEntry]) -> Result<RecordBatch> {
         let mut items = Vec::new();
         for old in entries {
-            items.extend(self.items(old.time, &old.bytes, i64::MIN)?);
+            self.items(old.time, &old.bytes, i64::MIN, &mut items)?;
         }
         RecordBatch::try_new(self.stored(), self.columns(&items)?)
             .doing(Kind::Internal, || "old entries as rows")
@@ -210,8 +215,9 @@ impl Table {
         let mut seconds = second.iter().flat_map(|second| second.iter());
         let lost = || Error::internal("fewer rows than there were entries");
         for old in entries {
-            let mut items = Vec::new();
-            for item in before.items(old.time, &old.bytes, i64::MIN)? {
+            let (mut there, mut items) = (Vec::new(), Vec::new());
+            before.items(old.time, &old.bytes, i64::MIN, &mut there)?;
+            for item in there {
                 let second =
                     seconds.next().map_or(Cow::Borrowed(&[][..]), |second| second.data().to_vec().into());
                 items.push((second, values.next().ok_or_else(lost)?, item.put));

@@ -232,7 +232,8 @@ impl<'a> Run<'a> {
                 };
                 let message = self.rows.encode(&rows.slice(first + part.start, part.len()))?;
                 let keys: Vec<Key> = groups.iter().map(|group| group.key.clone()).collect();
-                Ok((keys.clone(), self.encoded_keys(&keys)?, Some((message, starts))))
+                let encoded = self.encoded_keys(&keys)?;
+                Ok((keys, encoded, Some((message, starts))))
             }
             (Work::Timers { keys, .. }, _) => Ok((keys.clone(), self.encoded_keys(keys)?, None)),
             (Work::Rows { .. }, None) => Err(Error::internal("rows without a part of them")),

@@ -59,9 +59,7 @@ async fn rows_that_nobody_asks_for_are_dropped() {
 async fn a_crash_in_the_middle_of_an_epoch_leaves_nothing_and_the_next_epoch_has_a_new_instance() {
     let place = Store::default();
     let once = "(if (i64.eq (i64.const 0) (local.get 2)) (then unreachable))";
-    let sink =
-        sink(&Attack::new(&format!("(drop (call $next)) {once} {PASS_ON}")), &place)
-            .await;
+    let sink = sink(&Attack::new(&format!("(drop (call $next)) {once} {PASS_ON}")), &place).await;
     let error = store(&sink, 0).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Plugin);
     assert!(error.report().starts_with("plugin hostile 0.0.1: it crashed: "), "{}", error.report());
