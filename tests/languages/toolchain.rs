@@ -68,7 +68,7 @@ fn the_doctor_looks_at_every_language_and_at_one_alone() {
     assert_eq!(doctor(here, None).0, Some(0));
     let (code, said) = doctor(here, Some(nothing.path()));
     assert_eq!(code, Some(2));
-    assert!(said.starts_with("Go: not ready\n  go 1.24 or newer: it is missing; install it"), "{said}");
+    assert!(said.starts_with("Go: not ready\n  go 1.26 or newer: it is missing; install it"), "{said}");
 }
 
 #[test]

@@ -6,8 +6,6 @@ use std::{borrow::Cow, fs, path::Path};
 
 include!(concat!(env!("OUT_DIR"), "/sdk.rs"));
 
-/// Where the SDK is put in the new folder.
-const SDK: &str = "vendor/streamhost-sdk";
 /// Where the templates of kinds are, in the SDK's folder `template`.
 const KINDS: [&str; 6] = ["filter", "map", "transform", "keyed", "batch-sink", "function"];
 /// Files that lie elsewhere in a plugin than in the template.
@@ -27,9 +25,8 @@ pub(crate) fn plugin(folder: &Path, kind: Kind, lang: Lang) -> Result<()> {
     for (path, bytes) in template.sdk {
         let written = match path.strip_prefix(template.folder).and_then(|path| path.strip_prefix('/')) {
             Some(path) => template.place(path).map(|to| (to, template.filled(bytes, name))),
-            // The SDK's own tests are not the plugin's, and neither are templates.
-            None if path.starts_with("tests/") || path.starts_with("template") => None,
-            None => Some((format!("{SDK}/{path}"), Cow::Borrowed(*bytes))),
+            None if is_about_the_sdk(path) => None,
+            None => Some((format!("{}/{path}", template.place), Cow::Borrowed(*bytes))),
         };
         if let Some((path, bytes)) = written {
             write(&folder.join(path), &bytes)?;
@@ -39,6 +36,12 @@ pub(crate) fn plugin(folder: &Path, kind: Kind, lang: Lang) -> Result<()> {
         "made {folder}: a plugin with a test\n  streamhost test {folder}\n  streamhost build {folder}\n",
         folder = folder.display()
     ))
+}
+
+/// The SDK's own tests are not the plugin's, and neither are templates.
+fn is_about_the_sdk(path: &str) -> bool {
+    let folders = ["test/", "tests/", "testdata/", "template"];
+    folders.iter().any(|folder| path.starts_with(folder)) || path.ends_with("_test.go")
 }
 
 /// The plugin's name: the folder's, which its tools and the pipeline file must be able to spell.
@@ -60,6 +63,8 @@ struct Template {
     /// Where in it the template is.
     folder: &'static str,
     kind: &'static str,
+    /// Where the SDK is put in the new folder.
+    place: &'static str,
 }
 
 impl Template {
@@ -81,8 +86,13 @@ impl Template {
             Kind::Function => "function",
         };
         let files = SDKS.iter().find(|(name, _)| *name == sdk).map(|(_, files)| *files);
-        let files = files.ok_or_else(|| Error::internal(format!("the SDK {sdk} is not in the program")))?;
-        Ok(Template { sdk: files, folder, kind })
+        // Go takes a folder `vendor` for its own.
+        let place = if lang == Lang::Go { "streamhost-sdk" } else { "vendor/streamhost-sdk" };
+        let template = Template { sdk: files.unwrap_or_default(), folder, kind, place };
+        match template.has("README.md.tmpl") {
+            true => Ok(template),
+            false => Err(Error::internal(format!("there is no {folder} of {sdk} in the program"))),
+        }
     }
 
     /// Where a file of the template goes; none if it is another kind's, or about the template.
@@ -112,8 +122,8 @@ impl Template {
     /// A text with its placeholders filled in.
     fn filled(&self, bytes: &'static [u8], name: &str) -> Cow<'static, [u8]> {
         let Ok(text) = std::str::from_utf8(bytes) else { return Cow::Borrowed(bytes) };
-        let text = text.replace("{{name}}", name).replace("{{summary}}", self.summary()).replace("{{sdk}}", SDK);
-        Cow::Owned(text.into_bytes())
+        let text = text.replace("{{name}}", name).replace("{{summary}}", self.summary());
+        Cow::Owned(text.replace("{{sdk}}", self.place).into_bytes())
     }
 
     fn summary(&self) -> &'static str {
