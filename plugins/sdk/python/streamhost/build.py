@@ -28,6 +28,7 @@ _EXPORTS = {
 }
 _ENTRY = """\
 import gc
+import random
 
 from streamhost.component import machine
 
@@ -42,6 +43,7 @@ from streamhost.component.base import Plugin, setup
 {exports}
 
 setup(module)
+machine.close()
 gc.collect()
 gc.freeze()
 """

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from . import config as configs
+from .config import parse as parse_config
 from . import ddl
 from .batch import Batch
 from .columns import Column, column
@@ -113,9 +113,9 @@ class BoundFunctions:
     @classmethod
     def bind(cls, functions: list[Function], config: str) -> BoundFunctions:
         """Reads the configuration."""
-        read = {one.sql_name: configs.parse(one.config, config) for one in functions if one.config is not None}
+        read = {one.sql_name: parse_config(one.config, config) for one in functions if one.config is not None}
         if not read:
-            configs.parse(None, config)
+            parse_config(None, config)
         named = {one.sql_name: one for one in functions}
         return cls(named, read, Binding([], "nothing", Schema()))
 

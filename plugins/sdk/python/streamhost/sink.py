@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
-from . import config as configs
+from .config import parse as parse_config
 from .batch import Batch
 from .context import Context
 from .errors import Error
@@ -116,7 +116,7 @@ class BatchSink(Plugin):
 
     def bind(self, config: str, input: Schema) -> BoundSink:
         """Agrees on columns and outputs."""
-        read = configs.parse(self.config, config)
+        read = parse_config(self.config, config)
         reads = reads_of(self.reads, read)
         projected = input.project(reads)
         given = self._outputs(read, projected)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import config as configs
+from .config import parse as parse_config
 from . import kernels
 from .batch import Batch
 from .columns import BooleanColumn, Column
@@ -48,7 +48,7 @@ class Stateless(Plugin):
 
     def bind(self, config: str, input: Schema) -> Instance:
         """Agrees on columns: an empty batch shows what leaves."""
-        read = configs.parse(self.config, config)
+        read = parse_config(self.config, config)
         reads = self._reads(read)
         input = input.project(reads)
         empty = Batch.empty(input)

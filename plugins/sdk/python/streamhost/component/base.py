@@ -12,7 +12,7 @@ from wit_world.imports import log as wit_log
 from wit_world.imports import metrics as wit_metrics
 from wit_world.imports import types as wit_types
 
-from .. import config as configs
+from ..config import schema as config_schema
 from .. import host
 from ..context import Context
 from ..errors import Error, told
@@ -97,10 +97,11 @@ class Plugin(wit_world.exports.Plugin):
     """What the host asks first."""
 
     def describe(self) -> wit.Description:
+        machine.speak()
         first = next(iter(plugins.values()))[0]
         about = first.manifest
         schemas = [plugin.config for group in plugins.values() for plugin in group if plugin.config is not None]
-        schema = configs.schema(schemas[0] if schemas else None)
+        schema = config_schema(schemas[0] if schemas else None)
         return wit.Description(
             about.name, about.version, about.summary, schema, about.deterministic, list(about.asks)
         )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from .. import config as configs
+from ..config import parse as parse_config
 from ..batch import Batch, concat
 from ..context import Context
 from ..errors import Error, RowErrors
@@ -127,7 +127,7 @@ class Keyed:
             raise Error.invalid(
                 f'`{name}` keeps state for each key: name the key\'s columns, as in keys = ["user_id"]'
             )
-        read = configs.parse(self.config, config)
+        read = parse_config(self.config, config)
         reads = self.reads(read)
         rows = input.project(None if reads is None else list(reads))
         columns = Input(Schema(input.field(key) for key in keys), rows)
