@@ -51,11 +51,19 @@ static void fractions(long op, uint8_t *out, const Operand *a, const Operand *b,
   }
 }
 
-/* A product without a helper of the compiler's library. */
+static uint64_t magnitude(int64_t value) { return value < 0 ? 0 - (uint64_t)value : (uint64_t)value; }
+
+/* A product by halves of 32 bits, which needs no helper of the compiler's library; true if it does not fit. */
 static int multiplied(int64_t a, int64_t b, int64_t *product) {
   *product = (int64_t)((uint64_t)a * (uint64_t)b);
-  if ((a == -1 && b == INT64_MIN) || (b == -1 && a == INT64_MIN)) return 1;
-  return a != 0 && *product / a != b;
+  uint64_t x = magnitude(a), y = magnitude(b);
+  uint64_t high = x >> 32, other = y >> 32;
+  if (high && other) return 1;
+  uint64_t middle = high * (uint32_t)y + other * (uint32_t)x;
+  if (middle >> 32) return 1;
+  uint64_t low = (uint64_t)(uint32_t)x * (uint32_t)y, size;
+  if (__builtin_add_overflow(low, middle << 32, &size)) return 1;
+  return size > (uint64_t)INT64_MAX + ((a < 0) != (b < 0));
 }
 
 static int wholes(long op, uint8_t *out, const Operand *a, const Operand *b, Py_ssize_t n) {

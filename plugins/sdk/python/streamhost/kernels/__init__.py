@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     COMPILED: bool
 else:
     try:
-        import _streamhost_kernels as native
+        from streamhost import _streamhost_kernels as native
 
         COMPILED = True
     except ImportError:

@@ -133,12 +133,12 @@ def _order(value: float) -> float | tuple[int, float]:
 def compare(code: str, buffer: Buffer, op: int, n: int, scalar: float, nan_largest: bool) -> bytes:
     """Bits of the rows whose value compares so with a number: > >= < <= == != are 0 to 5."""
     numbers: Iterable[Any] = _typed(code, buffer, n)
-    of, with_: Callable[[Any, Any], bool] = _OPS[op], scalar  # type: ignore[assignment]
+    of, against = _OPS[op], scalar
     if nan_largest and code in "fd":
-        numbers, with_ = map(_order, numbers), _order(scalar)  # type: ignore[assignment]
+        numbers, against = map(_order, numbers), _order(scalar)  # type: ignore[assignment]
     elif code not in "fd" and isinstance(scalar, float):
         numbers = map(float, numbers)
-    return pack(of(number, with_) for number in numbers)
+    return pack(of(number, against) for number in numbers)
 
 
 def compare_columns(code: str, one: Buffer, other: Buffer, op: int, n: int, nan_largest: bool) -> bytes:
