@@ -8,14 +8,14 @@ function(streamhost_plugin)
   string(REPLACE "\"" "\\\"" summary "${PROJECT_DESCRIPTION}")
   file(CONFIGURE OUTPUT "${project}" CONTENT
     "const char *const streamhost_project[3] = {\"@name@\", \"@PROJECT_VERSION@\", \"@summary@\"};\n" @ONLY)
-  if(CMAKE_SYSTEM_NAME STREQUAL WASI)
+  if(STREAMHOST_WASM)
     add_executable(${name} ${ARGN} "${project}")
     target_link_libraries(${name} PRIVATE streamhost)
     target_compile_options(${name} PRIVATE -Wall -Wextra -Wno-missing-field-initializers -O2)
     # Sources of all of the SDK, of which only those stay that are called.
     target_link_options(${name} PRIVATE -mexec-model=reactor -O2 LINKER:--whole-archive $<TARGET_FILE:streamhost> LINKER:--no-whole-archive
       LINKER:--gc-sections LINKER:--strip-all LINKER:-z,stack-size=262144 LINKER:--stack-first)
-    set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}")
+    set_target_properties(${name} PROPERTIES SUFFIX .core.wasm RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}")
   else()
     enable_testing()
     add_executable(${name}-cases ${ARGN} "${project}")
