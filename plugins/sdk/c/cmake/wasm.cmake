@@ -1,5 +1,6 @@
 # The toolchain file of a component: Debian's clang 19 for WebAssembly.
-set(CMAKE_SYSTEM_NAME WASI)
+set(CMAKE_SYSTEM_NAME Generic)
+set(STREAMHOST_WASM TRUE)
 set(CMAKE_SYSTEM_PROCESSOR wasm32)
 set(STREAMHOST_TOOLS "apt-get install clang-19 lld-19 llvm-19 wasi-libc libclang-rt-19-dev-wasm32 cmake make")
 
@@ -24,7 +25,6 @@ set(CMAKE_CXX_COMPILER_TARGET wasm32-wasi)
 # Vector instructions: every host has them.
 set(CMAKE_C_FLAGS_INIT "-msimd128 -mbulk-memory -ffunction-sections -fdata-sections")
 set(CMAKE_CXX_FLAGS_INIT "${CMAKE_C_FLAGS_INIT} -fno-exceptions -fno-rtti")
-set(CMAKE_EXECUTABLE_SUFFIX ".core.wasm")
 set(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY)
 set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY NEVER)
 set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE NEVER)
