@@ -64,9 +64,6 @@ func ContextOf(cx host.Context) Context {
 	}
 }
 
-// buildName is the plugin's name: `streamhost build` sets it with -ldflags=-X.
-var buildName = "plugin"
-
 // Spec is what options say of a plugin. The SDK reads it.
 type Spec struct {
 	Description host.Description
@@ -79,7 +76,7 @@ type Option func(*Spec)
 
 // SpecOf is what the options say. The SDK calls it.
 func SpecOf(options []Option) *Spec {
-	spec := &Spec{Description: host.Description{Name: buildName, Version: "0.1.0", Deterministic: true}}
+	spec := &Spec{Description: host.Description{Name: host.ModuleName(), Version: "0.1.0", Deterministic: true}}
 	for _, option := range options {
 		option(spec)
 	}

@@ -42,6 +42,27 @@ func realloc(old unsafe.Pointer, oldSize, align, size uint32) unsafe.Pointer {
 	return block
 }
 
+// adapterMemory is for the adapter between Go's WASI and the host's. It asks for its memory before Go's runtime has begun, when nothing can
+// be allocated yet: 64 KiB for its state and as much for its stack.
+var (
+	adapterMemory [(192 << 10) / 8]uint64
+	adapterUsed   uintptr
+)
+
+// adapterRealloc hands out memory that is there from the start.
+//
+//go:wasmexport cabi_realloc_adapter
+func adapterRealloc(_ unsafe.Pointer, _, align, size uint32) unsafe.Pointer {
+	start := uintptr(unsafe.Pointer(&adapterMemory))
+	from := (start+adapterUsed+uintptr(align)-1)&^(uintptr(align)-1) - start
+	adapterUsed = from + uintptr(size)
+	if adapterUsed > unsafe.Sizeof(adapterMemory) {
+		// The adapter is another one than this was made for: a trap, here as in its own code.
+		return unsafe.Pointer(&adapterMemory[len(adapterMemory):][0])
+	}
+	return unsafe.Add(unsafe.Pointer(&adapterMemory), from)
+}
+
 // taken forgets the blocks that arrived: what was made of them are pointers now.
 func taken() {
 	clear(arrived)
