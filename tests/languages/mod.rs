@@ -23,7 +23,18 @@ struct Language {
 }
 
 const GO: Language = Language { name: "go", most_bytes: 14_000_000, without: &[] };
-const JS: Language = Language { name: "js", most_bytes: 5_000_000, without: &[] };
+const JS: Language = Language {
+    name: "js",
+    most_bytes: 5_000_000,
+    without: &[
+        "decimal256",
+        "duration-s",
+        "duration-us",
+        "interval-months",
+        "interval-days",
+        "interval-nanos",
+    ],
+};
 const PYTHON: Language = Language { name: "python", most_bytes: 20_000_000, without: &[] };
 const C: Language = Language { name: "c", most_bytes: 300_000, without: &[] };
 
