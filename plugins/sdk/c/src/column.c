@@ -40,6 +40,15 @@ int64_t sh_count_bits(const uint8_t *bits, int64_t n) {
   return count;
 }
 
+void sh_select_doubles(double *to, const double *values, const uint8_t *bits, int64_t n) {
+  for (int64_t byte = 0; byte < (n + 7) / 8; byte++) {
+    int64_t first = 8 * byte;
+    uint32_t rest = bits[byte];
+    if (n - first < 8) rest &= (1u << (n - first)) - 1;
+    for (; rest; rest &= rest - 1) *to++ = values[first + __builtin_ctz(rest)];
+  }
+}
+
 void sh_and_valid(uint8_t *bits, const sh_column *column) {
   int64_t bytes = (column->length + 7) / 8;
   if (column->type == NANOARROW_TYPE_NA) memset(bits, 0, (size_t)bytes);

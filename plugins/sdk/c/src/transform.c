@@ -16,16 +16,6 @@ static bool is_filter(const sh_plugin *plugin) { return plugin->filter_row || pl
 
 static bool is_map(const sh_plugin *plugin) { return plugin->map_row || plugin->map; }
 
-static sh_status bind(sh_call *call, sh_bound *bound) {
-  const sh_plugin *plugin = bound->plugin;
-  bool rows = plugin->transform_row || plugin->transform;
-  bound->output_kind = rows ? SH_OUT_ROWS : SH_OUT_COLUMNS;
-  if (rows || is_filter(plugin) || is_map(plugin)) return SH_OK;
-  return sh_invalid(call, "`%s` has no function for its rows", sh_plugin_name(plugin));
-}
-
-const struct sh_way sh_way_transform = {bind};
-
 static uint8_t *no_bits(sh_call *call, int64_t rows) {
   size_t bytes = (size_t)(rows + 7) / 8;
   uint8_t *bits = (uint8_t *)sh_alloc(call, bytes);
@@ -181,6 +171,26 @@ static sh_main main_of(const answer *a) {
   if (!is_map(a->bound->plugin)) return SH_REPLACE;
   return a->keep ? SH_KEEP_EXTEND : SH_EXTEND;
 }
+
+/** What a function over columns says of an empty batch it says of all. */
+static sh_status try_empty(sh_call *call, sh_bound *bound) {
+  const sh_plugin *plugin = bound->plugin;
+  answer a = {.call = call, .bound = bound};
+  sh_batch empty;
+  SH_TRY(sh_ipc_empty(call, &bound->reads, &empty));
+  if (is_filter(plugin)) return filter(&a, &empty);
+  return is_map(plugin) ? map(&a, &empty) : transform(&a, &empty);
+}
+
+static sh_status bind(sh_call *call, sh_bound *bound) {
+  const sh_plugin *plugin = bound->plugin;
+  bool rows = plugin->transform_row || plugin->transform;
+  bound->output_kind = rows ? SH_OUT_ROWS : SH_OUT_COLUMNS;
+  if (rows || is_filter(plugin) || is_map(plugin)) return try_empty(call, bound);
+  return sh_invalid(call, "`%s` has no function for its rows", sh_plugin_name(plugin));
+}
+
+const struct sh_way sh_way_transform = {bind};
 
 sh_status sh_process(sh_call *call, sh_bytes messages, sh_outcome *outcome) {
   SH_TRY(sh_enter(call));

@@ -120,6 +120,8 @@ static inline void sh_clear_bit(uint8_t *bits, int64_t i) { bits[i >> 3] = (uint
 static inline bool sh_bit(const uint8_t *bits, int64_t i) { return bits[i >> 3] >> (i & 7) & 1; }
 /** How many of the first n bits are set. */
 int64_t sh_count_bits(const uint8_t *bits, int64_t n);
+/** The values whose bit is set, one after the other; `to` has room for all of them. */
+void sh_select_doubles(double *to, const double *values, const uint8_t *bits, int64_t n);
 /** Clears the bits of the rows in which the column is null. */
 void sh_and_valid(uint8_t *bits, const sh_column *column);
 
