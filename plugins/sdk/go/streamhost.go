@@ -69,6 +69,8 @@ type Spec struct {
 	Description host.Description
 	// Reads are the columns that it reads, for a configuration; nil if it reads all.
 	Reads func(config any) []string
+	// Extra is what options of one kind of plugin say, by a name of its own.
+	Extra map[string]any
 }
 
 // Option says something of a plugin.
@@ -76,7 +78,7 @@ type Option func(*Spec)
 
 // SpecOf is what the options say. The SDK calls it.
 func SpecOf(options []Option) *Spec {
-	spec := &Spec{Description: host.Description{Name: host.ModuleName(), Version: "0.1.0", Deterministic: true}}
+	spec := &Spec{Description: host.Description{Name: host.ModuleName(), Version: "0.1.0", Deterministic: true}, Extra: map[string]any{}}
 	for _, option := range options {
 		option(spec)
 	}

@@ -15,196 +15,101 @@ package row
 
 import (
 	"reflect"
-	"strings"
 	"unsafe"
 
 	"streamhost/arrow"
-	"streamhost/internal/config"
+	"streamhost/internal/rows"
 )
 
-// field is a column of a struct.
-type field struct {
-	name   string
-	offset uintptr
-	leaf   leaf
+// Fields are the columns of a struct.
+type Fields[R any] struct{ fields *rows.Fields }
+
+// Of takes a struct apart. It panics for a type that is no row, so call it where the plugin registers.
+func Of[R any]() *Fields[R] { return &Fields[R]{rows.Of(reflect.TypeFor[R]())} }
+
+// Names are the columns' names.
+func (f *Fields[R]) Names() []string { return f.fields.Names() }
+
+// Schema is the columns.
+func (f *Fields[R]) Schema() arrow.Schema { return f.fields.Schema() }
+
+// Schema is the columns of a struct.
+func Schema[R any]() arrow.Schema { return Of[R]().Schema() }
+
+// Rows are the rows of a batch.
+type Rows[R any] struct {
+	rows *rows.Rows
+	// row is the one that is being read: a place that is made once, not for each row.
+	row R
 }
 
-// leaf is how a Go type and a column go together.
-type leaf struct {
-	goType reflect.Type
-	column arrow.Type
-	// null says that the Go type has a place for it.
-	null nullness
-	// inner is the type within a Null, a pointer or a slice; key that of a map's keys, whose values are inner.
-	inner, key *leaf
-	// members of a struct.
-	members []field
+// Open finds the columns in a batch. The error says which one is missing, or has another type.
+func (f *Fields[R]) Open(batch *arrow.Batch) (*Rows[R], error) {
+	opened, err := f.fields.Open(batch)
+	return &Rows[R]{rows: opened}, err
 }
 
-type nullness uint8
+// OpenAs is Open with other names for the columns: the first for the first field, and so on.
+func (f *Fields[R]) OpenAs(batch *arrow.Batch, columns []string) (*Rows[R], error) {
+	opened, err := f.fields.OpenAs(batch, columns)
+	return &Rows[R]{rows: opened}, err
+}
 
-const (
-	never nullness = iota
-	byNull
-	byPointer
-)
+// Len is the number of rows.
+func (r *Rows[R]) Len() int { return r.rows.Len() }
 
-// size is the bytes of a value of the Go type.
-func (l *leaf) size() uintptr { return l.goType.Size() }
+// Read reads a row. Its strings are in the batch's memory. The error is that a column is null whose field has no place for that.
+func (r *Rows[R]) Read(row int) (R, error) {
+	var zero R
+	r.row = zero
+	err := r.rows.Read(row, unsafe.Pointer(&r.row))
+	return r.row, err
+}
 
-// names are the columns' names.
-func names(fields []field) []string {
-	list := make([]string, len(fields))
-	for i, field := range fields {
-		list[i] = field.name
+// Read is the rows of a batch, one after the other, each with its error.
+func Read[R any](batch *arrow.Batch) (func(yield func(R, error) bool), error) {
+	rows, err := Of[R]().Open(batch)
+	if err != nil {
+		return nil, err
 	}
-	return list
-}
-
-func schema(fields []field) arrow.Schema {
-	list := make(arrow.Schema, len(fields))
-	for i, field := range fields {
-		list[i] = arrow.Field{Name: field.name, Type: field.leaf.column, Nullable: field.leaf.null != never}
-	}
-	return list
-}
-
-// fieldsOf takes a struct apart.
-func fieldsOf(t reflect.Type) []field {
-	if t.Kind() != reflect.Struct {
-		panic("streamhost: a row is a struct, and " + t.String() + " is none")
-	}
-	var list []field
-	for i := range t.NumField() {
-		f := t.Field(i)
-		name, column, _ := strings.Cut(f.Tag.Get("row"), ",")
-		if !f.IsExported() || name == "-" {
-			continue
+	return func(yield func(R, error) bool) {
+		for row := range rows.Len() {
+			if !yield(rows.Read(row)) {
+				return
+			}
 		}
-		if name == "" {
-			name = config.Kebab(f.Name, '_')
-		}
-		list = append(list, field{name: name, offset: f.Offset, leaf: leafOf(f.Type, column)})
-	}
-	return list
+	}, nil
 }
 
-var (
-	decimalType = reflect.TypeFor[arrow.Decimal]()
-	bytesType   = reflect.TypeFor[[]byte]()
-	plain       = [...]struct {
-		goType reflect.Type
-		column arrow.Type
-	}{
-		{reflect.TypeFor[arrow.Date](), arrow.DATE},
-		{reflect.TypeFor[arrow.Timestamp](), arrow.TIMESTAMP},
-		{reflect.TypeFor[arrow.Interval](), arrow.Type{Kind: arrow.IntervalMonthDayNano}},
-		{bytesType, arrow.BINARY},
-	}
-)
-
-func leafOf(t reflect.Type, tag string) leaf {
-	if isNull(t) {
-		inner := leafOf(t.Field(0).Type, tag)
-		return leaf{goType: t, column: inner.column, null: byNull, inner: &inner}
-	}
-	for _, known := range plain {
-		if known.goType == t {
-			return leaf{goType: t, column: known.column}
-		}
-	}
-	switch t.Kind() {
-	case reflect.Pointer:
-		inner := leafOf(t.Elem(), tag)
-		return leaf{goType: t, column: inner.column, null: byPointer, inner: &inner}
-	case reflect.Slice:
-		inner := leafOf(t.Elem(), tag)
-		column := arrow.ARRAY(inner.column)
-		return leaf{goType: t, column: column, inner: &inner}
-	case reflect.Map:
-		key, inner := leafOf(t.Key(), ""), leafOf(t.Elem(), tag)
-		return leaf{goType: t, column: arrow.MAP(key.column, inner.column), key: &key, inner: &inner}
-	case reflect.Struct:
-		if t == decimalType {
-			return leaf{goType: t, column: decimal(tag)}
-		}
-		members := fieldsOf(t)
-		return leaf{goType: t, column: arrow.STRUCT(schema(members).AllNullable()...), members: members}
-	}
-	return leaf{goType: t, column: numberType(t)}
+// Writer makes columns of structs.
+type Writer[W any] struct {
+	writer *rows.Writer
+	row    W
 }
 
-func decimal(tag string) arrow.Type {
-	t, err := arrow.ParseType(tag)
-	if err != nil || t.Kind != arrow.Decimal128 {
-		panic("streamhost: a field of type Decimal says its digits in a tag: `row:\"price,decimal(10,2)\"`")
+// Writer makes a writer of no rows.
+func (f *Fields[W]) Writer() *Writer[W] { return &Writer[W]{writer: f.fields.Writer()} }
+
+// Len is the number of rows.
+func (w *Writer[W]) Len() int { return w.writer.Len() }
+
+// Write adds a row.
+func (w *Writer[W]) Write(row W) {
+	w.row = row
+	w.writer.Write(unsafe.Pointer(&w.row))
+}
+
+// WriteNull adds a row of nulls, in the place of one in error.
+func (w *Writer[W]) WriteNull() { w.writer.WriteNull() }
+
+// Batch is the rows so far. The writer is empty again.
+func (w *Writer[W]) Batch() *arrow.Batch { return w.writer.Batch() }
+
+// Batch makes columns of rows.
+func Batch[W any](rows []W) *arrow.Batch {
+	writer := Of[W]().Writer()
+	for _, row := range rows {
+		writer.Write(row)
 	}
-	return t
-}
-
-func numberType(t reflect.Type) arrow.Type {
-	switch t.Kind() {
-	case reflect.Bool:
-		return arrow.BOOLEAN
-	case reflect.Int8:
-		return arrow.TINYINT
-	case reflect.Int16:
-		return arrow.SMALLINT
-	case reflect.Int32:
-		return arrow.INT
-	case reflect.Int64, reflect.Int:
-		return arrow.BIGINT
-	case reflect.Uint8:
-		return arrow.Type{Kind: arrow.Uint8}
-	case reflect.Uint16:
-		return arrow.Type{Kind: arrow.Uint16}
-	case reflect.Uint32:
-		return arrow.Type{Kind: arrow.Uint32}
-	case reflect.Uint64, reflect.Uint:
-		return arrow.Type{Kind: arrow.Uint64}
-	case reflect.Float32:
-		return arrow.FLOAT
-	case reflect.Float64:
-		return arrow.DOUBLE
-	case reflect.String:
-		return arrow.STRING
-	}
-	panic("streamhost: a row has a field of type " + t.String() + ", which no column has")
-}
-
-func isNull(t reflect.Type) bool {
-	return t.Kind() == reflect.Struct && strings.HasPrefix(t.Name(), "Null[") && t.PkgPath() == "streamhost/internal/config"
-}
-
-// Same says whether two rows have the same values, to the bit. Lists and maps are never the same.
-func (f *Fields[R]) Same(a, b *R) bool {
-	return sameFields(f.fields, unsafe.Pointer(a), unsafe.Pointer(b))
-}
-
-func sameFields(fields []field, a, b unsafe.Pointer) bool {
-	for i := range fields {
-		if !fields[i].leaf.same(unsafe.Add(a, fields[i].offset), unsafe.Add(b, fields[i].offset)) {
-			return false
-		}
-	}
-	return true
-}
-
-func (l *leaf) same(a, b unsafe.Pointer) bool {
-	switch {
-	case l.null == byNull:
-		there := l.goType.Field(1).Offset
-		one, other := *(*bool)(unsafe.Add(a, there)), *(*bool)(unsafe.Add(b, there))
-		return one == other && (!one || l.inner.same(a, b))
-	case l.null == byPointer:
-		one, other := *(*unsafe.Pointer)(a), *(*unsafe.Pointer)(b)
-		return one == nil && other == nil || one != nil && other != nil && l.inner.same(one, other)
-	case l.members != nil:
-		return sameFields(l.members, a, b)
-	case l.inner != nil:
-		return false
-	case l.goType.Kind() == reflect.String, l.goType == bytesType:
-		return *(*string)(a) == *(*string)(b)
-	}
-	return unsafe.String((*byte)(a), l.size()) == unsafe.String((*byte)(b), l.size())
+	return writer.Batch()
 }

@@ -10,35 +10,27 @@ import (
 func exportProcess(query unsafe.Pointer, queryLength uint32, epoch uint64, partition, attempt, some uint32, watermark, now int64,
 	batch unsafe.Pointer, batchLength uint32) unsafe.Pointer {
 	return host.Answer(40, 4, func(value *host.Area) error {
-		plugin, err := transformer()
-		if err != nil {
-			return err
+		plugin, ok := host.Of(host.Transform).(host.Transformer)
+		if !ok {
+			return permanent("the component has registered no filter, map or transform: call one of them in `func init()`")
 		}
 		cx := host.EpochContext(query, queryLength, epoch, partition, attempt, some, watermark, now)
 		outcome, err := plugin.Process(cx, host.Bytes(batch, batchLength))
 		if err != nil {
 			return err
 		}
-		value.U8(4, uint8(outcome.kind))
-		switch outcome.kind {
+		value.U8(4, outcome.Kind)
+		switch kind(outcome.Kind) {
 		case keep:
-			value.Bytes(8, outcome.bits())
+			value.Bytes(8, outcome.Keep)
 		case keepExtend:
-			value.Bytes(8, outcome.bits())
-			value.Bytes(16, outcome.main)
+			value.Bytes(8, outcome.Keep)
+			value.Bytes(16, outcome.Main)
 		default:
-			value.Bytes(8, outcome.main)
+			value.Bytes(8, outcome.Main)
 		}
-		value.Sides(24, outcome.side)
-		value.Errors(32, outcome.errors)
+		value.Sides(24, outcome.Side)
+		value.Errors(32, outcome.Errors)
 		return nil
 	})
-}
-
-// bits are the rows to keep, eight a byte.
-func (o *Outcome) bits() []byte {
-	if o.keep == nil {
-		return nil
-	}
-	return o.keep.Bytes()
 }

@@ -35,9 +35,8 @@ const (
 	keepExtend
 )
 
-// Outcome is what the host gets for a call.
-type Outcome struct {
-	kind   kind
+// outcome is what the host gets for a call.
+type outcome struct {
 	keep   *arrow.Bitmap
 	main   []byte
 	side   []host.Side
@@ -79,7 +78,7 @@ func (b *bound) binding() host.Binding {
 }
 
 // add joins what a batch of so many rows gave to what the call has so far: `from` rows.
-func (b *bound) add(to *Outcome, from, rows int, o output, errors *streamhost.RowErrors) error {
+func (b *bound) add(to *outcome, from, rows int, o output, errors *streamhost.RowErrors) error {
 	if o.kind != b.kind {
 		return permanent("what leaves is another thing than for an empty batch: it must not depend on the rows")
 	}
@@ -116,7 +115,7 @@ func withoutErrors(keep *arrow.Bitmap, errors *streamhost.RowErrors) *arrow.Bitm
 	return keep
 }
 
-func (o *Outcome) join(bits *arrow.Bitmap, from int) {
+func (o *outcome) join(bits *arrow.Bitmap, from int) {
 	if o.keep == nil {
 		o.keep = bits
 		return
@@ -129,7 +128,7 @@ func (o *Outcome) join(bits *arrow.Bitmap, from int) {
 	o.keep = both
 }
 
-func (b *bound) addSides(to *Outcome, sides []Side) error {
+func (b *bound) addSides(to *outcome, sides []Side) error {
 	for _, side := range sides {
 		schema, err := b.sideOf(side.Name)
 		if err == nil {

@@ -64,40 +64,28 @@ func (p *plugin[C]) Bind(text string, message []byte, _ []string) (host.Binding,
 }
 
 // Process processes the messages of a call.
-func (p *plugin[C]) Process(cx host.Context, messages []byte) (Outcome, error) {
-	outcome := Outcome{kind: p.bound.kind, main: p.buffer[:0]}
+func (p *plugin[C]) Process(cx host.Context, messages []byte) (host.Transformed, error) {
 	if !p.ready {
-		return outcome, permanent("a batch came before `bind`")
+		return host.Transformed{}, permanent("a batch came before `bind`")
 	}
+	all := outcome{main: p.buffer[:0]}
 	batches, err := arrow.Decode(messages, p.input)
-	if err != nil {
-		return outcome, err
-	}
 	rows := 0
-	for _, batch := range batches {
+	for i := 0; err == nil && i < len(batches); i++ {
 		call := streamhost.CallOf(cx, p.config)
-		output, err := p.process(call, batch)
-		if err == nil {
-			err = p.bound.add(&outcome, rows, batch.Rows(), output, call.Errors)
+		output, failed := p.process(call, batches[i])
+		if err = failed; err == nil {
+			err = p.bound.add(&all, rows, batches[i].Rows(), output, call.Errors)
 		}
-		if err != nil {
-			return outcome, err
-		}
-		rows += batch.Rows()
+		rows += batches[i].Rows()
 	}
-	p.buffer = outcome.main
-	return outcome, nil
-}
-
-// Transformer is what the export calls.
-type Transformer interface {
-	Process(cx host.Context, messages []byte) (Outcome, error)
-}
-
-// transformer is the plugin that is registered.
-func transformer() (Transformer, error) {
-	if plugin, ok := host.Of(host.Transform).(Transformer); ok {
-		return plugin, nil
+	if err != nil {
+		return host.Transformed{}, err
 	}
-	return nil, permanent("the component has registered no filter, map or transform: call one of them in `func init()`")
+	p.buffer = all.main
+	transformed := host.Transformed{Kind: uint8(p.bound.kind), Main: all.main, Side: all.side, Errors: all.errors}
+	if all.keep != nil {
+		transformed.Keep = all.keep.Bytes()
+	}
+	return transformed, nil
 }

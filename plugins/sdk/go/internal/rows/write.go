@@ -1,4 +1,4 @@
-package row
+package rows
 
 import (
 	"reflect"
@@ -9,21 +9,19 @@ import (
 )
 
 // Writer makes columns of structs.
-type Writer[W any] struct {
+type Writer struct {
 	fields   []field
 	builders []*arrow.Builder
 	writers  []writer
 	rows     int
-	// row is the one that is being written: a place that is made once, not for each row.
-	row W
 }
 
 // writer adds the value at a place to a builder.
 type writer = func(b *arrow.Builder, from unsafe.Pointer)
 
 // Writer makes a writer of no rows.
-func (f *Fields[W]) Writer() *Writer[W] {
-	w := &Writer[W]{fields: f.fields}
+func (f *Fields) Writer() *Writer {
+	w := &Writer{fields: f.fields}
 	for i := range f.fields {
 		w.builders = append(w.builders, arrow.NewBuilder(f.fields[i].leaf.column))
 		w.writers = append(w.writers, write(&f.fields[i].leaf))
@@ -32,20 +30,18 @@ func (f *Fields[W]) Writer() *Writer[W] {
 }
 
 // Len is the number of rows.
-func (w *Writer[W]) Len() int { return w.rows }
+func (w *Writer) Len() int { return w.rows }
 
-// Write adds a row.
-func (w *Writer[W]) Write(row W) {
+// Write adds the row at a place.
+func (w *Writer) Write(from unsafe.Pointer) {
 	w.rows++
-	w.row = row
-	from := unsafe.Pointer(&w.row)
 	for i, write := range w.writers {
 		write(w.builders[i], unsafe.Add(from, w.fields[i].offset))
 	}
 }
 
 // WriteNull adds a row of nulls, in the place of one in error.
-func (w *Writer[W]) WriteNull() {
+func (w *Writer) WriteNull() {
 	w.rows++
 	for _, builder := range w.builders {
 		builder.AppendNull()
@@ -53,7 +49,7 @@ func (w *Writer[W]) WriteNull() {
 }
 
 // Batch is the rows so far. The writer is empty again.
-func (w *Writer[W]) Batch() *arrow.Batch {
+func (w *Writer) Batch() *arrow.Batch {
 	columns := make([]*arrow.Column, len(w.builders))
 	for i, builder := range w.builders {
 		columns[i] = builder.Column()
@@ -62,15 +58,6 @@ func (w *Writer[W]) Batch() *arrow.Batch {
 	batch, _ := arrow.BatchOf(schema(w.fields).AllNullable(), columns, w.rows)
 	w.rows = 0
 	return batch
-}
-
-// Batch makes columns of rows.
-func Batch[W any](rows []W) *arrow.Batch {
-	writer := Of[W]().Writer()
-	for _, row := range rows {
-		writer.Write(row)
-	}
-	return writer.Batch()
 }
 
 func write(l *leaf) writer {
@@ -160,6 +147,9 @@ func addressable(value reflect.Value) unsafe.Pointer {
 	place.Elem().Set(value)
 	return place.UnsafePointer()
 }
+
+// Less is an order of all values of a map's keys.
+func Less(a, b reflect.Value) bool { return less(a, b) }
 
 func less(a, b reflect.Value) bool {
 	switch a.Kind() {

@@ -1,48 +1,37 @@
-package row
+package rows
 
 import (
-	"reflect"
 	"unsafe"
 
 	"streamhost/arrow"
+	"streamhost/internal/bind"
 	"streamhost/internal/fail"
 )
 
-// Fields are the columns of a struct.
-type Fields[R any] struct{ fields []field }
-
-// Of takes a struct apart. It panics for a type that is no row, so call it where the plugin registers.
-func Of[R any]() *Fields[R] { return &Fields[R]{fieldsOf(reflect.TypeFor[R]())} }
-
-// Names are the columns' names.
-func (f *Fields[R]) Names() []string { return names(f.fields) }
-
-// Schema is the columns.
-func (f *Fields[R]) Schema() arrow.Schema { return schema(f.fields) }
-
 // Rows are the rows of a batch.
-type Rows[R any] struct {
+type Rows struct {
 	getters []getter
 	rows    int
-	// row is the one that is being read: a place that is made once, not for each row.
-	row R
 }
 
 // getter reads a field; false if it is null and the field has no place for that.
 type getter struct {
 	name   string
 	offset uintptr
-	get    func(row int, to unsafe.Pointer) bool
+	get    reader
 }
 
+// reader reads the value of a row to a place that is zero; false if it is null.
+type reader = func(row int, to unsafe.Pointer) bool
+
 // Open finds the columns in a batch. The error says which one is missing, or has another type.
-func (f *Fields[R]) Open(batch *arrow.Batch) (*Rows[R], error) {
+func (f *Fields) Open(batch *arrow.Batch) (*Rows, error) {
 	getters, err := openFields(f.fields, batch)
-	return &Rows[R]{getters: getters, rows: batch.Rows()}, err
+	return &Rows{getters: getters, rows: batch.Rows()}, err
 }
 
 // OpenAs is Open with other names for the columns: the first for the first field, and so on.
-func (f *Fields[R]) OpenAs(batch *arrow.Batch, columns []string) (*Rows[R], error) {
+func (f *Fields) OpenAs(batch *arrow.Batch, columns []string) (*Rows, error) {
 	fields := append([]field(nil), f.fields...)
 	for i := range fields {
 		fields[i].name = columns[i]
@@ -51,34 +40,21 @@ func (f *Fields[R]) OpenAs(batch *arrow.Batch, columns []string) (*Rows[R], erro
 	for i := range getters {
 		getters[i].name = f.fields[i].name
 	}
-	return &Rows[R]{getters: getters, rows: batch.Rows()}, err
+	return &Rows{getters: getters, rows: batch.Rows()}, err
 }
 
 // Len is the number of rows.
-func (r *Rows[R]) Len() int { return r.rows }
+func (r *Rows) Len() int { return r.rows }
 
-// Read reads a row. Its strings are in the batch's memory. The error is that a column is null whose field has no place for that.
-func (r *Rows[R]) Read(row int) (value R, err error) {
-	r.row = value
-	to := unsafe.Pointer(&r.row)
+// Read reads a row to a place that is zero. Its strings are in the batch's memory. The error is that a column is null whose field has no
+// place for that.
+func (r *Rows) Read(row int, to unsafe.Pointer) error {
 	for i := range r.getters {
 		if g := &r.getters[i]; !g.get(row, unsafe.Add(to, g.offset)) {
-			return value, &fail.Error{Kind: fail.Permanent, Message: "`" + g.name + "` is null"}
+			return &fail.Error{Kind: fail.Permanent, Message: "`" + g.name + "` is null"}
 		}
 	}
-	return r.row, nil
-}
-
-// Read is the rows of a batch, one after the other, each with its error.
-func Read[R any](batch *arrow.Batch) (func(yield func(R, error) bool), error) {
-	rows, err := Of[R]().Open(batch)
-	return func(yield func(R, error) bool) {
-		for row := range rows.rows {
-			if !yield(rows.Read(row)) {
-				return
-			}
-		}
-	}, err
+	return nil
 }
 
 func openFields(fields []field, batch *arrow.Batch) ([]getter, error) {
@@ -87,7 +63,7 @@ func openFields(fields []field, batch *arrow.Batch) ([]getter, error) {
 		field := &fields[i]
 		column := batch.Named(field.name)
 		if column == nil {
-			return nil, Missing(field.name, batch.Schema())
+			return nil, bind.Missing(field.name, batch.Schema())
 		}
 		get := open(&field.leaf, column)
 		if get == nil {
@@ -98,11 +74,6 @@ func openFields(fields []field, batch *arrow.Batch) ([]getter, error) {
 	return getters, nil
 }
 
-// Missing says that there is no such column.
-func Missing(name string, schema arrow.Schema) error {
-	return &fail.Error{Message: "the input has no column `" + name + "`; its columns are " + schema.DDL()}
-}
-
 func mismatch(name string, has, wants arrow.Type) error {
 	message := "column `" + name + "` has type " + has.DDL() + ", and the plugin reads " + wants.DDL()
 	if has.Numeric() && wants.Numeric() {
@@ -110,9 +81,6 @@ func mismatch(name string, has, wants arrow.Type) error {
 	}
 	return &fail.Error{Message: message}
 }
-
-// reader reads the value of a row to a place; false if it is null.
-type reader = func(row int, to unsafe.Pointer) bool
 
 // open makes the reader of a column; nil if not every value of it is one of the Go type.
 func open(l *leaf, c *arrow.Column) reader {
