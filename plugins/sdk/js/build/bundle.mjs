@@ -19,7 +19,7 @@ const SDK = "streamhost-sdk";
 export async function probe(esbuild, { entry, sdk, folder }) {
   const code = await run(esbuild, {
     ...common(folder, sdk, null),
-    stdin: { contents: `export { default } from ${JSON.stringify(entry)};`, resolveDir: folder },
+    stdin: { contents: `import * as all from ${JSON.stringify(entry)};\nexport const plugin = all["default"];`, resolveDir: folder },
     format: "iife",
     globalName: "streamhostPlugin",
   });
@@ -27,7 +27,7 @@ export async function probe(esbuild, { entry, sdk, folder }) {
   let found;
   try {
     vm.runInContext(code.outputFiles[0].text, context, { timeout: 10_000, filename: entry });
-    found = vm.runInContext("streamhostPlugin.default", context);
+    found = vm.runInContext("streamhostPlugin.plugin", context);
   } catch (error) {
     throw new Problem(`${entry}: ${error.message ?? error}\n${hint(error)}`.trimEnd());
   }

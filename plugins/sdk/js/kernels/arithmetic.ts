@@ -60,12 +60,27 @@ export function arithmetic(type: u32, kind: u32, n: u32, a: usize, aLen: usize, 
   return 0;
 }
 
+/** What is too large becomes the largest there is, what is too small the smallest; of fractions the machine does that. */
+// @ts-ignore: decorator
+@inline
+function fitting<F, T>(value: F): T {
+  if (!isInteger<F>() || !isInteger<T>()) return <T>value;
+  const narrower = sizeof<F>() > sizeof<T>() || (sizeof<F>() == sizeof<T>() && !isSigned<F>());
+  if (!narrower) return <T>value;
+  const most: T = sizeof<T>() == 4 ? <T>i32.MAX_VALUE : <T>i64.MAX_VALUE;
+  if (isSigned<F>()) {
+    const least: T = sizeof<T>() == 4 ? <T>i32.MIN_VALUE : <T>i64.MIN_VALUE;
+    return <i64>value > <i64>most ? most : <i64>value < <i64>least ? least : <T>value;
+  }
+  return <u64>value > <u64>most ? most : <T>value;
+}
+
 function convert<F, T>(n: u32, a: usize, aLen: usize): usize {
   need(aLen >= <usize>n * sizeof<F>());
   const size = <usize>n * sizeof<T>();
   const out = take(size);
   for (let i: usize = 0; i < <usize>n; i++) {
-    store<T>(out + i * sizeof<T>(), <T>load<F>(a + i * sizeof<F>()));
+    store<T>(out + i * sizeof<T>(), fitting<F, T>(load<F>(a + i * sizeof<F>())));
   }
   return answer(out, size);
 }

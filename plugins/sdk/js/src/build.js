@@ -22,18 +22,32 @@ function ofArray(of, values) {
 /** A column of the first n of these values. */
 function built(of, values, n) {
   if (of.id === "Null") return new Column(of, n);
+  if (of.id === "Float64" || of.id === "Float32") return fractions(of, values, n);
   const validity = validBits(values, n);
   return new Column(of, n, { validity, ...parts(of, values, n) });
 }
 
 function validBits(values, n) {
-  let nulls = 0;
-  const flags = new Uint8Array(n);
+  let flags = null;
   for (let row = 0; row < n; row++) {
-    if (values[row] === null || values[row] === undefined) nulls++;
-    else flags[row] = 1;
+    if (values[row] !== null && values[row] !== undefined) continue;
+    flags ??= new Uint8Array(n).fill(1);
+    flags[row] = 0;
   }
-  return nulls === 0 ? null : kernels.pack(flags);
+  return flags === null ? null : kernels.pack(flags);
+}
+
+/** Both in one loop, as most of what is calculated are fractions. */
+function fractions(of, values, n) {
+  const out = new (arrayOf(of))(n);
+  let flags = null;
+  for (let row = 0; row < n; row++) {
+    const value = values[row];
+    if (typeof value === "number") out[row] = value;
+    else if (value === null || value === undefined) (flags ??= new Uint8Array(n).fill(1))[row] = 0;
+    else real(of, value);
+  }
+  return new Column(of, n, { values: out, validity: flags === null ? null : kernels.pack(flags) });
 }
 
 function parts(of, values, n) {

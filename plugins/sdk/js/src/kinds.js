@@ -48,6 +48,7 @@ function stateless(kind, given, output) {
     return new Plugin(kind, given, { row: null, batch: given.batch });
   }
   needed(kind, given, "each", "a function from a row, or `batch`, one from a batch");
+  if (given.reads !== undefined) throw PluginError.invalid(`a ${kind} over rows reads the columns of \`row\`: \`reads\` is for \`batch\``);
   const written = output.map((member) => [member, types(kind, given, member)]);
   return new Plugin(kind, given, { row: types(kind, given, "row"), each: given.each, ...Object.fromEntries(written) });
 }

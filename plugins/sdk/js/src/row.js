@@ -4,7 +4,7 @@ import { column } from "./build.js";
 import { PluginError } from "./error.js";
 import { kernels } from "./kernels.js";
 import { mismatch, missingColumn } from "./schema.js";
-import { Schema, arrayOf, columnsOf, sameType } from "./types.js";
+import { Schema, arrayOf, columnsOf, isPlain, sameType } from "./types.js";
 
 /** Narrower columns that are read as a wider type, as that keeps every value as it is. */
 const WIDENED = {
@@ -84,12 +84,14 @@ function widened(found, type) {
 }
 
 function readerOf(members, fields, columns) {
-  const read = members.map((member, at) => memberReader(fields[at], columns[at]));
-  // One function of the row's shape: an object literal is made in one step.
-  const parts = members.map((member, at) => `${JSON.stringify(member)}: r${at}(row)`);
-  const names = members.map((_, at) => `r${at}`);
-  return new Function(...names, `return (row) => ({ ${parts.join(", ")} });`)(...read);
+  const direct = columns.map((source) => source.nullCount === 0 && isPlain(source.type));
+  const given = members.map((_, at) => (direct[at] ? columns[at].values : memberReader(fields[at], columns[at])));
+  // One function of the row's shape: an object literal is made in one step, and numbers are taken from their array.
+  const parts = members.map((member, at) => `${JSON.stringify(member)}: m${at}${direct[at] ? "[row]" : "(row)"}`);
+  return new Function(...names(members), `return (row) => ({ ${parts.join(", ")} });`)(...given);
 }
+
+const names = (members) => members.map((_, at) => `m${at}`);
 
 function memberReader(field, source) {
   const { reader } = source;
@@ -101,19 +103,25 @@ function memberReader(field, source) {
   };
 }
 
+/** What adds a row's members to arrays. */
+function adderOf(members, values) {
+  const parts = members.map((member, at) => `m${at}.push(row[${JSON.stringify(member)}]);`);
+  return new Function(...names(members), `return (row) => { ${parts.join(" ")} };`)(...values);
+}
+
 /** Rows on their way into columns. */
 class RowWriter {
   constructor(of) {
     this.of = of;
     this.values = of.members.map(() => []);
+    this.add_ = adderOf(of.members, this.values);
     this.length = 0;
   }
 
   /** Adds a row; a member that it lacks is null. */
   add(row) {
     if (row === null || typeof row !== "object") throw PluginError.permanent(`${String(row)} is no row: it takes an object`);
-    const { members } = this.of;
-    for (let at = 0; at < members.length; at++) this.values[at].push(row[members[at]] ?? null);
+    this.add_(row);
     this.length++;
   }
 

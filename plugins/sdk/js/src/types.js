@@ -184,6 +184,11 @@ const ARRAYS = {
   Timestamp: BigInt64Array, Decimal128: BigInt64Array, FixedSizeBinary: Uint8Array,
 };
 
+/** Types whose values are the elements of their array. */
+export function isPlain(of) {
+  return of.id in ARRAYS && !["Boolean", "Float16", "Decimal128", "FixedSizeBinary"].includes(of.id);
+}
+
 /** Types whose values are offsets into bytes. */
 export const BYTES = { Utf8: 4, Binary: 4, LargeUtf8: 8, LargeBinary: 8 };
 

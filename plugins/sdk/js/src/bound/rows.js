@@ -21,20 +21,23 @@ export function filterRows(plugin, batch, use) {
 export function mapRows(plugin, batch, use) {
   const read = plugin.row.reader(batch);
   const writer = plugin.adds.writer();
-  const flags = new Uint8Array(batch.length).fill(1);
-  let dropped = false;
+  const dropped = [];
   for (let row = 0; row < batch.length; row++) {
-    const added = attempt(plugin, read, row, use);
-    if (added === FAILED) {
+    try {
+      const added = plugin.each(read(row), use);
+      if (added === null || added === undefined) dropped.push(row);
+      else writer.add(added);
+    } catch (error) {
+      use.errors.add(row, error);
       // The host drops a row in error and what stands beside it: any row keeps the columns in step.
       writer.addNull();
-    } else if (added === null || added === undefined) {
-      flags[row] = 0;
-      dropped = true;
-    } else writer.add(added);
+    }
   }
   const columns = writer.finish();
-  return dropped ? { keep: Bits.of(flags), columns: without(columns, flags, use.errors) } : { columns };
+  if (dropped.length === 0) return { columns };
+  const flags = new Uint8Array(batch.length).fill(1);
+  dropped.forEach((row) => (flags[row] = 0));
+  return { keep: Bits.of(flags), columns: without(columns, flags, use.errors) };
 }
 
 /** Of rows in error the bit is clear, so nothing stands for them. */
@@ -49,19 +52,6 @@ function without(columns, flags, errors) {
     at++;
   });
   return takeBatch(columns, rows);
-}
-
-const FAILED = Symbol("a row in error");
-
-function attempt(plugin, read, row, use) {
-  try {
-    const added = plugin.each(read(row), use);
-    if (added !== null && typeof added !== "object" && added !== undefined) throw PluginError.permanent(`${added} is no row`);
-    return added;
-  } catch (error) {
-    use.errors.add(row, error);
-    return FAILED;
-  }
 }
 
 /** Replaces every row by any number of rows. */

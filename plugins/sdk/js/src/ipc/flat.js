@@ -184,7 +184,9 @@ export class Writer {
     this.view.setUint32(start, all.length, true);
     all.forEach((slots, i) => {
       const place = start + 4 + 4 * i;
-      this.view.setUint32(place, this.table(slots) - place, true);
+      // The table first: it may move everything to a larger place.
+      const target = this.table(slots);
+      this.view.setUint32(place, target - place, true);
     });
     return start;
   }

@@ -7,6 +7,9 @@ import { PluginError, within } from "../error.js";
 import { BYTES, arrayOf, widthOf } from "../types.js";
 import { Table, malformed, size } from "./flat.js";
 
+/** Far more than the host sends: rows without columns have no bytes by which a wrong number would show. */
+const MOST_ROWS = 1 << 24;
+const MOST_VALUES = 1 << 28;
 const RECORD_BATCH = 3;
 // Slots of RecordBatch.
 const LENGTH = 0;
@@ -56,6 +59,7 @@ function message(bytes, schema) {
 
 function recordBatch(record, body, schema) {
   if (record.has(COMPRESSION)) throw PluginError.permanent("the host sent a compressed batch");
+  if (record.long(LENGTH) > MOST_ROWS) throw malformed("row count");
   return batchOf(record.long(LENGTH), new Parts(record, body), schema);
 }
 
@@ -101,8 +105,7 @@ const NOTHING = { node: () => [0, 0], buffer: () => NO_BYTES };
 
 function columnOf(parts, of) {
   const [length, nulls] = parts.node();
-  // No type needs less than nothing: more rows than bits of a message are none that the host meant.
-  if (nulls > length) throw malformed("nulls");
+  if (nulls > length || length > MOST_VALUES) throw malformed("nulls");
   if (of.id === "Null") return new Column(of, length);
   const validity = validBits(parts.buffer(), length, nulls);
   switch (of.id) {

@@ -28,7 +28,9 @@ export function decodeSchema(bytes) {
 
 function text(table, slot) {
   const bytes = table.text(slot);
-  return bytes === null ? "" : kernels.text(bytes);
+  if (bytes === null || bytes.length === 0) return "";
+  if (kernels.wideOffsetsOrNone(Int32Array.of(0, bytes.length), bytes, 1) === null) throw malformed("a name");
+  return kernels.text(bytes);
 }
 
 function pairs(table, slot) {
@@ -70,7 +72,7 @@ const READ = {
   [TYPE.list]: (_, children) => frozen({ id: "List", item: one(children) }),
   [TYPE.largeList]: (_, children) => frozen({ id: "LargeList", item: one(children) }),
   [TYPE.fixedList]: (table, children) => frozen({ id: "FixedSizeList", item: one(children), size: table.int(0) }),
-  [TYPE.fixedBinary]: (table) => t.fixedBinary(table.int(0)),
+  [TYPE.fixedBinary]: (table) => (table.int(0) >= 0 ? t.fixedBinary(table.int(0)) : null),
   [TYPE.struct]: (_, children) => frozen({ id: "Struct", fields: children }),
   [TYPE.map]: (table, children) => map(one(children), table.byte(0) !== 0),
   [TYPE.largeBinary]: () => t.largeBinary,

@@ -116,15 +116,14 @@ function cast(From, To, n, a) {
 }
 
 function changed(value, To) {
-  if (To === BigInt64Array) return typeof value === "bigint" ? value : within(value, -(2n ** 63n), 2n ** 63n - 1n);
-  if (To === Int32Array) return typeof value === "bigint" ? Number(BigInt.asIntN(32, value)) : Number(within(value, -(2n ** 31n), 2n ** 31n - 1n));
-  return Number(value);
+  if (To === BigInt64Array) return within(value, -(2n ** 63n), 2n ** 63n - 1n);
+  return To === Int32Array ? Number(within(value, -(2n ** 31n), 2n ** 31n - 1n)) : Number(value);
 }
 
 function within(value, least, most) {
   if (Number.isNaN(value)) return 0n;
-  if (value <= Number(least)) return least;
-  return value >= Number(most) ? most : BigInt(Math.trunc(value));
+  if (value <= least) return least;
+  return value >= most ? most : BigInt(typeof value === "bigint" ? value : Math.trunc(value));
 }
 
 function take(width, n, a, rows) {
