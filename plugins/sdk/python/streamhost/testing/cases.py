@@ -6,10 +6,11 @@ import json
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-from ..errors import Error, told
-from ..plugin import Plugin
+from ..errors import told
+from ..plugin import plugins_of
 from .functions import bind_functions
 from .keyed import Job, bind_keyed
 from .rows import lines, plain, same
@@ -23,8 +24,10 @@ _EPOCH = {"watermark", "now", "input", "expect", "outputs", "errors", "failure"}
 def cases(plugin: Any, folder: str | Path) -> None:
     """Runs every ``tests/*.toml`` of the plugin's folder, or of that of a file: ``cases(keep, __file__)``.
 
-    ``plugin`` is what a decorator made, a subclass of ``Keyed``, or a list of functions.
+    ``plugin`` is what a decorator made, a subclass of ``Keyed``, a list of functions, or the module that has any of these.
     """
+    if isinstance(plugin, ModuleType):
+        plugin = of_project(plugins_of(plugin))
     place = Path(folder)
     place = place.parent if place.is_file() else place
     tests = place if place.name == "tests" else place / "tests"
@@ -161,8 +164,6 @@ def failed(plugin: Any, file: Path) -> str | None:
     try:
         run_case(plugin, file)
         return None
-    except (AssertionError, Error, KeyError, Exception) as error:
+    except Exception as error:
         return str(error) or repr(error)
 
-
-__all__ = ["Plugin", "cases", "failed", "of_project", "run_case"]
