@@ -51,7 +51,8 @@ def parse(kind: type[C] | None, text: str) -> C | None:
     text = text if text.strip() else "{}"
     try:
         value = json.loads(text)
-        return _config(kind or Nothing, value)  # type: ignore[return-value]
+        read = _config(kind or Nothing, value)
+        return read if kind else None
     except _Wrong as wrong:
         raise Error.invalid(f"config: {wrong}") from None
     except ValueError as error:
