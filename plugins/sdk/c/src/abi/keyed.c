@@ -5,8 +5,8 @@ typedef struct abi_declaration {
   uint8_t kind;
   abi_list second;
   abi_list value;
-  uint8_t has_ttl;
-  uint64_t ttl_ms;
+  /** An option is aligned as its value is. */
+  struct { uint8_t some; uint64_t ms; } ttl;
   uint32_t version;
 } abi_declaration;
 
@@ -32,7 +32,7 @@ static void declare(sh_call *call, const sh_bound_table *table, abi_declaration 
   sh_bytes second = {0}, value = {0};
   if (table->kind == SH_MAPPING && sh_schema_write(call, table->second.arrow, &second) != SH_OK) sh_panic(__FILE__, __LINE__, "%s", call->internal->message);
   if (sh_schema_write(call, table->value.arrow, &value) != SH_OK) sh_panic(__FILE__, __LINE__, "%s", call->internal->message);
-  *to = (abi_declaration){sh_abi_string(table->name), (uint8_t)table->kind, sh_abi_bytes(second), sh_abi_bytes(value), table->ttl_ms > 0, (uint64_t)table->ttl_ms, table->version};
+  *to = (abi_declaration){sh_abi_string(table->name), (uint8_t)table->kind, sh_abi_bytes(second), sh_abi_bytes(value), {table->ttl_ms > 0, (uint64_t)table->ttl_ms}, table->version};
 }
 
 uint32_t sh_abi_tables(void) {
