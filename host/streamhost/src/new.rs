@@ -9,11 +9,12 @@ include!(concat!(env!("OUT_DIR"), "/sdk.rs"));
 /// Where the templates of kinds are, in the SDK's folder `template`.
 const KINDS: [&str; 6] = ["filter", "map", "transform", "keyed", "batch-sink", "function"];
 /// Files that lie elsewhere in a plugin than in the template.
-const PLACES: [(&str, &str); 4] = [
+const PLACES: [(&str, &str); 5] = [
     ("gitignore", ".gitignore"),
     ("cargo-config.toml", ".cargo/config.toml"),
     ("lib.rs", "src/lib.rs"),
     ("basic.toml", "tests/basic.toml"),
+    ("test_plugin.py", "tests/test_plugin.py"),
 ];
 
 pub(crate) fn plugin(folder: &Path, kind: Kind, lang: Lang) -> Result<()> {
