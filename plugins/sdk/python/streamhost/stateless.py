@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .config import parse as parse_config
@@ -159,18 +159,18 @@ def _same_length(what: str, given: int, wanted: int) -> None:
 # Functions over rows.
 
 
-def _each(made: Signature, config: Any, cx: Context, batch: Batch, errors: RowErrors, of: Callable[[Any], Any]) -> list[Any]:
-    """What the function gives for each row, as `of` has it; ``None`` for a row in error."""
+def _each(made: Signature, config: Any, cx: Context, batch: Batch, errors: RowErrors) -> list[Any]:
+    """What the function gives for each row; ``None`` for a row in error."""
     function = rowwise(made, config, cx)
     results: list[Any] = []
     add = results.append
-    for i, row in enumerate(shape(made.hints[str(made.of_role("row"))]).read(batch)):
+    for row in shape(made.hints[str(made.of_role("row"))]).read(batch):
         try:
-            if isinstance(row, Error):
+            if row.__class__ is Error:
                 raise row
-            add(of(function(row)))
+            add(function(row))
         except Exception as error:
-            errors.add(i, error)
+            errors.add(len(results), error)
             add(None)
     return results
 
@@ -180,7 +180,7 @@ def _filter(made: Signature) -> Process:
         return _batchwise(made, _filtered)
 
     def process(config: Any, cx: Context, batch: Batch, errors: RowErrors) -> Output:
-        flags = _each(made, config, cx, batch, errors, bool)
+        flags = _each(made, config, cx, batch, errors)
         return Output("keep", keep=BooleanColumn(kernels.pack(flags), batch.num_rows))
 
     return process
@@ -194,37 +194,37 @@ def _map(made: Signature) -> Process:
         raise TypeError(f"{made.function.__name__}: say what it returns: `-> Added`, or `-> Added | None` to drop rows")
     out = shape(kind)
 
-    def process(config: Any, cx: Context, batch: Batch, errors: RowErrors) -> Output:
-        rows = _each(made, config, cx, batch, errors, _same if drops else _some)
+    def extended(config: Any, cx: Context, batch: Batch, errors: RowErrors) -> Output:
+        rows = _each(made, config, cx, batch, errors)
+        for row in [i for i, given in enumerate(rows) if given is None]:
+            errors.add(row, TypeError("it returns None, and its annotation does not say so"))
         added, faults = out.written(rows)
         for row, fault in faults.items():
             errors.add(row, fault)
-        if not drops:
-            return Output("extend", batch=added)
-        keep = kernels.pack([row is not None and i not in faults for i, row in enumerate(rows)])
+        return Output("extend", batch=added)
+
+    def picked(config: Any, cx: Context, batch: Batch, errors: RowErrors) -> Output:
+        rows = _each(made, config, cx, batch, errors)
+        places = [i for i, row in enumerate(rows) if row is not None]
+        added, faults = out.written([row for row in rows if row is not None])
+        for at, fault in faults.items():
+            errors.add(places[at], fault)
+        keep = kernels.pack([row is not None for row in rows])
         return Output("keep-extend", keep=BooleanColumn(keep, batch.num_rows), batch=added)
 
-    return process
-
-
-def _same(value: Any) -> Any:
-    return value
-
-
-def _some(value: Any) -> Any:
-    if value is None:
-        raise TypeError("it returns None, and its annotation does not say so")
-    return value
+    return picked if drops else extended
 
 
 def _transform(made: Signature) -> Process:
     if made.of_role("row") is None:
         return _batchwise(made, _transformed)
-    kind = out_row(made)
-    out = shape(kind)
+    out = shape(out_row(made))
+    function = made.function
+    # Rows that come one by one may raise on the way, and that is their row's error.
+    listed = replace(made, function=lambda *arguments: as_list(function(*arguments)))
 
     def process(config: Any, cx: Context, batch: Batch, errors: RowErrors) -> Output:
-        lists = _each(made, config, cx, batch, errors, as_list)
+        lists = _each(listed, config, cx, batch, errors)
         rows = [row for made_of in lists for row in made_of or ()]
         written, faults = out.written(rows)
         if faults:

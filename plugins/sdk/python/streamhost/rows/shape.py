@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import typing
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -99,11 +99,19 @@ class Shape:
     def _writes(self) -> bool:
         return any(field.write is not None for field in self.fields)
 
-    def write(self, rows: Iterable[Any]) -> Batch:
+    def write(self, rows: Sequence[Any]) -> Batch:
         """A batch of rows; ``None`` is a row of nulls."""
-        empty = (None,) * len(self.fields)
-        tuples = [empty if row is None else self.values(row) for row in rows]
-        return self.of_tuples(tuples)
+        there = [row for row in rows if row is not None]
+        lists = [self._column_of(field, there) for field in self.fields]
+        if len(there) < len(rows):
+            lists = [_spread(values, rows) for values in lists]
+        columns = [_column(field, values) for field, values in zip(self.fields, lists)]
+        return Batch(self.schema, columns, len(rows))
+
+    def _column_of(self, field: FieldShape, rows: Sequence[Any]) -> list[Any]:
+        values = list(map(attrgetter(field.name), rows))
+        write = field.write
+        return values if write is None else [None if value is None else write(value) for value in values]
 
     def of_tuples(self, tuples: Sequence[tuple[Any, ...]]) -> Batch:
         """A batch of rows' values."""
@@ -142,6 +150,12 @@ class Shape:
         except Exception as error:
             return told(error)
         return None
+
+
+def _spread(values: Sequence[Any], rows: Sequence[Any]) -> list[Any]:
+    """The values of the rows that are there, and None in the places of the others."""
+    rest = iter(values)
+    return [None if row is None else next(rest) for row in rows]
 
 
 def _getter(names: list[str]) -> Any:
