@@ -76,6 +76,9 @@ bool sh_rows_failed(sh_call *call, int64_t first, int64_t n);
 /** Sorts the errors by row, and leaves one of each. */
 void sh_errors_settle(sh_internal *internal);
 
+/** A time as people read it: 2025-03-01T12:00:00.123456Z. */
+const char *sh_moment(sh_call *call, int64_t micros);
+
 /* Schemas and messages. */
 
 typedef struct sh_type {

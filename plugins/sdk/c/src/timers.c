@@ -18,8 +18,7 @@ static void add(sh_call *call, timer_list *list, sh_timer timer) {
   list->timers[list->n++] = timer;
 }
 
-/** A time as people read it: 2025-03-01T12:00:00.123456Z. */
-static const char *moment(sh_call *call, int64_t micros) {
+const char *sh_moment(sh_call *call, int64_t micros) {
   int64_t day = micros / 86400000000, rest = micros % 86400000000;
   if (rest < 0) {
     rest += 86400000000;
@@ -43,8 +42,8 @@ sh_status sh_timer_set(sh_group *group, sh_clock clock, int64_t at) {
   clocked *clocked = &group->keys->clocks[clock];
   if (at < sh_timer_earliest(call, clock)) {
     const char *name = clock == SH_EVENT_TIME ? "watermark" : "time of the epoch";
-    return sh_permanent(call, "a timer at %s is not after the %s, %s", moment(call, at), name,
-                        moment(call, clock == SH_EVENT_TIME ? call->watermark : call->now));
+    return sh_permanent(call, "a timer at %s is not after the %s, %s", sh_moment(call, at), name,
+                        sh_moment(call, clock == SH_EVENT_TIME ? call->watermark : call->now));
   }
   add(call, &clocked->set, (sh_timer){(uint32_t)group->key.index, at});
   return SH_OK;
