@@ -3,6 +3,7 @@ package arrow
 import (
 	"errors"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // mostRows is more than a message ever has. Rows of types without bytes could be claimed in any number otherwise.
@@ -226,14 +227,26 @@ func (d *decoder) offsets(length int, large bool) ([]int32, error) {
 		return nil, err
 	}
 	offsets := cast[int32](buffer, length+1)
-	before := int32(0)
-	for _, offset := range offsets {
-		if offset < before {
-			return nil, errOffsets
-		}
-		before = offset
+	if !rising(offsets) {
+		return nil, errOffsets
 	}
 	return offsets, nil
+}
+
+// rising says whether no number is less than 0, or than the one before it. A difference that is negative has its highest bit set, and one
+// that is too large for 32 bits is computed with more.
+func rising(offsets []int32) bool {
+	falls := int64(offsets[0])
+	rest := offsets
+	for ; len(rest) >= 9; rest = rest[8:] {
+		o := (*[9]int32)(rest)
+		falls |= int64(o[1]) - int64(o[0]) | int64(o[2]) - int64(o[1]) | int64(o[3]) - int64(o[2]) | int64(o[4]) - int64(o[3]) |
+			int64(o[5]) - int64(o[4]) | int64(o[6]) - int64(o[5]) | int64(o[7]) - int64(o[6]) | int64(o[8]) - int64(o[7])
+	}
+	for i := 1; i < len(rest); i++ {
+		falls |= int64(rest[i]) - int64(rest[i-1])
+	}
+	return falls >= 0
 }
 
 func (d *decoder) largeOffsets(length int) ([]int32, error) {
@@ -269,6 +282,12 @@ func validText(c *Column) bool {
 }
 
 func ascii(data []byte) bool {
+	for ; len(data) >= 64; data = data[64:] {
+		w := (*[8]uint64)(unsafe.Pointer(unsafe.SliceData(data)))
+		if (w[0]|w[1]|w[2]|w[3]|w[4]|w[5]|w[6]|w[7])&0x8080808080808080 != 0 {
+			return false
+		}
+	}
 	for ; len(data) >= 8; data = data[8:] {
 		if le64(data)&0x8080808080808080 != 0 {
 			return false

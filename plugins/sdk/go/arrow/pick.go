@@ -20,26 +20,6 @@ func (b *Batch) Take(rows []int32) *Batch {
 // Filter is the values whose bit is set.
 func (c *Column) Filter(keep *Bitmap) *Column { return c.Take(keep.Rows()) }
 
-// Select is the values of a slice whose bit is set.
-func Select[T any](values []T, keep *Bitmap) []T {
-	kept := make([]T, keep.Count())
-	at := 0
-	for i, bits8 := range keep.bytes {
-		if bits8 == 0xff {
-			copy(kept[at:at+8], values[i*8:i*8+8])
-			at += 8
-			continue
-		}
-		for k := i * 8; bits8 != 0; bits8, k = bits8>>1, k+1 {
-			if bits8&1 != 0 {
-				kept[at] = values[k]
-				at++
-			}
-		}
-	}
-	return kept
-}
-
 // Take is the values of these rows, in that order.
 func (c *Column) Take(rows []int32) *Column {
 	taken := &Column{typ: c.typ, length: len(rows)}
@@ -106,8 +86,15 @@ func takeFixed(c *Column, rows []int32) []byte {
 
 func pick[T any](values []T, rows []int32) []T {
 	taken := make([]T, len(rows))
+	rest := taken
+	for len(rows) >= 8 && len(rest) >= 8 {
+		n, r := (*[8]int32)(rows), (*[8]T)(rest)
+		r[0], r[1], r[2], r[3] = values[n[0]], values[n[1]], values[n[2]], values[n[3]]
+		r[4], r[5], r[6], r[7] = values[n[4]], values[n[5]], values[n[6]], values[n[7]]
+		rows, rest = rows[8:], rest[8:]
+	}
 	for i, row := range rows {
-		taken[i] = values[row]
+		rest[i] = values[row]
 	}
 	return taken
 }

@@ -2,8 +2,6 @@
 package main
 
 import (
-	"math"
-
 	"streamhost"
 	"streamhost/arrow"
 	"streamhost/stateless"
@@ -14,10 +12,6 @@ type Config struct {
 	Column    string            `default:"value" doc:"The column of numbers."`
 	Op        string            `default:">" oneof:"> >= < <= == !=" doc:"How the value compares with the threshold in the rows that are kept."`
 	Threshold streamhost.Number `default:"10" doc:"The number that values are compared with."`
-}
-
-var ops = map[string]arrow.Op{
-	">": arrow.Greater, ">=": arrow.GreaterOrEqual, "<": arrow.Less, "<=": arrow.LessOrEqual, "==": arrow.Equal, "!=": arrow.Unequal,
 }
 
 func init() {
@@ -74,8 +68,7 @@ type number interface {
 
 func fractions[T number](c *arrow.Column, config *Config) *arrow.Bitmap {
 	values, _ := arrow.Values[T](c)
-	return arrow.Compare(mapped(values, func(value T) int64 { return order(float64(value)) }),
-		ops[config.Op], order(config.Threshold.Float64()))
+	return compare(arrow.Convert[float64](values), config.Op, config.Threshold.Float64())
 }
 
 // whole compares with whole numbers exactly.
@@ -85,23 +78,23 @@ func whole[T number](c *arrow.Column, config *Config) *arrow.Bitmap {
 		return fractions[T](c, config)
 	}
 	values, _ := arrow.Values[T](c)
-	return arrow.Compare(mapped(values, func(value T) int64 { return int64(value) }), ops[config.Op], threshold)
+	return compare(arrow.Convert[int64](values), config.Op, threshold)
 }
 
-func mapped[T number](values []T, of func(T) int64) []int64 {
-	numbers := make([]int64, len(values))
-	for i, value := range values {
-		numbers[i] = of(value)
+// compare compares as Spark does: NaN is larger than every number. In Go it is neither larger nor smaller, so that a value is greater where
+// it is not less or equal.
+func compare[T int64 | float64](values []T, op string, with T) *arrow.Bitmap {
+	switch op {
+	case ">":
+		return arrow.Compare(values, arrow.LessOrEqual, with).Not()
+	case ">=":
+		return arrow.Compare(values, arrow.Less, with).Not()
+	case "<":
+		return arrow.Compare(values, arrow.Less, with)
+	case "<=":
+		return arrow.Compare(values, arrow.LessOrEqual, with)
+	case "==":
+		return arrow.Compare(values, arrow.Equal, with)
 	}
-	return numbers
-}
-
-// order is a whole number that sorts as the fraction does in Spark: both zeros are the same, NaN is the largest.
-func order(value float64) int64 {
-	if value != value {
-		value = math.NaN()
-	}
-	// Adding zero makes -0.0 into 0.0.
-	bits := int64(math.Float64bits(value + 0))
-	return bits ^ int64(uint64(bits>>63)>>1)
+	return arrow.Compare(values, arrow.Unequal, with)
 }

@@ -36,22 +36,14 @@ func normalize(call *streamhost.Call[Config], batch *arrow.Batch) (*arrow.Bitmap
 	}
 	name, valid := config.As.Or("normalized_"+config.Column), column.Valid()
 	if !config.Above.Valid {
-		return nil, arrow.NewBatch(arrow.Named{Name: name, Column: arrow.OfNullable(divided(values, config.Divisor), valid)}), nil
+		return nil, arrow.NewBatch(arrow.Named{Name: name, Column: arrow.OfNullable(arrow.DivBy(values, config.Divisor), valid)}), nil
 	}
 	above := arrow.Compare(values, arrow.Greater, config.Above.Value)
 	if valid != nil {
 		above.And(valid)
 	}
-	kept := divided(arrow.Select(values, above), config.Divisor)
+	kept := arrow.DivBy(arrow.Select(values, above), config.Divisor)
 	return above, arrow.NewBatch(arrow.Named{Name: name, Column: arrow.Of(kept)}), nil
-}
-
-func divided(values []float64, by float64) []float64 {
-	quotients := make([]float64, len(values))
-	for i, value := range values {
-		quotients[i] = value / by
-	}
-	return quotients
 }
 
 // numbers are the values of a column of numbers; nil if it is none.
@@ -76,11 +68,7 @@ func numbers(c *arrow.Column) []float64 {
 
 func floats[T int8 | int16 | int32 | int64 | float32](c *arrow.Column) []float64 {
 	values, _ := arrow.Values[T](c)
-	wide := make([]float64, len(values))
-	for i, value := range values {
-		wide[i] = float64(value)
-	}
-	return wide
+	return arrow.Convert[float64](values)
 }
 
 func notNil(values []float64) []float64 {
