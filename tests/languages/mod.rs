@@ -1,5 +1,6 @@
 //! The languages that plugins are written in, beside Rust: each builds, does what Rust does, and fails as it should.
 
+mod compat;
 mod corpus;
 mod echo;
 mod faults;

@@ -9,7 +9,8 @@ use super::{
 use engine::{Error, Kind, Result, ResultExt};
 use semver::Version;
 use std::{
-    fs,
+    fs::{self, File},
+    hash::{DefaultHasher, Hash, Hasher},
     path::{Path, PathBuf},
     process::Command,
 };
@@ -69,23 +70,48 @@ impl Language for C {
     fn build(&self, project: &Project, tell: &dyn Fn(&str)) -> Result<Vec<u8>> {
         let sdk = sdk(project)?;
         check_libraries()?;
-        let scratch = project.scratch()?;
-        let mut configure = Command::new("cmake");
-        configure.arg("-S").arg(project.absolute()).arg("-B").arg(&scratch.0);
-        configure.arg(format!("-DCMAKE_TOOLCHAIN_FILE={}", sdk.join("cmake/wasm.cmake").display()));
-        configure.arg("-DCMAKE_BUILD_TYPE=Release");
-        configure.arg(format!("-DSTREAMHOST_CACHE={}", project.work.join("tools").display()));
-        run(configure, tell)?;
+        let kept = Kept::of(project, &sdk)?;
+        kept.configure(project, &sdk, tell)?;
         let mut make = Command::new("cmake");
-        make.arg("--build").arg(&scratch.0).arg("--parallel");
+        make.arg("--build").arg(&kept.dir).arg("--parallel");
         run(make, tell)?;
-        let module = scratch.0.join(format!("{}.core.wasm", project.name));
+        let module = kept.dir.join(format!("{}.core.wasm", project.name));
         let module = fs::read(&module).doing(Kind::Invalid, || {
             format!("reading {}: does CMakeLists.txt make a plugin of the project's name?", module.display())
         })?;
         let panic = sdk.join("wit/panic.wit");
         let panic = fs::read_to_string(&panic).doing(Kind::Invalid, || format!("reading {}", panic.display()))?;
         component::of_module(&module, Some(&Further { text: &panic, world: PANIC }))
+    }
+}
+
+/// Where CMake works: kept, so that what has not changed is not compiled again.
+struct Kept {
+    dir: PathBuf,
+    /// Held by one build at a time.
+    _lock: File,
+}
+
+impl Kept {
+    fn of(project: &Project, sdk: &Path) -> Result<Self> {
+        let mut places = DefaultHasher::new();
+        (project.absolute(), sdk).hash(&mut places);
+        let dir = project.work.join(format!("c-{}-{:016x}", project.name, places.finish()));
+        let doing = || format!("making the directory {}", dir.display());
+        fs::create_dir_all(&project.work).doing(Kind::Unavailable, doing)?;
+        let lock = File::create(dir.with_extension("lock")).doing(Kind::Unavailable, doing)?;
+        lock.lock().doing(Kind::Unavailable, doing)?;
+        Ok(Kept { dir, _lock: lock })
+    }
+
+    fn configure(&self, project: &Project, sdk: &Path, tell: &dyn Fn(&str)) -> Result<()> {
+        let mut cmake = Command::new("cmake");
+        cmake.arg("-S").arg(project.absolute()).arg("-B").arg(&self.dir);
+        cmake.arg(format!("-DCMAKE_TOOLCHAIN_FILE={}", sdk.join("cmake/wasm.cmake").display()));
+        cmake.arg("-DCMAKE_BUILD_TYPE=Release");
+        cmake.arg(format!("-DSTREAMHOST_CACHE={}", project.work.join("tools").display()));
+        // What it has found out about tools that were not right stays with it.
+        run(cmake, tell).inspect_err(|_| drop(fs::remove_dir_all(&self.dir)))
     }
 }
 
