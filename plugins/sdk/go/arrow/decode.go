@@ -6,8 +6,8 @@ import (
 	"unsafe"
 )
 
-// mostRows is more than a message ever has. Rows of types without bytes could be claimed in any number otherwise.
-const mostRows = 1 << 24
+// mostRows is more than a message ever has of rows without bytes, which could be claimed in any number otherwise.
+const mostRows = 1 << 20
 
 var (
 	errCut        = errors.New("the host's message ends early, or is no Arrow message")
@@ -104,7 +104,7 @@ func decodeMessage(bytes []byte, schema Schema) (*Batch, int, error) {
 			return nil, 0, errRows
 		}
 	}
-	if d.flat.broken || rows > mostRows {
+	if d.flat.broken || rows > mostRows && len(schema) == 0 {
 		return nil, 0, errCut
 	}
 	return batch, length, nil
@@ -240,8 +240,8 @@ func rising(offsets []int32) bool {
 	rest := offsets
 	for ; len(rest) >= 9; rest = rest[8:] {
 		o := (*[9]int32)(rest)
-		falls |= int64(o[1]) - int64(o[0]) | int64(o[2]) - int64(o[1]) | int64(o[3]) - int64(o[2]) | int64(o[4]) - int64(o[3]) |
-			int64(o[5]) - int64(o[4]) | int64(o[6]) - int64(o[5]) | int64(o[7]) - int64(o[6]) | int64(o[8]) - int64(o[7])
+		falls |= (int64(o[1]) - int64(o[0])) | (int64(o[2]) - int64(o[1])) | (int64(o[3]) - int64(o[2])) | (int64(o[4]) - int64(o[3]))
+		falls |= (int64(o[5]) - int64(o[4])) | (int64(o[6]) - int64(o[5])) | (int64(o[7]) - int64(o[6])) | (int64(o[8]) - int64(o[7]))
 	}
 	for i := 1; i < len(rest); i++ {
 		falls |= int64(rest[i]) - int64(rest[i-1])

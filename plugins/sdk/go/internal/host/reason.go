@@ -34,6 +34,8 @@ func Panicked(reason any) string {
 		switch {
 		case frame.Function == "runtime.gopanic" || frame.Function == "runtime.sigpanic":
 			raised = true
+		case hasPrefix(frame.File, "streamhost@") && lines > 0:
+			// What the SDK did to call the plugin tells nothing.
 		case raised && !hasPrefix(frame.Function, "runtime.") && frame.Function != "":
 			message += "\n  at " + frame.Function + " (" + frame.File + ":" + strconv.Itoa(frame.Line) + ")"
 			lines++
