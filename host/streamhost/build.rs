@@ -17,7 +17,9 @@ fn main() -> io::Result<()> {
     let mut code = String::from("static SDKS: &[(&str, &[(&str, &[u8])])] = &[\n");
     for name in SDKS {
         let sdk = sdks.join(name);
-        if !sdk.exists() { continue; }
+        if !sdk.exists() {
+            continue;
+        }
         println!("cargo::rerun-if-changed={}", sdk.display());
         let mut files = Vec::new();
         walk(&sdk, &mut files)?;

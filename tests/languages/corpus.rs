@@ -2,9 +2,9 @@
 
 use arrow::{
     array::{
-        Array, ArrayRef, BinaryArray, BooleanArray, Decimal256Array, FixedSizeBinaryArray, FixedSizeListArray,
-        Int32Array, Int64Array, ListArray, MapArray, NullArray, PrimitiveArray, RecordBatch, StringArray,
-        StructArray,
+        Array, ArrayRef, BinaryArray, BooleanArray, Decimal256Array, FixedSizeBinaryArray,
+        FixedSizeListArray, Int32Array, Int64Array, ListArray, MapArray, NullArray, PrimitiveArray,
+        RecordBatch, StringArray, StructArray,
     },
     buffer::{NullBuffer, OffsetBuffer, ScalarBuffer},
     compute::take_arrays,
@@ -63,8 +63,14 @@ fn numbers() -> Vec<(&'static str, ArrayRef)> {
         ("uint32", of::<UInt32Type>([0, 1, u32::MAX])),
         ("uint64", of::<UInt64Type>([0, 1, u64::MAX, (1 << 63) + 1])),
         ("float16", of::<Float16Type>([0.0, -0.0, 1.5, -65_504.0, f32::INFINITY].map(half))),
-        ("float32", of::<Float32Type>([0.0, -0.0, 0.1, f32::MIN, f32::MAX, f32::MIN_POSITIVE, f32::INFINITY])),
-        ("float64", of::<Float64Type>([0.0, -0.0, 0.1, f64::MIN, f64::MAX, 5e-324, f64::NEG_INFINITY, f64::NAN])),
+        (
+            "float32",
+            of::<Float32Type>([0.0, -0.0, 0.1, f32::MIN, f32::MAX, f32::MIN_POSITIVE, f32::INFINITY]),
+        ),
+        (
+            "float64",
+            of::<Float64Type>([0.0, -0.0, 0.1, f64::MIN, f64::MAX, 5e-324, f64::NEG_INFINITY, f64::NAN]),
+        ),
         ("decimal128", decimal128([0, 1, -1, digits, -digits])),
         ("decimal256", decimal256([i256::ZERO, i256::ONE, i256::MINUS_ONE, wide, -wide])),
     ]
@@ -101,18 +107,39 @@ fn times() -> Vec<(&'static str, ArrayRef)> {
         ("duration-s", of::<DurationSecondType>([0, 1, -1, i64::MAX])),
         ("duration-us", of::<DurationMicrosecondType>(moments)),
         ("interval-months", of::<IntervalYearMonthType>([0, 1, -1, i32::MAX])),
-        ("interval-days", of::<IntervalDayTimeType>([IntervalDayTime::new(1, -2), IntervalDayTime::new(i32::MIN, i32::MAX)])),
-        ("interval-nanos", of::<IntervalMonthDayNanoType>([
-            IntervalMonthDayNano::new(1, -2, 3),
-            IntervalMonthDayNano::new(i32::MAX, i32::MIN, i64::MIN),
-        ])),
+        (
+            "interval-days",
+            of::<IntervalDayTimeType>([
+                IntervalDayTime::new(1, -2),
+                IntervalDayTime::new(i32::MIN, i32::MAX),
+            ]),
+        ),
+        (
+            "interval-nanos",
+            of::<IntervalMonthDayNanoType>([
+                IntervalMonthDayNano::new(1, -2, 3),
+                IntervalMonthDayNano::new(i32::MAX, i32::MIN, i64::MIN),
+            ]),
+        ),
     ]
 }
 
 /// Texts of one to four bytes a character, a zero byte, what is written from right to left, and one that is long.
 fn texts() -> StringArray {
     let long = "0123456789abcdeß".repeat(64);
-    let texts = ["", "a", "ä", "€", "😀", "e\u{301}", "שלום", "a\0b", "line\nline\t\"quoted\" \\", "\u{feff}bom", &long];
+    let texts = [
+        "",
+        "a",
+        "ä",
+        "€",
+        "😀",
+        "e\u{301}",
+        "שלום",
+        "a\0b",
+        "line\nline\t\"quoted\" \\",
+        "\u{feff}bom",
+        &long,
+    ];
     texts.into_iter().map(Some).chain([None]).collect()
 }
 
@@ -128,7 +155,10 @@ fn bytes() -> Vec<(&'static str, ArrayRef)> {
 }
 
 fn nested() -> Vec<(&'static str, ArrayRef)> {
-    let lists = list(&[0, 0, 2, 2, 5], Arc::new(Int32Array::from(vec![Some(1), None, Some(3), Some(i32::MIN), None])));
+    let lists = list(
+        &[0, 0, 2, 2, 5],
+        Arc::new(Int32Array::from(vec![Some(1), None, Some(3), Some(i32::MIN), None])),
+    );
     let texts: ArrayRef = Arc::new(texts());
     let of_texts = list(&[0, 3, 3, 5, 12], texts.clone());
     let of_lists = list(&[0, 1, 1, 3, 4], lists.clone());
@@ -163,7 +193,8 @@ fn fixed_list() -> ArrayRef {
 /// A text, and a struct in the struct; one that is null and has values below it that nobody is to see.
 fn structs(texts: ArrayRef) -> ArrayRef {
     let rows = texts.len();
-    let numbers: ArrayRef = Arc::new((0..rows as i64).map(|n| (n % 3 > 0).then_some(n)).collect::<Int64Array>());
+    let numbers: ArrayRef =
+        Arc::new((0..rows as i64).map(|n| (n % 3 > 0).then_some(n)).collect::<Int64Array>());
     let inner = Fields::from(vec![Field::new("n", DataType::Int64, true)]);
     let inner_nulls = NullBuffer::from((0..rows).map(|row| row != 2).collect::<Vec<_>>());
     let inner: ArrayRef = Arc::new(StructArray::new(inner, vec![numbers], Some(inner_nulls)));
@@ -177,8 +208,10 @@ fn structs(texts: ArrayRef) -> ArrayRef {
 fn map() -> ArrayRef {
     let keys: ArrayRef = Arc::new(StringArray::from(vec!["a", "b", "ä", "a"]));
     let values: ArrayRef = Arc::new(Int64Array::from(vec![Some(1), None, Some(i64::MIN), Some(4)]));
-    let fields =
-        Fields::from(vec![Field::new("keys", DataType::Utf8, false), Field::new("values", DataType::Int64, true)]);
+    let fields = Fields::from(vec![
+        Field::new("keys", DataType::Utf8, false),
+        Field::new("values", DataType::Int64, true),
+    ]);
     let entries = StructArray::new(fields, vec![keys, values], None);
     let field = Arc::new(Field::new("entries", entries.data_type().clone(), false));
     let offsets = OffsetBuffer::new(ScalarBuffer::from(vec![0, 2, 2, 2, 4]));

@@ -29,7 +29,8 @@ async fn differences(language: &Language) -> Vec<String> {
                     all.push(format!("{name}: columns {:?}, not {:?}", back.schema(), batch.schema()))
                 }
                 Ok(back) => {
-                    let first = (0..rows.min(back.num_rows())).find(|row| back.slice(*row, 1) != batch.slice(*row, 1));
+                    let first = (0..rows.min(back.num_rows()))
+                        .find(|row| back.slice(*row, 1) != batch.slice(*row, 1));
                     all.push(format!(
                         "{name}, {rows} rows: {} came back; row {first:?} differs: {:?}",
                         back.num_rows(),

@@ -168,7 +168,8 @@ fn nothing_is_no_plugin(language: &Language) {
 fn events(rows: usize) -> RecordBatch {
     let ids = Int64Array::from_iter_values(0..rows as i64);
     let texts: StringArray = (0..rows).map(|row| (row % 5 > 0).then(|| format!("text {row}"))).collect();
-    let values = arrow::array::Float64Array::from_iter((0..rows).map(|row| (row % 7 > 0).then_some(row as f64)));
+    let values =
+        arrow::array::Float64Array::from_iter((0..rows).map(|row| (row % 7 > 0).then_some(row as f64)));
     let fields = vec![
         Field::new("id", DataType::Int64, true),
         Field::new("text", DataType::Utf8, true),
@@ -181,7 +182,9 @@ fn events(rows: usize) -> RecordBatch {
 /// After 5,000 batches an instance has the memory that it had after 1,000.
 #[track_caller]
 fn memory_is_flat(language: &Language) {
-    for (name, config, batch) in [("normalize", "{\"above\":10}", events(500)), ("echo", "{}", mixed(language))] {
+    for (name, config, batch) in
+        [("normalize", "{\"above\":10}", events(500)), ("echo", "{}", mixed(language))]
+    {
         let (early, late) = block_on(async {
             let plugin = runtime().load(&built(&language.plugin(name))).await.unwrap();
             let mut bench = Bench::of(&plugin, &batch.schema(), config).await.unwrap();

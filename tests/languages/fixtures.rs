@@ -15,7 +15,8 @@ fn passes_the_fixtures_of_rust(language: &Language) {
         let size = fs::metadata(&component).unwrap().len();
         assert!(size <= language.most_bytes, "{}: {size} bytes", component.display());
         let fixtures = root().join("plugins").join(name).join("tests");
-        let output = run(&folder, ["test".as_ref(), ".".as_ref(), "--fixtures".as_ref(), fixtures.as_os_str()]);
+        let output =
+            run(&folder, ["test".as_ref(), ".".as_ref(), "--fixtures".as_ref(), fixtures.as_os_str()]);
         let said = text(&output.stdout);
         assert!(output.status.success(), "{} {name}: {said}{}", language.name, text(&output.stderr));
         let cases = fs::read_dir(&fixtures).unwrap().count();

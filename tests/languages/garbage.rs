@@ -31,7 +31,8 @@ const CAPS: Caps = Caps { bytes: 64 << 20, rows: 1_000_000, batches: 1_000 };
 /// Some rows with what has bounds that can be wrong: bitmaps, offsets, children, lengths. No map: of a key that is there twice
 /// languages keep one.
 fn rows(language: &Language) -> RecordBatch {
-    let wanted = ["boolean", "int64", "utf8", "binary", "list-of-text", "list-of-structs", "struct", "decimal128"];
+    let wanted =
+        ["boolean", "int64", "utf8", "binary", "list-of-text", "list-of-structs", "struct", "decimal128"];
     let columns = corpus::columns().into_iter().filter(|(name, _)| wanted.contains(name));
     let columns: Vec<_> = columns.filter(|(name, _)| !language.without.contains(name)).collect();
     let batches = columns.iter().map(|(name, values)| corpus::batches(name, values).remove(2));
@@ -67,7 +68,10 @@ fn refusal(decoder: &Decoder, messages: &[u8]) -> Option<Refusal> {
 fn is_said_twice(decoder: &Decoder, messages: &[u8]) -> bool {
     use Reason::{FalseNullCount, Misaligned, NullCount, Overlap};
     refusal(decoder, messages).is_some_and(|refusal| {
-        matches!(refusal.reason, FalseNullCount { .. } | Misaligned { .. } | NullCount { .. } | Overlap { .. })
+        matches!(
+            refusal.reason,
+            FalseNullCount { .. } | Misaligned { .. } | NullCount { .. } | Overlap { .. }
+        )
     })
 }
 

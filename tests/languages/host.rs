@@ -75,7 +75,8 @@ impl Bench {
     /// As [`Bench::call`], as one batch.
     pub(super) async fn whole(&mut self, rows: &RecordBatch) -> Result<RecordBatch> {
         let out = self.call(rows).await?;
-        let schema = self.step.ports().first().map_or_else(|| Arc::new(Schema::empty()), |port| port.schema.clone());
+        let schema =
+            self.step.ports().first().map_or_else(|| Arc::new(Schema::empty()), |port| port.schema.clone());
         arrow::compute::concat_batches(&schema, &out).map_err(|e| Error::internal(e.to_string()))
     }
 

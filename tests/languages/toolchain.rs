@@ -5,7 +5,13 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 /// A manifest of each language, the first tool that its build looks for, one that is too old, and what brings a newer one.
 const LANGUAGES: [(&str, &str, &str, &str, &str); 5] = [
-    ("Cargo.toml", "[package]\nname = \"p\"\n", "cargo", "cargo 1.20.0 (f2d3ce0bd 2017-03-21)", "rustup update"),
+    (
+        "Cargo.toml",
+        "[package]\nname = \"p\"\n",
+        "cargo",
+        "cargo 1.20.0 (f2d3ce0bd 2017-03-21)",
+        "rustup update",
+    ),
     ("go.mod", "module p\n", "go", "go version go1.13.8 linux/amd64", "apt-get install golang"),
     ("package.json", "{\"name\": \"p\"}", "node", "v12.22.9", "apt-get install nodejs npm"),
     ("pyproject.toml", "[project]\nname = \"p\"\n", "python3", "Python 3.8.10", "apt-get install python3"),
@@ -41,9 +47,13 @@ fn a_tool_that_is_too_old_is_named_with_its_version_and_what_brings_another() {
         write(&program, format!("#!/bin/sh\necho '{version}'\n"));
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
         let said = build(manifest, source, programs.path());
-        let number = version.split([' ', 'v', 'o']).find(|word| word.starts_with(|c: char| c.is_ascii_digit()));
+        let number =
+            version.split([' ', 'v', 'o']).find(|word| word.starts_with(|c: char| c.is_ascii_digit()));
         let number = number.unwrap_or_else(|| panic!("{version}"));
-        assert!(said.contains(&format!("and the one found is {number}; ")) && said.contains(remedy), "{said}");
+        assert!(
+            said.contains(&format!("and the one found is {number}; ")) && said.contains(remedy),
+            "{said}"
+        );
     }
 }
 

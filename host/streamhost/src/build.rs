@@ -47,7 +47,8 @@ fn language(folder: &Path) -> Result<&'static str> {
 }
 
 fn shown(health: &Health) -> String {
-    let mut text = format!("{}: {}\n", health.language, if health.is_ready() { "ready" } else { "not ready" });
+    let mut text =
+        format!("{}: {}\n", health.language, if health.is_ready() { "ready" } else { "not ready" });
     for (tool, condition) in &health.tools {
         let _ = match condition {
             Condition::Ready(version) => writeln!(text, "  {tool}: {version}"),

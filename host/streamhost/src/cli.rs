@@ -77,12 +77,10 @@ Exit codes: 0 all passed, 4 a test failed; if one could not run, 2 for what it s
     #[command(subcommand, after_long_help = "Example:\n  streamhost new plugin my-filter --kind filter")]
     New(New),
     /// Build a plugin's source folder into a component
-    #[command(
-        after_long_help = "\
+    #[command(after_long_help = "\
 Examples:
   streamhost build my-filter              # writes my-filter/my-filter.wasm
-  streamhost build my-filter --watch      # and again after each change of its source"
-    )]
+  streamhost build my-filter --watch      # and again after each change of its source")]
     Build {
         /// The folder of a plugin's source.
         folder: PathBuf,

@@ -80,7 +80,8 @@ impl Language for C {
             format!("reading {}: does CMakeLists.txt make a plugin of the project's name?", module.display())
         })?;
         let panic = sdk.join("wit/panic.wit");
-        let panic = fs::read_to_string(&panic).doing(Kind::Invalid, || format!("reading {}", panic.display()))?;
+        let panic =
+            fs::read_to_string(&panic).doing(Kind::Invalid, || format!("reading {}", panic.display()))?;
         component::of_module(&module, Some(&Further { text: &panic, world: PANIC }))
     }
 }
@@ -143,9 +144,10 @@ fn sdk(project: &Project) -> Result<PathBuf> {
     let sdk = project.absolute().join(named);
     match sdk.join("cmake/wasm.cmake").exists() {
         true => Ok(sdk),
-        false => {
-            Err(Error::invalid(format!("there is no SDK in {}, where CMakeLists.txt says it is", sdk.display())))
-        }
+        false => Err(Error::invalid(format!(
+            "there is no SDK in {}, where CMakeLists.txt says it is",
+            sdk.display()
+        ))),
     }
 }
 
@@ -170,7 +172,11 @@ mod tests {
 
     #[test]
     fn a_command_of_cmake_is_read_as_it_may_be_written() {
-        for text in ["project(my-filter C)", "# project(old)\nproject (\n  \"my-filter\"\n  C)", "my_project(x)\nproject(my-filter)"] {
+        for text in [
+            "project(my-filter C)",
+            "# project(old)\nproject (\n  \"my-filter\"\n  C)",
+            "my_project(x)\nproject(my-filter)",
+        ] {
             assert_eq!(arguments(text, "project").unwrap()[0], "my-filter", "{text}");
         }
         for text in ["", "project()", "# project(my-filter)"] {

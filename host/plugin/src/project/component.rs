@@ -43,7 +43,9 @@ pub(super) fn of_module(module: &[u8], further: Option<&Further<'_>>) -> Result<
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)
         .map_err(|e| internal("naming the module's world", &e))?;
     encode(&module).map_err(|e| {
-        Error::invalid(format!("the module cannot be made a component: {e}; is its SDK that of this streamhost?"))
+        Error::invalid(format!(
+            "the module cannot be made a component: {e}; is its SDK that of this streamhost?"
+        ))
     })
 }
 

@@ -48,11 +48,17 @@ impl Language for Go {
         let mut go = Command::new("go");
         go.args(["build", "-buildmode=c-shared", "-trimpath", "-buildvcs=false"]);
         // Symbols are a third of its size; the name is what it says of itself.
-        go.arg(format!("-ldflags=-s -w -X streamhost.buildName={}", project.name)).arg("-o").arg(&module).arg(".");
+        go.arg(format!("-ldflags=-s -w -X streamhost.buildName={}", project.name))
+            .arg("-o")
+            .arg(&module)
+            .arg(".");
         go.env("GOOS", "wasip1").env("GOARCH", "wasm").env("CGO_ENABLED", "0");
         go.current_dir(&project.folder);
         run(go, tell)?;
-        component::of_module(&fs::read(&module).doing(Kind::Unavailable, || "reading what go has made")?, None)
+        component::of_module(
+            &fs::read(&module).doing(Kind::Unavailable, || "reading what go has made")?,
+            None,
+        )
     }
 }
 

@@ -34,8 +34,20 @@ impl Language for JavaScript {
     fn tools(&self) -> &'static [Tool] {
         const REMEDY: &str = "install it with `apt-get install nodejs npm`, or from nodejs.org";
         const TOOLS: &[Tool] = &[
-            Tool { program: "node", ask: &["--version"], least: Version::new(20, 0, 0), below: None, remedy: REMEDY },
-            Tool { program: "npm", ask: &["--version"], least: Version::new(9, 0, 0), below: None, remedy: REMEDY },
+            Tool {
+                program: "node",
+                ask: &["--version"],
+                least: Version::new(20, 0, 0),
+                below: None,
+                remedy: REMEDY,
+            },
+            Tool {
+                program: "npm",
+                ask: &["--version"],
+                least: Version::new(9, 0, 0),
+                below: None,
+                remedy: REMEDY,
+            },
         ];
         TOOLS
     }
@@ -54,7 +66,13 @@ impl Language for JavaScript {
 
     fn is_stale(&self, project: &Project) -> bool {
         let mut roots = vec![project.absolute()];
-        roots.extend(sdk(project).ok().map(|sdk| ["src", "build", "kernels", "wit"].map(|name| sdk.join(name))).into_iter().flatten());
+        roots.extend(
+            sdk(project)
+                .ok()
+                .map(|sdk| ["src", "build", "kernels", "wit"].map(|name| sdk.join(name)))
+                .into_iter()
+                .flatten(),
+        );
         let installed = project.absolute().join("node_modules/.package-lock.json");
         roots.extend(Some(installed).filter(|file| file.exists()));
         newer(&roots, &project.component())
@@ -89,7 +107,9 @@ fn sdk(project: &Project) -> Result<PathBuf> {
     let manifest = manifest(project)?;
     let named = manifest.pointer(&format!("/dependencies/{SDK}")).and_then(Value::as_str);
     let named = named.ok_or_else(|| {
-        Error::invalid(format!("package.json has no dependency {SDK}; `streamhost new plugin --lang js` writes one"))
+        Error::invalid(format!(
+            "package.json has no dependency {SDK}; `streamhost new plugin --lang js` writes one"
+        ))
     })?;
     let folder = project.absolute();
     let sdk = match named.strip_prefix("file:") {
@@ -98,7 +118,10 @@ fn sdk(project: &Project) -> Result<PathBuf> {
     };
     match sdk.join("build/main.mjs").exists() {
         true => Ok(sdk),
-        false => Err(Error::invalid(format!("there is no SDK in {}, where package.json says it is", sdk.display()))),
+        false => Err(Error::invalid(format!(
+            "there is no SDK in {}, where package.json says it is",
+            sdk.display()
+        ))),
     }
 }
 
@@ -107,7 +130,8 @@ fn tools(project: &Project, sdk: &Path, tell: &dyn Fn(&str)) -> Result<PathBuf> 
     let files = ["package.json", "package-lock.json"];
     let lock = sdk.join("build/package-lock.json");
     let locked = fs::read(&lock).doing(Kind::Invalid, || format!("reading {}", lock.display()))?;
-    let digest = Sha256::digest(&locked).iter().take(8).fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+    let digest =
+        Sha256::digest(&locked).iter().take(8).fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
     kit::installed(&project.work, &format!("js-{digest}"), |dir| {
         tell("installing componentize-qjs, esbuild and assemblyscript with npm");
         for name in files {
@@ -116,7 +140,8 @@ fn tools(project: &Project, sdk: &Path, tell: &dyn Fn(&str)) -> Result<PathBuf> 
         }
         let mut npm = Command::new("npm");
         npm.arg("ci").args(QUIET).current_dir(dir);
-        run(npm, tell).map_err(|e| e.while_doing("the tools that JavaScript is built with come from npm's registry"))
+        run(npm, tell)
+            .map_err(|e| e.while_doing("the tools that JavaScript is built with come from npm's registry"))
     })
 }
 

@@ -108,8 +108,9 @@ impl Project {
         let path = folder.join(language.manifest());
         let manifest =
             fs::read_to_string(&path).doing(Kind::Invalid, || format!("reading {}", path.display()))?;
-        let name =
-            language.plugin_name(&manifest).map_err(|e| e.while_doing(format!("reading {}", path.display())))?;
+        let name = language
+            .plugin_name(&manifest)
+            .map_err(|e| e.while_doing(format!("reading {}", path.display())))?;
         check_name(&name).map_err(|e| e.while_doing(format!("reading {}", path.display())))?;
         let work = std::path::absolute(work).unwrap_or_else(|_| work.to_owned());
         Ok(Project { language, folder: folder.to_owned(), work, name })
@@ -134,7 +135,8 @@ impl Project {
 
     /// A directory of this project's own for what is made on the way, empty.
     fn scratch(&self) -> Result<Scratch> {
-        let dir = self.work.join(format!("{}-{}-{}", self.language.manifest(), self.name, std::process::id()));
+        let dir =
+            self.work.join(format!("{}-{}-{}", self.language.manifest(), self.name, std::process::id()));
         let made = fs::remove_dir_all(&dir).or_else(|e| match e.kind() {
             std::io::ErrorKind::NotFound => Ok(()),
             _ => Err(e),
@@ -202,7 +204,11 @@ mod tests {
             ("go.mod", "// A filter.\nmodule example.com/plugins/my-filter\n\ngo 1.24\n", "Go"),
             ("package.json", r#"{"name": "@me/my-filter"}"#, "JavaScript"),
             ("pyproject.toml", "[project]\nname = \"my-filter\"\n", "Python"),
-            ("CMakeLists.txt", "# A filter.\ncmake_minimum_required(VERSION 3.20)\nproject( my-filter C)\n", "C"),
+            (
+                "CMakeLists.txt",
+                "# A filter.\ncmake_minimum_required(VERSION 3.20)\nproject( my-filter C)\n",
+                "C",
+            ),
         ] {
             let folder = folder(manifest, text);
             let project = Project::open(folder.path(), folder.path()).unwrap();

@@ -94,8 +94,11 @@ fn install(dir: &Path, tell: &dyn Fn(&str)) -> Result<()> {
 fn sdk(project: &Project) -> Result<PathBuf> {
     let folder = project.absolute();
     let above = folder.ancestors().skip(1).map(Path::to_owned);
-    let found = [folder.join(VENDORED)].into_iter().chain(above).find(|sdk| sdk.join("streamhost/py.typed").exists());
+    let found =
+        [folder.join(VENDORED)].into_iter().chain(above).find(|sdk| sdk.join("streamhost/py.typed").exists());
     found.ok_or_else(|| {
-        Error::invalid(format!("there is no SDK in {VENDORED}; `streamhost new plugin --lang python` puts it there"))
+        Error::invalid(format!(
+            "there is no SDK in {VENDORED}; `streamhost new plugin --lang python` puts it there"
+        ))
     })
 }

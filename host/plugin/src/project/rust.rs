@@ -65,7 +65,10 @@ impl Language for Rust {
         run(cargo, tell)?;
         let made = made(project, "wasm");
         fs::read(&made).doing(Kind::Unavailable, || {
-            format!("reading {}: does Cargo.toml say `crate-type = [\"cdylib\"]` under [lib]?", made.display())
+            format!(
+                "reading {}: does Cargo.toml say `crate-type = [\"cdylib\"]` under [lib]?",
+                made.display()
+            )
         })
     }
 }
@@ -102,7 +105,9 @@ fn install_target(folder: &Path, tell: &dyn Fn(&str)) -> Result<()> {
     let mut rustup = Command::new("rustup");
     rustup.args(["target", "add", TARGET]).current_dir(folder);
     run(rustup, tell).map_err(|e| {
-        e.while_doing(format!("plugins are compiled for {TARGET}; install it with `rustup target add {TARGET}`"))
+        e.while_doing(format!(
+            "plugins are compiled for {TARGET}; install it with `rustup target add {TARGET}`"
+        ))
     })
 }
 

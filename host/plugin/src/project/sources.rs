@@ -25,10 +25,12 @@ fn is_newer(file: &Path, than: SystemTime) -> bool {
 
 fn any_newer(folder: &Path, than: SystemTime) -> bool {
     let Ok(entries) = fs::read_dir(folder) else { return true };
-    entries.filter_map(Result::ok).filter(|entry| is_source(&entry.file_name().to_string_lossy())).any(|entry| {
-        let path = entry.path();
-        if path.is_dir() { !is_built(&path) && any_newer(&path, than) } else { is_newer(&path, than) }
-    })
+    entries.filter_map(Result::ok).filter(|entry| is_source(&entry.file_name().to_string_lossy())).any(
+        |entry| {
+            let path = entry.path();
+            if path.is_dir() { !is_built(&path) && any_newer(&path, than) } else { is_newer(&path, than) }
+        },
+    )
 }
 
 /// CMake says so of the folder it builds in, whatever that is called.
@@ -42,7 +44,10 @@ pub(super) fn is_source_path(path: &Path) -> bool {
 }
 
 fn is_source(name: &str) -> bool {
-    !name.starts_with('.') && !name.ends_with(".wasm") && !name.ends_with(".md") && !NOT_SOURCE.contains(&name)
+    !name.starts_with('.')
+        && !name.ends_with(".wasm")
+        && !name.ends_with(".md")
+        && !NOT_SOURCE.contains(&name)
 }
 
 #[cfg(test)]
@@ -69,7 +74,14 @@ mod tests {
             assert!(stale(), "{name} is newer");
             touch(name, 99);
         }
-        for name in ["README.md", "other.wasm", ".git/index", "node_modules/a/index.js", "tests/basic.toml", "build/CMakeCache.txt"] {
+        for name in [
+            "README.md",
+            "other.wasm",
+            ".git/index",
+            "node_modules/a/index.js",
+            "tests/basic.toml",
+            "build/CMakeCache.txt",
+        ] {
             touch(name, 101);
             assert!(!stale(), "{name} is not in it");
         }

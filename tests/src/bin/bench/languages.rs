@@ -4,7 +4,7 @@ use crate::{
     boundary::{Lane, runtime},
     events, jobs,
     process::Workshop,
-    table::{self, megabytes, median, micros, ratio},
+    table::{self, median, megabytes, micros, ratio},
 };
 use arrow::array::RecordBatch;
 use engine::{Batch, Clock, Error, Kind, Place, Result, ResultExt};
@@ -134,7 +134,12 @@ impl<'a> Bench<'a> {
         let most = Duration::from_millis(language.start);
         table::row(
             &format!("{}: from the cache to the first batch", language.name),
-            &format!("{:.1} ms (loading {:.1} ms, then {:.1} ms)", millis(total), millis(load), millis(after)),
+            &format!(
+                "{:.1} ms (loading {:.1} ms, then {:.1} ms)",
+                millis(total),
+                millis(load),
+                millis(after)
+            ),
             &format!("≤ {} ms", language.start),
             total <= most,
         );
@@ -142,16 +147,15 @@ impl<'a> Bench<'a> {
     }
 
     async fn lane_of(&self, plugin: plugin::Plugin) -> Result<Lane> {
-        let settings = BindSettings {
-            config: CONFIG.into(),
-            ..BindSettings::new("bench", self.batch.rows.schema())
-        };
+        let settings =
+            BindSettings { config: CONFIG.into(), ..BindSettings::new("bench", self.batch.rows.schema()) };
         Lane::of(&plugin.bind(settings).await?).await
     }
 }
 
 fn size(language: &Language, plugin: &PathBuf) -> Result<()> {
-    let facts = fs::metadata(plugin).doing(Kind::Unavailable, || format!("looking at {}", plugin.display()))?;
+    let facts =
+        fs::metadata(plugin).doing(Kind::Unavailable, || format!("looking at {}", plugin.display()))?;
     let size = megabytes(facts.len());
     table::row(
         &format!("{}: a component", language.name),

@@ -51,7 +51,9 @@ async fn main() -> ExitCode {
             .unwrap_or_else(|e| Err(Error::internal("measuring databases").caused_by(e))),
         [native::COMMAND, input, output] => native::run(Path::new(input), Path::new(output)),
         [kafka::COMMAND, servers, from, to, how] => kafka::run(servers, from, to, how),
-        _ => Err(Error::invalid("usage: bench [--full | --calls | --databases | --kafka | --languages] [--spark FOLDER]")),
+        _ => Err(Error::invalid(
+            "usage: bench [--full | --calls | --databases | --kafka | --languages] [--spark FOLDER]",
+        )),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
