@@ -135,9 +135,9 @@ def _kept(keep: BooleanColumn, rows: int, errors: RowErrors) -> bytes:
 
 def _of_kept(added: Batch, keep: BooleanColumn, bits: bytes, rows: int) -> Batch:
     """The new columns of the rows kept, which are given for these or for all rows."""
-    if not added.columns:
-        return added
     kept = kernels.count(bits, rows)
+    if not added.columns:
+        return Batch(added.schema, [], kept)
     if added.num_rows == kept:
         return added
     mask = BooleanColumn(bits, rows)

@@ -9,6 +9,7 @@ _UTC_EPOCH = _datetime.datetime(1970, 1, 1, tzinfo=_datetime.timezone.utc)
 _EPOCH = _datetime.datetime(1970, 1, 1)
 _MICROSECOND = _datetime.timedelta(microseconds=1)
 _DAY = 86_400_000_000
+_LAST = (1 << 63) - 1
 
 
 class Date(int):
@@ -58,10 +59,16 @@ class Timestamp(int):
         return Date(int(self) // _DAY)
 
     def __add__(self, other: int | _datetime.timedelta) -> Timestamp:  # type: ignore[override]
-        return Timestamp(int(self) + _micros(other))
+        """Later by microseconds or a ``timedelta``. The last moment there is stays the last."""
+        return Timestamp(min(int(self) + _micros(other), _LAST))
 
     def __sub__(self, other: int | _datetime.timedelta) -> Timestamp:  # type: ignore[override]
-        return Timestamp(int(self) - _micros(other))
+        """Earlier by as much; ``at.since(other)`` is the time between two."""
+        return Timestamp(max(int(self) - _micros(other), -_LAST - 1))
+
+    def since(self, other: Timestamp) -> int:
+        """The microseconds from another moment to this one."""
+        return int(self) - int(other)
 
     def __str__(self) -> str:
         """``2025-03-01T12:00:00.000001Z``, with as much of the fraction as there is."""

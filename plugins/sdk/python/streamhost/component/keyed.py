@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import wit_world.exports
@@ -18,7 +19,7 @@ from ..outcome import Outcome
 from .base import context, failure, of_role, refused, row_errors
 
 T = TypeVar("T")
-_MILLISECOND = 1000
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 class Keyed(wit_world.exports.Keyed):
@@ -58,7 +59,7 @@ def _outcome(outcome: Outcome) -> wit.Outcome:
 def _declaration(table: Table) -> wit.TableDeclaration:
     kinds: dict[str, Any] = {"value": wit.TableKind_Value, "sequence": wit.TableKind_Sequence}
     kind = wit.TableKind_Mapping(encode_schema(table.second)) if table.kind == "mapping" else kinds[table.kind]()
-    ttl = None if table.ttl is None else int(table.ttl.total_seconds() * _MILLISECOND)
+    ttl = None if table.ttl is None else table.ttl // _MILLISECOND
     return wit.TableDeclaration(table.name, kind, encode_schema(table.columns_of_value), ttl, table.version)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -44,10 +45,27 @@ def batch_of(schema: Schema, rows: Sequence[Tuple]) -> Batch:
     return Batch(schema, [column(field.type, values) for field, values in zip(schema, lists)], len(rows))
 
 
+def _refuse(table: Table, count: int) -> None:
+    """Tables that cannot be."""
+    name = table.name
+    if not re.fullmatch("[A-Za-z0-9_-]{1,64}", name):
+        raise Error.invalid(f"table `{name}`: a name has 1 to 64 letters, digits, `-` and `_`")
+    if count > 1:
+        raise Error.invalid(f"it has two tables `{name}`")
+    if not len(table.columns_of_value):
+        raise Error.invalid(f"its table `{name}` has values of no columns")
+    if table.kind == "mapping" and not len(table.second):
+        raise Error.invalid(f"its table `{name}` has a second key of no columns")
+    if table.ttl is not None and table.ttl.total_seconds() < 0.001:
+        raise Error.invalid(f"its table `{name}` lets values go after no time")
+
+
 class Memory:
     """Tables and timers of all keys."""
 
     def __init__(self, tables: list[Table], keys: Schema) -> None:
+        for table in tables:
+            _refuse(table, [one.name for one in tables].count(table.name))
         self.keys = keys
         self.tables = {table.name: table for table in tables}
         self.entries: dict[str, dict[Tuple, list[Entry]]] = {table.name: {} for table in tables}
