@@ -1,5 +1,7 @@
 #include "keys.h"
 
+#include <string.h>
+
 bool sh_next_row(sh_group *group, sh_row *row) {
   const bool *not_null = group->call->internal->bound->not_null;
   while (group->next < group->first + group->count) {
@@ -43,25 +45,22 @@ sh_status sh_keys_process(sh_call *call, const sh_groups *groups, sh_table *out)
   return sh_keys_flush(keys);
 }
 
-/** Whether a key has another timer before this one. */
-static bool seen(const sh_fired *fired, int64_t i) {
-  for (int64_t k = 0; k < i; k++) {
-    if (fired->timers[k].key == fired->timers[i].key) return true;
-  }
-  return false;
-}
-
 sh_status sh_keys_fired(sh_call *call, const sh_fired *fired, sh_table *out) {
   sh_keys *keys = sh_keys_new(call);
   sh_drops drops = {0};
   sh_batch none = {0};
+  bool *seen = (bool *)sh_alloc(call, (size_t)fired->keys.rows);
+  memset(seen, 0, (size_t)fired->keys.rows);
   for (int64_t i = 0; i < fired->n; i++) {
+    uint32_t key = fired->timers[i].key;
     // A key's second timer sees what its first one left.
-    if (fired->keys.rows < fired->n && seen(fired, i)) {
+    if (seen[key]) {
       SH_TRY(sh_keys_flush(keys));
       keys = sh_keys_new(call);
+      memset(seen, 0, (size_t)fired->keys.rows);
     }
-    sh_group group = {.call = call, .key = {call, &fired->keys, fired->timers[i].key}, .rows = &none, .at = fired->timers[i].at, .clock = fired->clock, .keys = keys};
+    seen[key] = true;
+    sh_group group = {.call = call, .key = {call, &fired->keys, key}, .rows = &none, .at = fired->timers[i].at, .clock = fired->clock, .keys = keys};
     SH_TRY(one(&group, call->internal->bound->plugin->key_fired, out, &drops, i, 1));
   }
   SH_TRY(sh_drops_apply(out, &drops));

@@ -95,7 +95,7 @@ sh_status sh_bind(sh_call *call, uint32_t role, sh_text config, sh_bytes input, 
   bound->prepared = call->prepared;
   if (done == SH_OK) return SH_OK;
   // No batch is to blame.
-  if (call->internal->failure == SH_PERMANENT) call->internal->failure = SH_INVALID;
+  if (call->internal->failure != SH_TRANSIENT) call->internal->failure = SH_INVALID;
   call->internal->message = sh_format(call, "%s", call->internal->message ? call->internal->message : "it failed without a message");
   sh_unbind();
   return SH_FAILED;

@@ -145,19 +145,37 @@ static sh_status run_rows(sh_case *test, const columns *given) {
   return sh_check_outputs(test, test->file, outcome.side, outcome.n_side);
 }
 
-static void check_statements(sh_case *test) {
+/** A text without the spaces at its end. */
+static const char *trimmed(sh_call *call, const char *text) {
+  size_t end = strlen(text);
+  while (end && strchr(" \n", text[end - 1])) end--;
+  return sh_format(call, "%.*s", (int)end, text);
+}
+
+static sh_status check_parameters(sh_case *test, const sh_executed *executed, const sh_json *statement) {
+  struct ArrowSchema columns;
+  sh_buffer expected = {0};
+  SH_TRY(sh_schema_read(test->call, executed->schema, &columns));
+  sh_status done = sh_rows_expected(test->call, &columns, sh_case_text(statement, "parameters"), &expected);
+  ArrowSchemaRelease(&columns);
+  SH_TRY(done);
+  sh_differs(test, "parameters", sh_text_end(test->call, &expected), executed->parameters);
+  return SH_OK;
+}
+
+static sh_status check_statements(sh_case *test) {
   int64_t n;
+  sh_call *call = test->call;
   const sh_executed *executed = sh_outputs_executed(&n);
-  const sh_json *statements = sh_json_member(test->file, "statements");
-  const sh_json *statement = statements ? statements->first : NULL;
+  const sh_json *statements = sh_json_member(test->file, "statements"), *statement = statements ? statements->first : NULL;
   for (int64_t i = 0; i < n || statement; i++) {
-    const char *got = i < n ? sh_format(test->call, "%s: %s", executed[i].output, executed[i].statement) : "";
-    const char *expected = statement ? sh_format(test->call, "%s: %s", sh_case_text(statement, "output"), sh_case_text(statement, "statement")) : "";
-    size_t end = strlen(expected);
-    while (end && strchr(" \n", expected[end - 1])) end--;
-    sh_differs(test, "statement", sh_format(test->call, "%.*s", (int)end, expected), got);
+    const char *got = i < n ? sh_format(call, "%s: %s", executed[i].output, trimmed(call, executed[i].statement)) : "", *expected = "";
+    if (statement) expected = sh_format(call, "%s: %s", sh_case_text(statement, "output"), trimmed(call, sh_case_text(statement, "statement")));
+    sh_differs(test, "statement", expected, got);
+    if (i < n && statement) SH_TRY(check_parameters(test, &executed[i], statement));
     if (statement) statement = statement->next;
   }
+  return SH_OK;
 }
 
 static sh_status run_sink(sh_case *test, const columns *given) {
@@ -172,81 +190,8 @@ static sh_status run_sink(sh_case *test, const columns *given) {
   sh_call_end(&call);
   if (sh_check_failure(test, test->file, &call) || done != SH_OK) return SH_OK;
   const sh_named_bytes *written = sh_outputs_written(&n);
-  check_statements(test);
+  SH_TRY(check_statements(test));
   return sh_check_outputs(test, test->file, written, n);
-}
-
-static const sh_bound_function *function_of(sh_case *test) {
-  const char *name = sh_case_text(test->file, "function");
-  for (int32_t i = 0; i < sh_the_bound->n_functions; i++) {
-    const sh_bound_function *function = &sh_the_bound->functions[i];
-    if (strcmp(function->function->name, name) == 0 || (!*name && sh_the_bound->n_functions == 1)) return function;
-  }
-  sh_invalid(test->call, "say which function the case calls: function = \"name\"");
-  return NULL;
-}
-
-static bool has_null(const sh_batch *rows, int64_t row) {
-  for (int32_t i = 0; i < rows->n_columns; i++) {
-    if (!(rows->columns[i].schema->flags & ARROW_FLAG_NULLABLE) && sh_is_null(&rows->columns[i], row)) return true;
-  }
-  return false;
-}
-
-/** The rows that a function is asked for. */
-static sh_status asked(sh_case *test, const sh_bound_function *function, const sh_batch *rows, sh_bytes *message) {
-  sh_table *table;
-  sh_buffer out = {0};
-  SH_TRY(sh_table_of(test->call, function->arguments.arrow, &table));
-  for (int64_t row = 0; row < rows->rows; row++) {
-    if (has_null(rows, row)) continue;
-    for (int32_t i = 0; i < rows->n_columns; i++) sh_put_value(table, i, &rows->columns[i], row);
-    sh_end_row(table);
-  }
-  SH_TRY(sh_table_write(table, "arguments", &function->arguments, true, &out));
-  *message = (sh_bytes){out.data, out.size};
-  return SH_OK;
-}
-
-/** The results as rows of one column that is called as the function; NULL where it was not asked. */
-static sh_status results(sh_case *test, const sh_bound_function *function, const sh_batch *rows, sh_bytes messages, sh_buffer *text) {
-  sh_batch batch;
-  SH_TRY(sh_ipc_read(test->call, &function->returns, &messages, &batch));
-  sh_column *renamed = (sh_column *)sh_alloc(test->call, sizeof *renamed);
-  *renamed = batch.columns[0];
-  renamed->name = function->function->name;
-  batch.columns = renamed;
-  for (int64_t row = 0, at = 0; row < rows->rows; row++) {
-    sh_text_add(test->call, text, "{");
-    if (!has_null(rows, row)) sh_row_print(test->call, &batch, at++, text);
-    sh_text_add(test->call, text, "}\n");
-  }
-  return SH_OK;
-}
-
-static sh_status run_function(sh_case *test) {
-  sh_call call;
-  sh_internal internal;
-  sh_bytes message, given, answer = {0};
-  sh_batch rows;
-  sh_buffer expected = {0}, got = {0};
-  sh_table *named;
-  const sh_bound_function *function = function_of(test);
-  if (!function) return SH_FAILED;
-  const char *name = function->function->name;
-  SH_TRY(sh_rows_read(test->call, sh_case_text(test->file, "input"), function->arguments.arrow, &given));
-  SH_TRY(sh_ipc_read(test->call, &function->arguments, &given, &rows));
-  SH_TRY(asked(test, function, &rows, &message));
-  sh_case_call(test, &call, &internal);
-  sh_status done = sh_function_call(&call, (sh_text){name, (int64_t)strlen(name)}, message, &answer);
-  sh_call_end(&call);
-  if (sh_check_failure(test, test->file, &call) || done != SH_OK) return SH_OK;
-  SH_TRY(results(test, function, &rows, answer, &got));
-  SH_TRY(sh_table_of(test->call, function->returns.arrow, &named));
-  SH_TRY(sh_arrow(test->call, ArrowSchemaSetName(named->schema.children[0], name), NULL));
-  SH_TRY(sh_rows_expected(test->call, &named->schema, sh_case_text(test->file, "expect"), &expected));
-  sh_differs(test, "results", sh_text_end(test->call, &expected), sh_text_end(test->call, &got));
-  return SH_OK;
 }
 
 static sh_role role_of(const sh_json *file) {
@@ -270,7 +215,7 @@ static sh_status run(sh_case *test) {
   }
   SH_TRY(bound);
   if (role == SH_ROLE_KEYED) return sh_case_keyed(test);
-  if (role == SH_ROLE_FUNCTIONS) return run_function(test);
+  if (role == SH_ROLE_FUNCTIONS) return sh_case_function(test);
   SH_TRY(sh_rows_read(test->call, sh_case_text(test->file, "input"), &given.input, &given.rows));
   return role == SH_ROLE_TRANSFORM ? run_rows(test, &given) : run_sink(test, &given);
 }

@@ -47,6 +47,7 @@ bool sh_check_failure(sh_case *test, const sh_json *table, const sh_call *failed
 /** A call of the plugin that is bound. */
 void sh_case_call(sh_case *test, sh_call *call, sh_internal *internal);
 sh_status sh_case_keyed(sh_case *test);
+sh_status sh_case_function(sh_case *test);
 
 /** What a sink wrote. */
 void sh_outputs_begin(sh_call *call, sh_bytes rows);
@@ -54,6 +55,8 @@ const sh_named_bytes *sh_outputs_written(int64_t *n);
 /** A statement that a sink ran. */
 typedef struct sh_executed {
   const char *output, *statement, *parameters;
+  /** The schema message of the parameters. */
+  sh_bytes schema;
 } sh_executed;
 const sh_executed *sh_outputs_executed(int64_t *n);
 

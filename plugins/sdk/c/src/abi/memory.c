@@ -45,6 +45,7 @@ void *sh_abi_answer(sh_call *begun, size_t size) {
 /** The host has read the answer. */
 void sh_abi_end(uint32_t answer) {
   (void)answer;
+  sh_abi_into = &sh_abi_arena;
   sh_arena_reset(&sh_abi_arena);
 }
 
