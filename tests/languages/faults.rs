@@ -51,7 +51,7 @@ func keep(e event) bool {
 "#,
         place: "plugin.go:17",
         nothing: "package main\n\nfunc main() {}\n",
-        said: "exports no function of the plugin contract",
+        said: "the module exports no kind of plugin",
     },
     Broken {
         language: "js",
@@ -95,7 +95,7 @@ def look(id: int) -> bool:
 def keep(event: Event) -> bool:
     return look(event.id)
 "#,
-        place: "plugin.py\", line 13",
+        place: "plugin.py:13",
         nothing: "nothing = 1\n",
         said: "plugin",
     },
@@ -114,7 +114,7 @@ STREAMHOST_FILTER(keep, .reads = "id BIGINT NOT NULL");
 "#,
         place: "plugin.c:5",
         nothing: "int nothing(void) { return 1; }\n",
-        said: "exports no function of the plugin contract",
+        said: "the module exports no kind of plugin",
     },
 ];
 

@@ -60,7 +60,7 @@ fn languages() -> Done {
     run(program("python3", &["-m", "unittest", "discover", "-q", "-s", "tests"], &sdk("python")))?;
     let build = env::temp_dir().join("streamhost-sdk-c");
     let build = build.to_string_lossy();
-    run(program("cmake", &["-S", "tests", "-B", &build], &sdk("c")))?;
+    run(program("cmake", &["-S", ".", "-B", &build], &sdk("c")))?;
     run(program("cmake", &["--build", &build, "--parallel"], &sdk("c")))?;
     run(program("ctest", &["--test-dir", &build, "--output-on-failure"], &sdk("c")))
 }

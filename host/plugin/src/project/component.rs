@@ -32,9 +32,9 @@ pub(super) struct Further<'a> {
 /// module names, what it uses of the further one, and no other.
 pub(super) fn of_module(module: &[u8], further: Option<&Further<'_>>) -> Result<Vec<u8>> {
     let spoken = Spoken::of(module)?;
-    if spoken.exports.is_empty() {
+    if spoken.exports.iter().all(|name| name == "plugin") {
         return Err(Error::invalid(
-            "the module exports no function of the plugin contract: the source has to name what it is, a filter, say, as the \
+            "the module exports no kind of plugin: the source has to name what it is, a filter, say, as the \
              guide of its SDK shows",
         ));
     }
