@@ -1,4 +1,4 @@
-/** The little of FlatBuffers that the header of a record batch needs: tables, longs and vectors of pairs of longs. */
+/** The little of FlatBuffers that the header of a record batch needs: tables, longs and vectors. */
 #ifndef STREAMHOST_FLAT_H
 #define STREAMHOST_FLAT_H
 

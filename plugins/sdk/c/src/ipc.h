@@ -1,5 +1,5 @@
-/** Arrow's IPC messages, as the contract has them: uncompressed record batches of a schema that both sides know. nanoarrow reads and writes the schema,
- * once. Batches go through a reader and a writer of our own: columns are slices of the message, and nothing is reserved that the message only claims. */
+/** Arrow's IPC messages, as the contract has them: uncompressed record batches of a schema that both sides know. Columns are slices of the
+ * message that they came in, and nothing is reserved that a message only claims. */
 #ifndef STREAMHOST_IPC_H
 #define STREAMHOST_IPC_H
 
