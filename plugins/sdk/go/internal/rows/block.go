@@ -38,20 +38,22 @@ func (r *Rows) ReadBlock(from, count int, to unsafe.Pointer, stride uintptr) map
 	return failed
 }
 
+// Places are reckoned from the first one, so that no pointer is ever behind the last.
+
 // fixedBlock reads values of a fixed width.
 func fixedBlock[T any](values []T) blockReader {
 	return func(from, count int, to unsafe.Pointer, stride uintptr) {
-		part := values[from : from+count]
+		part, at := values[from:from+count], uintptr(0)
 		for ; len(part) >= 4; part = part[4:] {
 			v := (*[4]T)(part)
-			*(*T)(to) = v[0]
-			*(*T)(unsafe.Add(to, stride)) = v[1]
-			*(*T)(unsafe.Add(to, 2*stride)) = v[2]
-			*(*T)(unsafe.Add(to, 3*stride)) = v[3]
-			to = unsafe.Add(to, 4*stride)
+			*(*T)(unsafe.Add(to, at)) = v[0]
+			*(*T)(unsafe.Add(to, at+stride)) = v[1]
+			*(*T)(unsafe.Add(to, at+2*stride)) = v[2]
+			*(*T)(unsafe.Add(to, at+3*stride)) = v[3]
+			at += 4 * stride
 		}
 		for i, v := range part {
-			*(*T)(unsafe.Add(to, uintptr(i)*stride)) = v
+			*(*T)(unsafe.Add(to, at+uintptr(i)*stride)) = v
 		}
 	}
 }
@@ -64,8 +66,9 @@ func textBlock(c *arrow.Column) blockReader {
 		for i, end := range offsets[from+1 : from+1+count] {
 			begin := offsets[from+i]
 			// The column's reader has looked that offsets rise, and end within the data.
-			*(*string)(to) = unsafe.String((*byte)(unsafe.Add(start, begin)), int(end-begin))
-			to = unsafe.Add(to, stride)
+			if begin < end {
+				*(*string)(unsafe.Add(to, uintptr(i)*stride)) = unsafe.String((*byte)(unsafe.Add(start, begin)), int(end-begin))
+			}
 		}
 	}
 }
@@ -110,16 +113,16 @@ func writeBlock(l *leaf) blockWriter {
 }
 
 func gather[T arrow.Fixed](b *arrow.Builder, count int, from unsafe.Pointer, stride uintptr) {
-	to := arrow.Room[T](b, count)
+	to, at := arrow.Room[T](b, count), uintptr(0)
 	for ; len(to) >= 4; to = to[4:] {
 		t := (*[4]T)(to)
-		t[0] = *(*T)(from)
-		t[1] = *(*T)(unsafe.Add(from, stride))
-		t[2] = *(*T)(unsafe.Add(from, 2*stride))
-		t[3] = *(*T)(unsafe.Add(from, 3*stride))
-		from = unsafe.Add(from, 4*stride)
+		t[0] = *(*T)(unsafe.Add(from, at))
+		t[1] = *(*T)(unsafe.Add(from, at+stride))
+		t[2] = *(*T)(unsafe.Add(from, at+2*stride))
+		t[3] = *(*T)(unsafe.Add(from, at+3*stride))
+		at += 4 * stride
 	}
 	for i := range to {
-		to[i] = *(*T)(unsafe.Add(from, uintptr(i)*stride))
+		to[i] = *(*T)(unsafe.Add(from, at+uintptr(i)*stride))
 	}
 }
