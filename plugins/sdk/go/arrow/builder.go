@@ -176,6 +176,23 @@ func Append[T Fixed](b *Builder, value T) {
 	*(*T)(unsafe.Pointer(unsafe.SliceData(b.room(b.width)))) = value
 }
 
+// Room adds so many values of a fixed width, which has to be that of the builder's type, and gives the place to put them, until something
+// else is added.
+func Room[T Fixed](b *Builder, count int) []T {
+	var zero T
+	if b.width != int(unsafe.Sizeof(zero)) {
+		panic("arrow: values have another width than " + b.typ.String())
+	}
+	if b.nulls == 0 {
+		b.length += count
+	} else {
+		for range count {
+			b.present()
+		}
+	}
+	return cast[T](b.room(b.width*count), count)
+}
+
 // Column is what was added. The builder is empty again.
 func (b *Builder) Column() *Column {
 	c := &Column{typ: b.typ, length: b.length, nulls: b.nulls, data: b.data, offsets: b.offsets}

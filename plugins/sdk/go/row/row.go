@@ -66,6 +66,12 @@ func (r *Rows[R]) Read(row int) (R, error) {
 	return r.row, err
 }
 
+// ReadBlock reads as many rows from one on as there is room for, and answers the error of each row that has one; nil if none has.
+func (r *Rows[R]) ReadBlock(from int, to []R) map[int]error {
+	clear(to)
+	return r.rows.ReadBlock(from, len(to), unsafe.Pointer(unsafe.SliceData(to)), unsafe.Sizeof(r.row))
+}
+
 // Read is the rows of a batch, one after the other, each with its error.
 func Read[R any](batch *arrow.Batch) (func(yield func(R, error) bool), error) {
 	rows, err := Of[R]().Open(batch)
@@ -99,6 +105,13 @@ func (w *Writer[W]) Write(row W) {
 	w.writer.Write(unsafe.Pointer(&w.row))
 }
 
+// WriteAll adds rows.
+func (w *Writer[W]) WriteAll(rows []W) {
+	if len(rows) > 0 {
+		w.writer.WriteBlock(len(rows), unsafe.Pointer(unsafe.SliceData(rows)), unsafe.Sizeof(w.row))
+	}
+}
+
 // WriteNull adds a row of nulls, in the place of one in error.
 func (w *Writer[W]) WriteNull() { w.writer.WriteNull() }
 
@@ -108,8 +121,6 @@ func (w *Writer[W]) Batch() *arrow.Batch { return w.writer.Batch() }
 // Batch makes columns of rows.
 func Batch[W any](rows []W) *arrow.Batch {
 	writer := Of[W]().Writer()
-	for _, row := range rows {
-		writer.Write(row)
-	}
+	writer.WriteAll(rows)
 	return writer.Batch()
 }

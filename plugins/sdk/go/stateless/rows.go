@@ -18,13 +18,18 @@ func FilterRowsWith[R, C any](filter func(call *streamhost.Call[C], row R) (bool
 	fields := row.Of[R]()
 	register(func(call *streamhost.Call[C], batch *arrow.Batch) (output, error) {
 		bits := arrow.NewBitmap(batch.Rows())
-		err := each(fields, call, batch, func(at int, row R) error {
-			kept, err := filter(call, row)
-			if kept {
-				bits.Set(at)
+		err := scan(fields, batch, call.Errors, func(from int, rows []R, done *int) error {
+			for ; *done < len(rows); *done++ {
+				kept, err := filter(call, rows[*done])
+				if err != nil {
+					return err
+				}
+				if kept {
+					bits.Set(from + *done)
+				}
 			}
-			return err
-		}, nil)
+			return nil
+		}, nothing)
 		return output{kind: keep, keep: bits}, err
 	}, reads(fields, options))
 }
@@ -39,36 +44,48 @@ func MapRowsWith[R, A, C any](add func(call *streamhost.Call[C], row R) (A, erro
 	fields, added := row.Of[R](), row.Of[A]()
 	register(func(call *streamhost.Call[C], batch *arrow.Batch) (output, error) {
 		writer := added.Writer()
+		made := make([]A, 0, batch.Rows())
 		// The host drops a row in error and what stands beside it: any row keeps the columns in step.
-		err := each(fields, call, batch, func(_ int, row R) error {
-			columns, err := add(call, row)
-			if err == nil {
-				writer.Write(columns)
+		failed := func() { made = append(made, *new(A)) }
+		err := scan(fields, batch, call.Errors, func(_ int, rows []R, done *int) error {
+			for ; *done < len(rows); *done++ {
+				columns, err := add(call, rows[*done])
+				if err != nil {
+					return err
+				}
+				made = append(made, columns)
 			}
-			return err
-		}, writer.WriteNull)
+			return nil
+		}, failed)
+		writer.WriteAll(made)
 		return output{kind: extend, main: writer.Batch()}, err
 	}, reads(fields, options))
 }
 
-// FilterMapRows adds columns to the rows for which the function gives them, and drops those for which it gives nil.
-func FilterMapRows[R, A any](add func(row R) (*A, error), options ...streamhost.Option) {
-	FilterMapRowsWith(func(_ *streamhost.Call[streamhost.NoConfig], row R) (*A, error) { return add(row) }, options...)
+// FilterMapRows adds columns to the rows for which the function says true, and drops the others.
+func FilterMapRows[R, A any](add func(row R) (A, bool, error), options ...streamhost.Option) {
+	FilterMapRowsWith(func(_ *streamhost.Call[streamhost.NoConfig], row R) (A, bool, error) { return add(row) }, options...)
 }
 
 // FilterMapRowsWith is FilterMapRows with the configuration and the epoch. An error is the row's.
-func FilterMapRowsWith[R, A, C any](add func(call *streamhost.Call[C], row R) (*A, error), options ...streamhost.Option) {
+func FilterMapRowsWith[R, A, C any](add func(call *streamhost.Call[C], row R) (A, bool, error), options ...streamhost.Option) {
 	fields, added := row.Of[R](), row.Of[A]()
 	register(func(call *streamhost.Call[C], batch *arrow.Batch) (output, error) {
-		writer, bits := added.Writer(), arrow.NewBitmap(batch.Rows())
-		err := each(fields, call, batch, func(at int, row R) error {
-			columns, err := add(call, row)
-			if err == nil && columns != nil {
-				bits.Set(at)
-				writer.Write(*columns)
+		writer, bits, made := added.Writer(), arrow.NewBitmap(batch.Rows()), []A{}
+		err := scan(fields, batch, call.Errors, func(from int, rows []R, done *int) error {
+			for ; *done < len(rows); *done++ {
+				columns, kept, err := add(call, rows[*done])
+				if err != nil {
+					return err
+				}
+				if kept {
+					bits.Set(from + *done)
+					made = append(made, columns)
+				}
 			}
-			return err
-		}, nil)
+			return nil
+		}, nothing)
+		writer.WriteAll(made)
 		return output{kind: keepExtend, keep: bits, main: writer.Batch()}, err
 	}, reads(fields, options))
 }
@@ -85,39 +102,65 @@ func TransformRowsWith[R, O, C any](
 	fields, out := row.Of[R](), row.Of[O]()
 	register(func(call *streamhost.Call[C], batch *arrow.Batch) (output, error) {
 		writer := out.Writer()
+		// emitted has the rows of all input rows; what one that fails has emitted begins at start.
 		var emitted []O
+		start := 0
 		emit := func(row O) { emitted = append(emitted, row) }
-		err := each(fields, call, batch, func(_ int, row R) error {
-			emitted = emitted[:0]
-			err := transform(call, row, emit)
-			for i := 0; err == nil && i < len(emitted); i++ {
-				writer.Write(emitted[i])
+		err := scan(fields, batch, call.Errors, func(_ int, rows []R, done *int) error {
+			for ; *done < len(rows); *done++ {
+				start = len(emitted)
+				if err := transform(call, rows[*done], emit); err != nil {
+					return err
+				}
 			}
-			return err
-		}, nil)
+			start = len(emitted)
+			return nil
+		}, func() { emitted = emitted[:start] })
+		writer.WriteAll(emitted)
 		return output{kind: replace, main: writer.Batch()}, err
 	}, reads(fields, options))
 }
+
+func nothing() {}
 
 // reads says that the plugin reads the fields of its rows.
 func reads[R any](fields *row.Fields[R], options []streamhost.Option) []streamhost.Option {
 	return append(options[:len(options):len(options)], streamhost.Reads(fields.Names()...))
 }
 
-// each calls a function for each row. A row that cannot be read, for which it fails or panics, is in error, and the others go on; then
-// failed is called, if it is there.
-func each[R, C any](
-	fields *row.Fields[R], call *streamhost.Call[C], batch *arrow.Batch, of func(at int, row R) error, failed func(),
-) error {
+// blockRows is how many rows are read at once.
+const blockRows = 256
+
+// work is a function that works on rows of which the first is the batch's row `from`, beginning with the one at *done, and counts there
+// those that it has done. Its error is that of the row at *done.
+type work[R any] func(from int, rows []R, done *int) error
+
+// scan works on all rows of a batch. A row that cannot be read, for which the work fails or panics, is in error, and the others go on;
+// failed is called then.
+func scan[R any](fields *row.Fields[R], batch *arrow.Batch, errors *streamhost.RowErrors, work work[R], failed func()) error {
 	rows, err := fields.Open(batch)
 	if err != nil {
 		return err
 	}
-	for at := 0; at < rows.Len(); at++ {
-		at, err = from(at, rows, of)
-		if err != nil {
-			call.Errors.Add(at, err)
-			if failed != nil {
+	block := make([]R, min(blockRows, rows.Len()))
+	for from := 0; from < rows.Len(); from += len(block) {
+		block = block[:min(len(block), rows.Len()-from)]
+		unread := rows.ReadBlock(from, block)
+		for done := 0; done < len(block); done++ {
+			// As far as the next row that could not be read.
+			end := done
+			for unread != nil && end < len(block) && unread[end] == nil {
+				end++
+			}
+			if unread == nil {
+				end = len(block)
+			}
+			err := guarded(from, block[:end], &done, work)
+			if err == nil {
+				err = unread[end]
+			}
+			if err != nil {
+				errors.Add(from+done, err)
 				failed()
 			}
 		}
@@ -125,22 +168,12 @@ func each[R, C any](
 	return nil
 }
 
-// from calls a function for each row from one on, until it fails, and answers for which row that was.
-func from[R any](at int, rows *row.Rows[R], of func(at int, row R) error) (row int, err error) {
-	row = at
+// guarded makes an error of a panic.
+func guarded[R any](from int, rows []R, done *int, work work[R]) (err error) {
 	defer func() {
 		if reason := recover(); reason != nil {
 			err = &fail.Error{Kind: fail.Permanent, Message: host.Panicked(reason)}
 		}
 	}()
-	for ; row < rows.Len(); row++ {
-		value, err := rows.Read(row)
-		if err == nil {
-			err = of(row, value)
-		}
-		if err != nil {
-			return row, err
-		}
-	}
-	return row, nil
+	return work(from, rows, done)
 }

@@ -110,11 +110,8 @@ func TestRowsAreDroppedAndMade(t *testing.T) {
 		t.Error(answer.Errors)
 	}
 	answer = run(t, schema, rows, func() {
-		stateless.FilterMapRows(func(l line) (*word, error) {
-			if !l.Text.Valid {
-				return nil, nil
-			}
-			return &word{strings.ToUpper(l.Text.Value)}, nil
+		stateless.FilterMapRows(func(l line) (word, bool, error) {
+			return word{strings.ToUpper(l.Text.Value)}, l.Text.Valid, nil
 		})
 	})
 	answer.Expect(t, `

@@ -19,6 +19,8 @@ type getter struct {
 	name   string
 	offset uintptr
 	get    reader
+	// block reads many rows at once; nil if there is no such way.
+	block blockReader
 }
 
 // reader reads the value of a row to a place that is zero; false if it is null.
@@ -69,7 +71,10 @@ func openFields(fields []field, batch *arrow.Batch) ([]getter, error) {
 		if get == nil {
 			return nil, mismatch(field.name, column.Type(), field.leaf.column)
 		}
-		getters[i] = getter{field.name, field.offset, get}
+		getters[i] = getter{name: field.name, offset: field.offset, get: get}
+		if column.Nulls() == 0 && field.leaf.null == never {
+			getters[i].block = openBlock(&field.leaf, column)
+		}
 	}
 	return getters, nil
 }
@@ -109,6 +114,42 @@ func open(l *leaf, c *arrow.Column) reader {
 		}
 	}
 	return openNumber(l.column.Kind, c)
+}
+
+// openBlock makes the reader of many rows of a column without nulls; nil if there is none.
+func openBlock(l *leaf, c *arrow.Column) blockReader {
+	has := c.Type().Kind
+	switch {
+	case l.key != nil || l.members != nil || l.inner != nil:
+		return nil
+	case l.column.Kind == arrow.Utf8:
+		return textBlock(c)
+	case has != l.column.Kind:
+		return nil
+	}
+	switch has {
+	case arrow.Int32:
+		return blockOf[int32](c)
+	case arrow.Int64:
+		return blockOf[int64](c)
+	case arrow.Float32:
+		return blockOf[float32](c)
+	case arrow.Float64:
+		return blockOf[float64](c)
+	case arrow.Date32:
+		return blockOf[arrow.Date](c)
+	case arrow.TimestampKind:
+		return blockOf[arrow.Timestamp](c)
+	}
+	return nil
+}
+
+func blockOf[T arrow.Fixed](c *arrow.Column) blockReader {
+	values, ok := arrow.Values[T](c)
+	if !ok {
+		return nil
+	}
+	return fixedBlock(values)
 }
 
 func openNumber(kind arrow.Kind, c *arrow.Column) reader {

@@ -120,7 +120,7 @@ func openStruct(l *leaf, c *arrow.Column) reader {
 		if column == nil {
 			return nil
 		}
-		getters[i] = getter{member.name, member.offset, open(&member.leaf, column)}
+		getters[i] = getter{name: member.name, offset: member.offset, get: open(&member.leaf, column)}
 		if getters[i].get == nil {
 			return nil
 		}

@@ -13,6 +13,7 @@ type Writer struct {
 	fields   []field
 	builders []*arrow.Builder
 	writers  []writer
+	blocks   []blockWriter
 	rows     int
 }
 
@@ -25,6 +26,7 @@ func (f *Fields) Writer() *Writer {
 	for i := range f.fields {
 		w.builders = append(w.builders, arrow.NewBuilder(f.fields[i].leaf.column))
 		w.writers = append(w.writers, write(&f.fields[i].leaf))
+		w.blocks = append(w.blocks, writeBlock(&f.fields[i].leaf))
 	}
 	return w
 }
