@@ -84,6 +84,11 @@ fn filter_events_runs_as_its_readme_says() {
 }
 
 #[test]
+fn five_languages_runs_as_its_readme_says() {
+    runs_as_its_readme_says("five-languages");
+}
+
+#[test]
 fn archive_json_runs_as_its_readme_says() {
     runs_as_its_readme_says("archive-json");
 }

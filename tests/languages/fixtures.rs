@@ -14,12 +14,11 @@ fn passes_the_fixtures_of_rust(language: &Language) {
         let component = built(&folder);
         let size = fs::metadata(&component).unwrap().len();
         assert!(size <= language.most_bytes, "{}: {size} bytes", component.display());
-        let fixtures = root().join("plugins").join(name).join("tests");
-        let output =
-            run(&folder, ["test".as_ref(), ".".as_ref(), "--fixtures".as_ref(), fixtures.as_os_str()]);
+        // The folder's `tests` is a link to those of the plugin in Rust.
+        let output = run(&folder, ["test", "."]);
         let said = text(&output.stdout);
         assert!(output.status.success(), "{} {name}: {said}{}", language.name, text(&output.stderr));
-        let cases = fs::read_dir(&fixtures).unwrap().count();
+        let cases = fs::read_dir(root().join("plugins").join(name).join("tests")).unwrap().count();
         assert!(said.ends_with(&format!("{cases} passed, 0 failed\n")), "{} {name}: {said}", language.name);
     }
 }
