@@ -21,7 +21,7 @@ static sh_status one(sh_group *group, sh_status (*work)(sh_group *, sh_table *),
   sh_call *call = group->call;
   int64_t before = out->rows;
   sh_keys_begin(group->keys);
-  work(group, out);
+  if (work(group, out) != SH_OK && sh_done(call) == SH_OK) sh_permanent(call, "it failed without a message");
   if (!sh_rows_failed(call, first, n)) {
     sh_keys_keep(group->keys, (uint32_t)group->key.index);
     return SH_OK;

@@ -89,6 +89,8 @@ void sh_end_row(sh_table *table) {
     if (append(table, i, &table->staged->values[i]) == NANOARROW_OK) continue;
     sh_permanent(table->call, "a value that was put into column `%s` does not fit its type, %s", table->schema.children[i]->name,
                  sh_type_name(table->call, table->schema.children[i]));
+    // The row is whole, so that it can be left out.
+    if (ArrowArrayAppendNull(table->array.children[i], 1) != NANOARROW_OK) table->call->internal->whole_call = true;
   }
   table->rows++;
   sh_table_forget_row(table);

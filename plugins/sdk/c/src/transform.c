@@ -60,31 +60,41 @@ sh_status sh_sides_write(sh_call *call, sh_outcome *outcome) {
   return SH_OK;
 }
 
-/** Calls a function for each row: the rows that it answers true for have their bits set. */
+/** Calls the function for a row; whether it is kept. A map's row is added with that. */
+static bool one_row(const sh_plugin *plugin, const sh_row *row, sh_table *out) {
+  sh_call *call = row->call;
+  if (plugin->filter_row) return plugin->filter_row(row);
+  if (plugin->map_row) {
+    bool kept = plugin->map_row(row, out);
+    if (kept && sh_done(call) == SH_OK) sh_end_row(out);
+    return kept;
+  }
+  if (plugin->transform_row(row, out) != SH_OK && sh_done(call) == SH_OK) sh_permanent(call, "it failed without a message");
+  return true;
+}
+
+/** Calls a function for each row: the rows that it answers true for have their bits set. What a row added that fails is left out. */
 static sh_status each_row(answer *a, const sh_batch *batch, uint8_t *keep, sh_table *out) {
-  const sh_plugin *plugin = a->bound->plugin;
   sh_drops drops = {0};
   bool check = false;
   for (int32_t i = 0; i < batch->n_columns; i++) check = check || (a->bound->not_null[i] && batch->columns[i].nulls);
   for (int64_t i = 0; i < batch->rows; i++) {
     sh_row row = {a->call, batch, i};
+    int64_t before = out ? out->rows : 0;
     const char *null = check ? sh_null_message(a->call, batch, a->bound->not_null, i) : NULL;
     if (null) {
       sh_reject(a->call, i, "%s", null);
       continue;
     }
-    int64_t before = out ? out->rows : 0;
-    bool kept = plugin->filter_row ? plugin->filter_row(&row) : plugin->map_row ? plugin->map_row(&row, out) : plugin->transform_row(&row, out) == SH_OK;
-    if (a->call->internal->failure != SH_NONE && sh_rows_failed(a->call, i, 1)) {
+    bool kept = one_row(a->bound->plugin, &row, out);
+    if (sh_rows_failed(a->call, i, 1)) {
       SH_TRY(sh_done(a->call));
-      kept = false;
       if (out) sh_drop(a->call, &drops, before, out->rows);
+      kept = false;
     }
     if (kept && keep) sh_set_bit(keep, i);
-    if (kept && plugin->map_row) sh_end_row(out);
-    if (!kept && out) sh_table_forget_row(out);
+    if (out) sh_table_forget_row(out);
   }
-  SH_TRY(sh_done(a->call));
   return out ? sh_drops_apply(out, &drops) : SH_OK;
 }
 

@@ -23,6 +23,7 @@ static sh_status split(const sh_row *row, sh_table *out) {
   double value = sh_get_double(row, 1);
   sh_put_int(out, 0, sh_get_int(row, 0));
   sh_end_row(out);
+  if (config->strict && sh_get_int(row, 0) == 0) return SH_FAILED;
   if (value < 0) return sh_permanent(row->call, "%g is below 0", value);
   if (value > 1e6) return sh_transient(row->call, "%g is too much for now", value);
   if (value >= config->limit) return SH_OK;
