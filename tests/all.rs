@@ -22,6 +22,7 @@ mod hostile;
 mod kafka;
 mod keyed;
 mod kill;
+mod languages;
 mod lifecycle;
 mod live;
 mod migrate;

@@ -275,7 +275,7 @@ fn explain_says_what_runs_where_and_what_is_guaranteed() {
         "at most 7 files an epoch\n",
         "rows in error are left out; more than 20 % of a batch end the query; what may pass later is tried 2 times more, after 1s to 9s\n",
         "limits: memory 64 MiB, cpu-per-call 2s, wall-per-call 10s, output 64 MiB, output-rows 1000000, table-elements 100000, \
-         instances 32, resources 1000, host-calls 10000, log-line 8 KiB, log-per-call 64 KiB, log-per-minute 1 MiB, search 60s\n",
+         instances 64, resources 1000, host-calls 10000, log-line 8 KiB, log-per-call 64 KiB, log-per-minute 1 MiB, search 60s\n",
         "step     large ← events: ",
         "reads",
         "value",

@@ -57,7 +57,7 @@ impl Default for Limits {
         Limits {
             memory: 128 * MIB,
             table_elements: 100_000,
-            instances: 32,
+            instances: 64,
             memories: 8,
             tables: 32,
             cpu_per_call: Duration::from_secs(2),

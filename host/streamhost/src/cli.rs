@@ -77,12 +77,24 @@ Exit codes: 0 all passed, 4 a test failed; if one could not run, 2 for what it s
     #[command(subcommand, after_long_help = "Example:\n  streamhost new plugin my-filter --kind filter")]
     New(New),
     /// Build a plugin's source folder into a component
-    #[command(
-        after_long_help = "Example:\n  streamhost build my-filter      # writes my-filter/my-filter.wasm"
-    )]
+    #[command(after_long_help = "\
+Examples:
+  streamhost build my-filter              # writes my-filter/my-filter.wasm
+  streamhost build my-filter --watch      # and again after each change of its source")]
     Build {
         /// The folder of a plugin's source.
         folder: PathBuf,
+        /// Go on: build again whenever the source changes, until Ctrl+C.
+        #[arg(long)]
+        watch: bool,
+    },
+    /// Say which languages plugins can be built in here, and what brings what is missing
+    ///
+    /// Give the folder of a plugin to look at its language alone; then the exit code is 2 if something is missing.
+    #[command(after_long_help = "Examples:\n  streamhost doctor\n  streamhost doctor my-filter")]
+    Doctor {
+        /// The folder of a plugin's source.
+        folder: Option<PathBuf>,
     },
     /// Say what a plugin is, imports and asks for
     ///
@@ -282,18 +294,39 @@ pub(crate) enum ProgressStyle {
 
 #[derive(Subcommand)]
 pub(crate) enum New {
-    /// Make the source of a new plugin: a Rust crate that builds, with a test
+    /// Make the source of a new plugin: a folder that builds, with a test
     #[command(after_long_help = "\
 Examples:
   streamhost new plugin my-filter
-  streamhost new plugin add-columns --kind map")]
+  streamhost new plugin add-columns --kind map
+  streamhost new plugin sessions --kind keyed --lang python")]
     Plugin {
         /// The folder to make; its last part is the plugin's name.
         folder: PathBuf,
         /// What the plugin does with rows.
         #[arg(long, value_enum, default_value_t = Kind::Filter)]
         kind: Kind,
+        /// The language that it is written in.
+        #[arg(long, value_enum, default_value_t = Lang::Rust)]
+        lang: Lang,
     },
+}
+
+/// A language of plugins.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Lang {
+    /// A crate.
+    Rust,
+    /// A module.
+    Go,
+    /// An npm package.
+    Js,
+    /// An npm package with types.
+    Ts,
+    /// A Python project.
+    Python,
+    /// A CMake project, for C++ too.
+    C,
 }
 
 /// What a plugin does with rows.

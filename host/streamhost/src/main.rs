@@ -2,6 +2,7 @@
 
 mod answer;
 mod bench;
+mod build;
 mod checkpoint;
 mod cli;
 mod dlq;
@@ -32,8 +33,10 @@ fn main() -> ExitCode {
     let done = match cli.command {
         Command::Run(args) => run::run(*args, &matches, registry),
         Command::Test { path, update } => test::test(&path, update, registry),
-        Command::New(cli::New::Plugin { folder, kind }) => new::plugin(&folder, kind),
-        Command::Build { folder } => process::build(&folder),
+        Command::New(cli::New::Plugin { folder, kind, lang }) => new::plugin(&folder, kind, lang),
+        Command::Build { folder, watch: false } => build::build(&folder),
+        Command::Build { folder, watch: true } => build::watch(&folder),
+        Command::Doctor { folder } => build::doctor(folder.as_deref()),
         Command::Inspect(args) => inspect::inspect(&args, registry),
         Command::Bench(args) => bench::bench(&args, registry),
         Command::Check { pipeline } => run::check(&pipeline, registry),

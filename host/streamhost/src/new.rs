@@ -1,28 +1,36 @@
-//! `new plugin`: a crate that builds, with a test, and the SDK beside it.
+//! `new plugin`: a folder that builds, with a test, and the SDK beside it.
 
-use crate::cli::Kind;
+use crate::cli::{Kind, Lang};
 use engine::{Error, Result, ResultExt};
-use std::{fs, path::Path};
+use std::{borrow::Cow, fs, path::Path};
 
 include!(concat!(env!("OUT_DIR"), "/sdk.rs"));
 
-/// Where the SDK is put in the new folder.
-const SDK: &str = "vendor/streamhost-sdk";
+/// Where the templates of kinds are, in the SDK's folder `template`.
+const KINDS: [&str; 6] = ["filter", "map", "transform", "keyed", "batch-sink", "function"];
+/// Files that lie elsewhere in a plugin than in the template.
+const PLACES: [(&str, &str); 5] = [
+    ("gitignore", ".gitignore"),
+    ("cargo-config.toml", ".cargo/config.toml"),
+    ("lib.rs", "src/lib.rs"),
+    ("basic.toml", "tests/basic.toml"),
+    ("test_plugin.py", "tests/test_plugin.py"),
+];
 
-pub(crate) fn plugin(folder: &Path, kind: Kind) -> Result<()> {
+pub(crate) fn plugin(folder: &Path, kind: Kind, lang: Lang) -> Result<()> {
     let name = name(folder)?;
     if folder.exists() {
         return Err(Error::invalid(format!("{} is there already; choose another name", folder.display())));
     }
-    for (path, text) in FILES {
-        let written = match path.strip_prefix("template/") {
-            Some(path) => template(path, text, name, kind),
-            // The SDK's own tests are not the plugin's.
-            None if path.starts_with("tests/") => None,
-            None => Some((format!("{SDK}/{path}"), (*text).to_owned())),
+    let template = Template::of(lang, kind)?;
+    for (path, bytes) in template.sdk {
+        let written = match path.strip_prefix(template.folder).and_then(|path| path.strip_prefix('/')) {
+            Some(path) => template.place(path).map(|to| (to, template.filled(bytes, name))),
+            None if is_about_the_sdk(path) => None,
+            None => Some((format!("{}/{path}", template.place), Cow::Borrowed(*bytes))),
         };
-        if let Some((path, text)) = written {
-            write(&folder.join(path), &text)?;
+        if let Some((path, bytes)) = written {
+            write(&folder.join(path), &bytes)?;
         }
     }
     crate::print(&format!(
@@ -31,7 +39,13 @@ pub(crate) fn plugin(folder: &Path, kind: Kind) -> Result<()> {
     ))
 }
 
-/// The plugin's name: the folder's, which cargo and the pipeline file must be able to spell.
+/// The SDK's own tests are not the plugin's, and neither are templates.
+fn is_about_the_sdk(path: &str) -> bool {
+    let folders = ["test/", "tests/", "testdata/", "template"];
+    folders.iter().any(|folder| path.starts_with(folder)) || path.ends_with("_test.go")
+}
+
+/// The plugin's name: the folder's, which its tools and the pipeline file must be able to spell.
 fn name(folder: &Path) -> Result<&str> {
     let name = folder.file_name().and_then(|n| n.to_str()).unwrap_or_default();
     let letters = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
@@ -43,40 +57,83 @@ fn name(folder: &Path) -> Result<&str> {
     )))
 }
 
-/// Where a file of the template goes and what stands in it; none if it is another kind's.
-fn template(path: &str, text: &str, name: &str, kind: Kind) -> Option<(String, String)> {
-    let (kind, summary) = match kind {
-        Kind::Filter => ("filter", summary("filter")),
-        Kind::Map => ("map", summary("map")),
-        Kind::Transform => ("transform", summary("transform")),
-        Kind::Keyed => ("keyed", summary("keyed")),
-        Kind::BatchSink => ("batch-sink", summary("batch-sink")),
-        Kind::Function => ("function", summary("function")),
-    };
-    let own = |path: &str| FILES.iter().any(|(of, _)| *of == format!("template/{kind}/{path}"));
-    let fill = || text.replace("{{name}}", name).replace("{{summary}}", summary).replace("{{sdk}}", SDK);
-    let to = match path {
-        "Cargo.toml.tmpl" => "Cargo.toml",
-        "README.md.tmpl" if own(path) => return None,
-        "README.md.tmpl" => "README.md",
-        "cargo-config.toml" => ".cargo/config.toml",
-        "gitignore" => ".gitignore",
-        _ => match path.strip_prefix(kind)?.strip_prefix('/')? {
-            "lib.rs" => "src/lib.rs",
-            "basic.toml" => "tests/basic.toml",
-            "README.md.tmpl" => "README.md",
-            _ => return None,
-        },
-    };
-    Some((to.to_owned(), fill()))
+/// What a new plugin is made of.
+struct Template {
+    /// All files of the SDK by their paths in its folder.
+    sdk: &'static [(&'static str, &'static [u8])],
+    /// Where in it the template is.
+    folder: &'static str,
+    kind: &'static str,
+    /// Where the SDK is put in the new folder.
+    place: &'static str,
 }
 
-fn summary(kind: &str) -> &'static str {
-    let wanted = format!("template/{kind}/summary");
-    FILES.iter().find(|(path, _)| *path == wanted).map_or("", |(_, text)| text.trim())
+impl Template {
+    fn of(lang: Lang, kind: Kind) -> Result<Self> {
+        let (sdk, folder) = match lang {
+            Lang::Rust => ("rust", "template"),
+            Lang::Go => ("go", "template"),
+            Lang::Js => ("js", "template"),
+            Lang::Ts => ("js", "template-ts"),
+            Lang::Python => ("python", "template"),
+            Lang::C => ("c", "template"),
+        };
+        let kind = match kind {
+            Kind::Filter => "filter",
+            Kind::Map => "map",
+            Kind::Transform => "transform",
+            Kind::Keyed => "keyed",
+            Kind::BatchSink => "batch-sink",
+            Kind::Function => "function",
+        };
+        let files = SDKS.iter().find(|(name, _)| *name == sdk).map(|(_, files)| *files);
+        // Go takes a folder `vendor` for its own.
+        let place = if lang == Lang::Go { "streamhost-sdk" } else { "vendor/streamhost-sdk" };
+        let template = Template { sdk: files.unwrap_or_default(), folder, kind, place };
+        match template.has("README.md.tmpl") {
+            true => Ok(template),
+            false => Err(Error::internal(format!("there is no {folder} of {sdk} in the program"))),
+        }
+    }
+
+    /// Where a file of the template goes; none if it is another kind's, or about the template.
+    fn place(&self, path: &str) -> Option<String> {
+        let (of, rest) = path.split_once('/').unwrap_or(("", path));
+        let path = if KINDS.contains(&of) { rest } else { path };
+        let own = of == self.kind;
+        // The kind's own file takes the place of the one that all kinds share.
+        let other = KINDS.contains(&of) && !own || !own && self.has(&format!("{}/{path}", self.kind));
+        if other || path == "summary" || path == "README.md" {
+            return None;
+        }
+        let path = path.strip_suffix(".tmpl").unwrap_or(path);
+        let place = PLACES.iter().find(|(from, _)| *from == path);
+        Some(place.map_or(path, |(_, to)| to).to_owned())
+    }
+
+    fn has(&self, path: &str) -> bool {
+        self.file(path).is_some()
+    }
+
+    fn file(&self, path: &str) -> Option<&'static [u8]> {
+        let wanted = format!("{}/{path}", self.folder);
+        self.sdk.iter().find(|(path, _)| *path == wanted).map(|(_, bytes)| *bytes)
+    }
+
+    /// A text with its placeholders filled in.
+    fn filled(&self, bytes: &'static [u8], name: &str) -> Cow<'static, [u8]> {
+        let Ok(text) = std::str::from_utf8(bytes) else { return Cow::Borrowed(bytes) };
+        let text = text.replace("{{name}}", name).replace("{{summary}}", self.summary());
+        Cow::Owned(text.replace("{{sdk}}", self.place).into_bytes())
+    }
+
+    fn summary(&self) -> &'static str {
+        let summary = self.file(&format!("{}/summary", self.kind));
+        summary.and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default().trim()
+    }
 }
 
-fn write(path: &Path, text: &str) -> Result<()> {
-    let written = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(path, text));
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    let written = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(path, bytes));
     written.doing(engine::Kind::Unavailable, || format!("writing {}", path.display()))
 }

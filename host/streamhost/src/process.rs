@@ -176,9 +176,3 @@ fn plugin_target() -> Option<PathBuf> {
         None => Some(cache()?.join("plugin-builds")),
     }
 }
-
-/// `streamhost build`.
-pub(crate) fn build(folder: &Path) -> Result<()> {
-    let wasm = world(None)?.build(folder)?;
-    crate::print(&format!("{}\n", wasm.display()))
-}

@@ -6,7 +6,7 @@ use pipeline::{PipelineFile, fixtures, testing, testing::Outcome};
 use std::{fmt::Write, path::Path, sync::Arc};
 
 pub(crate) fn test(path: &Path, update: bool, registry: Option<&Path>) -> Result<()> {
-    let is_plugin = path.is_dir() && path.join("Cargo.toml").exists();
+    let is_plugin = plugin::project::is_source(path);
     let outcomes = process::block_on(async {
         let world = process::world(registry)?;
         if is_plugin {

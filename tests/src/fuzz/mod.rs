@@ -75,7 +75,8 @@ impl Target {
         Ok(true)
     }
 
-    fn mutate(self, random: &mut Random, input: &mut Vec<u8>) {
+    /// Makes another input of one.
+    pub fn mutate(self, random: &mut Random, input: &mut Vec<u8>) {
         match self {
             Target::Raw => mutate::anything(random, input),
             Target::Changed | Target::Touched => mutate::one_integer(random, input),

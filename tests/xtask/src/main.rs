@@ -44,9 +44,31 @@ fn test(args: &[String], environment: &[(&str, &str)]) -> Done {
     wasm_target()?;
     system_packages()?;
     run(cargo(&plugins(), &["test", "--workspace", "--quiet"]))?;
+    languages()?;
     let mut host = cargo(&root(), &["test", "--workspace"]);
     host.args(args).envs(environment.iter().copied());
     run(host)
+}
+
+/// The SDKs' own tests, each with its language's tools.
+fn languages() -> Done {
+    run(script("languages.sh"))?;
+    let sdk = |name: &str| plugins().join("sdk").join(name);
+    run(program("go", &["test", "./..."], &sdk("go")))?;
+    run(program("npm", &["ci", "--no-audit", "--no-fund", "--prefix", "test"], &sdk("js")))?;
+    run(program("npm", &["test", "--silent"], &sdk("js")))?;
+    run(program("python3", &["-m", "unittest", "discover", "-q", "-s", "tests"], &sdk("python")))?;
+    let build = env::temp_dir().join("streamhost-sdk-c");
+    let build = build.to_string_lossy();
+    run(program("cmake", &["-S", ".", "-B", &build], &sdk("c")))?;
+    run(program("cmake", &["--build", &build, "--parallel"], &sdk("c")))?;
+    run(program("ctest", &["--test-dir", &build, "--output-on-failure"], &sdk("c")))
+}
+
+fn program(name: &str, args: &[&str], folder: &Path) -> Command {
+    let mut command = Command::new(name);
+    command.args(args).current_dir(folder);
+    command
 }
 
 /// Guests twice: tests are compiled for this machine, and what only a component has, for Wasm.
@@ -118,9 +140,14 @@ fn conformance(args: &[String]) -> Done {
 
 /// The connectors to servers are built with a library of the system.
 fn system_packages() -> Done {
+    run(script("build.sh"))
+}
+
+/// A script that sees to it that something of the system is there.
+fn script(name: &str) -> Command {
     let mut script = Command::new("bash");
-    script.arg(root().join("tests/services/build.sh"));
-    run(script)
+    script.arg(root().join("tests/services").join(name));
+    script
 }
 
 /// Plugins are built for a target that a fresh toolchain may not have.

@@ -162,7 +162,7 @@ pub struct Limits {
     pub output_rows: Option<u64>,
     /// Elements of all tables of one instance together, 100,000.
     pub table_elements: Option<u64>,
-    /// Core instances inside the component, 32.
+    /// Core instances inside the component, 64.
     pub instances: Option<u64>,
     /// Handles to the host's resources that may be open at once, 1,000.
     pub resources: Option<u64>,

@@ -9,7 +9,7 @@ use crate::{
 use arrow::{array::RecordBatch, error::ArrowError};
 use engine::{Batch, Clock, EpochContext, Error, Kind, Place, Result, ResultExt, Step, SystemClock, Worker};
 use plugin::{BindSettings, Compiler, PluginStep, Runtime, RuntimeSettings};
-use std::{hint::black_box, sync::Arc, time::Duration};
+use std::{hint::black_box, path::PathBuf, sync::Arc, time::Duration};
 
 /// Calls of either side whose median is taken.
 const CALLS: usize = 3_000;
@@ -54,13 +54,7 @@ const PAIRS: [Pair; 3] = [
 
 /// Measures and prints the rows of the table that are about calls.
 pub(crate) async fn rows(workshop: &Workshop) -> Result<()> {
-    let settings = RuntimeSettings {
-        cache_dir: None,
-        scratch: std::env::temp_dir(),
-        compiler: Compiler::InProcess,
-        clock: Arc::new(SystemClock::new()),
-    };
-    let runtime = Runtime::new(settings)?;
+    let runtime = runtime(None)?;
     for pair in &PAIRS {
         let (native, plugin) = measure(workshop, &runtime, pair, ROWS).await?;
         let times = ratio(plugin, native);
@@ -76,6 +70,16 @@ pub(crate) async fn rows(workshop: &Workshop) -> Result<()> {
     let call = micros(call);
     table::row("a `keep` call on 64 rows", &format!("{call:.1} µs"), "≤ 4 µs", call <= 4.0);
     Ok(())
+}
+
+/// What runs plugins in this process; it keeps what it has compiled in a folder, if one is given.
+pub(crate) fn runtime(cache_dir: Option<PathBuf>) -> Result<Runtime> {
+    Runtime::new(RuntimeSettings {
+        cache_dir,
+        scratch: std::env::temp_dir(),
+        compiler: Compiler::InProcess,
+        clock: Arc::new(SystemClock::new()),
+    })
 }
 
 /// The medians of the native and of the plugin's time for so many rows.
@@ -119,23 +123,23 @@ fn timed(clock: &impl Clock, native: Native, rows: &RecordBatch) -> Duration {
 }
 
 /// One lane of a step.
-struct Lane {
+pub(crate) struct Lane {
     worker: Box<dyn Worker>,
     context: EpochContext,
-    out: Vec<(usize, Batch)>,
+    pub(crate) out: Vec<(usize, Batch)>,
 }
 
 impl Lane {
-    async fn of(step: &PluginStep) -> Result<Self> {
+    pub(crate) async fn of(step: &PluginStep) -> Result<Self> {
         Ok(Lane { worker: step.worker().await?, context: EpochContext::alone("bench"), out: Vec::new() })
     }
 
-    async fn call(&mut self, batch: Batch) -> Result<()> {
+    pub(crate) async fn call(&mut self, batch: Batch) -> Result<()> {
         self.out.clear();
         self.worker.process(&self.context, batch, &mut self.out).await
     }
 
-    async fn timed(&mut self, clock: &impl Clock, batch: Batch) -> Result<Duration> {
+    pub(crate) async fn timed(&mut self, clock: &impl Clock, batch: Batch) -> Result<Duration> {
         self.out.clear();
         let start = clock.monotonic();
         self.call(batch).await?;

@@ -40,6 +40,23 @@ pub(crate) async fn rows(workshop: &Workshop, scale: u32) -> Result<()> {
     bench.more_data(once, scale).await
 }
 
+/// Prints a row for each of these plugins, which do in other languages what `normalize` does: the same job, beside Spark.
+pub(crate) async fn in_languages(workshop: &Workshop, plugins: &[(&str, PathBuf)]) -> Result<()> {
+    let input = workshop.path("input");
+    events::write(&input)?;
+    let plugin = workshop.plugin("plugins/normalize")?;
+    let rust = Jobs { workshop, plugin, input: input.clone() }.typical().await?;
+    let spark = SPARK.took_from(workshop, &input).await?;
+    spark.row("JSON → plugin in Rust → Parquet", rust.wall, "", 5.0);
+    for (language, plugin) in plugins {
+        let bench = Jobs { workshop, plugin: plugin.clone(), input: input.clone() };
+        let ours = bench.typical().await?;
+        let more = format!(", {:.2} × Rust's, {:.0} MB", ratio(ours.wall, rust.wall), megabytes(ours.peak));
+        spark.row(&format!("JSON → plugin in {language} → Parquet"), ours.wall, &more, 2.0);
+    }
+    Ok(())
+}
+
 struct Jobs<'a> {
     workshop: &'a Workshop,
     plugin: PathBuf,
@@ -66,6 +83,17 @@ impl Jobs<'_> {
         let (ours, plain) = (typical(&ours), typical(&plain));
         report(&SPARK.took_from(self.workshop, &self.input).await?, ours, plain);
         Ok(ours)
+    }
+
+    /// What a run takes.
+    async fn typical(&self) -> Result<Usage> {
+        // Fills the caches of files and of compiled plugins.
+        self.job(&self.input).await?;
+        let mut runs = Vec::new();
+        for _ in 0..RUNS {
+            runs.push(self.job(&self.input).await?.0);
+        }
+        Ok(typical(&runs))
     }
 
     /// Runs the job over a folder; answers what it took and how many rows came out.

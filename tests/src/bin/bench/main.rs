@@ -2,10 +2,10 @@
 //! program cost.
 //!
 //! ```text
-//! cargo xtask bench [--full | --calls | --databases | --kafka] [--spark]
+//! cargo xtask bench [--full | --calls | --databases | --kafka | --languages] [--spark]
 //! ```
 //!
-//! The last row is ten times the data, or with `--full` a hundred times; `--calls` stops before whole runs, and `--databases` and `--kafka` are
+//! The last row is ten times the data, or with `--full` a hundred times; `--calls` stops before whole runs, and `--databases`, `--kafka` and `--languages` are
 //! about these alone. With `--spark`, Spark runs its jobs too, each once, behind ours; without, its times are those that were recorded. What is compared runs alternately, in this
 //! process or back to back, and medians are compared. Times of one machine say little about another's; ratios do.
 
@@ -19,6 +19,7 @@ mod jobs;
 mod kafka;
 mod kernels;
 mod keyed;
+mod languages;
 mod native;
 mod operators;
 mod process;
@@ -43,13 +44,16 @@ async fn main() -> ExitCode {
         ["--full"] => bench(spark, Some(100)).await,
         ["--calls"] => bench(None, None).await,
         ["--kafka"] => with_kafka(spark).await,
+        ["--languages"] => with_languages(spark).await,
         // What starts databases has a runtime of its own.
         ["--databases"] => tokio::task::spawn_blocking(databases)
             .await
             .unwrap_or_else(|e| Err(Error::internal("measuring databases").caused_by(e))),
         [native::COMMAND, input, output] => native::run(Path::new(input), Path::new(output)),
         [kafka::COMMAND, servers, from, to, how] => kafka::run(servers, from, to, how),
-        _ => Err(Error::invalid("usage: bench [--full | --calls | --databases | --kafka] [--spark FOLDER]")),
+        _ => Err(Error::invalid(
+            "usage: bench [--full | --calls | --databases | --kafka | --languages] [--spark FOLDER]",
+        )),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -65,6 +69,13 @@ async fn with_kafka(spark: Option<&Path>) -> Result<()> {
     let workshop = Workshop::open(spark)?;
     table::head();
     kafka::rows(&workshop).await
+}
+
+/// Prints what is about the languages of plugins.
+async fn with_languages(spark: Option<&Path>) -> Result<()> {
+    let workshop = Workshop::open(spark)?;
+    table::head();
+    languages::rows(&workshop).await
 }
 
 /// Prints the table; its last row is of `scale` times the data. Without a scale only what is about calls.

@@ -1,0 +1,162 @@
+//! Crates: cargo makes the component.
+
+use super::{
+    Language, Project,
+    sources::modified,
+    tool::{Tool, run},
+};
+use engine::{Error, Kind, Result, ResultExt};
+use semver::Version;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// What a plugin is compiled for.
+const TARGET: &str = "wasm32-wasip2";
+
+pub(super) struct Rust;
+
+impl Language for Rust {
+    fn name(&self) -> &'static str {
+        "Rust"
+    }
+
+    fn manifest(&self) -> &'static str {
+        "Cargo.toml"
+    }
+
+    fn tools(&self) -> &'static [Tool] {
+        const REMEDY: &str = "install Rust with rustup, or bring it up to date with `rustup update`";
+        const LEAST: Version = Version::new(1, 85, 0);
+        const TOOLS: &[Tool] = &[
+            Tool { program: "cargo", ask: &["--version"], least: LEAST, below: None, remedy: REMEDY },
+            Tool { program: "rustc", ask: &["--version"], least: LEAST, below: None, remedy: REMEDY },
+        ];
+        TOOLS
+    }
+
+    fn brings(&self) -> &'static [&'static str] {
+        &["the target wasm32-wasip2, with rustup"]
+    }
+
+    fn plugin_name(&self, manifest: &str) -> Result<String> {
+        let manifest = parse(manifest)?;
+        let name = text_at(&manifest, "package").ok_or_else(|| Error::invalid("it has no package.name"))?;
+        Ok(name.to_owned())
+    }
+
+    /// Cargo writes beside what it makes the list of the local files that went into it; when in doubt it is stale.
+    fn is_stale(&self, project: &Project) -> bool {
+        let Some(built) = modified(&project.component()) else { return true };
+        let Ok(list) = fs::read_to_string(made(project, "d")) else { return true };
+        let settings = settings(project);
+        let settings = settings.iter().filter(|file| file.exists());
+        sources(&list).iter().chain(settings).any(|file| modified(file).is_none_or(|at| at > built))
+    }
+
+    fn build(&self, project: &Project, tell: &dyn Fn(&str)) -> Result<Vec<u8>> {
+        install_target(&project.folder, tell)?;
+        let mut cargo = Command::new("cargo");
+        // From the plugin's own folder, so that its toolchain file and its flags for the compiler count.
+        cargo.args(["build", "--release", "--target", TARGET]).current_dir(&project.folder);
+        cargo.arg("--target-dir").arg(&project.work);
+        run(cargo, tell)?;
+        let made = made(project, "wasm");
+        fs::read(&made).doing(Kind::Unavailable, || {
+            format!(
+                "reading {}: does Cargo.toml say `crate-type = [\"cdylib\"]` under [lib]?",
+                made.display()
+            )
+        })
+    }
+}
+
+/// Where cargo puts what it makes of the library.
+fn made(project: &Project, extension: &str) -> PathBuf {
+    let manifest = fs::read_to_string(project.folder.join("Cargo.toml")).ok();
+    let manifest = manifest.and_then(|text| parse(&text).ok());
+    let library = manifest.as_ref().and_then(|manifest| text_at(manifest, "lib")).unwrap_or(&project.name);
+    project.work.join(TARGET).join("release").join(library.replace('-', "_")).with_extension(extension)
+}
+
+fn parse(manifest: &str) -> Result<toml::Table> {
+    manifest.parse().doing(Kind::Invalid, || "it is no TOML")
+}
+
+/// Where there may be files that say how it is built. cargo and rustup look for theirs in the folders above too.
+fn settings(project: &Project) -> Vec<PathBuf> {
+    const ABOVE: [&str; 4] = [".cargo/config.toml", ".cargo/config", "rust-toolchain.toml", "rust-toolchain"];
+    let folder = project.absolute();
+    let above = folder.ancestors().flat_map(|folder| ABOVE.map(|name| folder.join(name)));
+    ["Cargo.toml", "Cargo.lock"].map(|name| folder.join(name)).into_iter().chain(above).collect()
+}
+
+fn install_target(folder: &Path, tell: &dyn Fn(&str)) -> Result<()> {
+    let mut rustc = Command::new("rustc");
+    rustc.args(["--print", "target-libdir", "--target", TARGET]).current_dir(folder);
+    let said = rustc.output().doing(Kind::Invalid, || "asking rustc for its targets: is Rust installed?")?;
+    let libraries = String::from_utf8_lossy(&said.stdout).trim().to_owned();
+    if said.status.success() && Path::new(&libraries).exists() {
+        return Ok(());
+    }
+    tell(&format!("installing Rust's target {TARGET}"));
+    let mut rustup = Command::new("rustup");
+    rustup.args(["target", "add", TARGET]).current_dir(folder);
+    run(rustup, tell).map_err(|e| {
+        e.while_doing(format!(
+            "plugins are compiled for {TARGET}; install it with `rustup target add {TARGET}`"
+        ))
+    })
+}
+
+fn text_at<'a>(manifest: &'a toml::Table, table: &str) -> Option<&'a str> {
+    manifest.get(table)?.get("name")?.as_str()
+}
+
+/// The files on the right of a makefile rule, as cargo writes it: spaces in names have a backslash before them.
+fn sources(list: &str) -> Vec<PathBuf> {
+    let rule = list.lines().next().and_then(|line| line.split_once(": ")).map_or("", |(_, right)| right);
+    let split = rule.replace("\\ ", "\0");
+    split.split(' ').filter(|name| !name.is_empty()).map(|name| name.replace('\0', " ").into()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::SystemTime;
+
+    #[test]
+    fn a_rule_of_cargo_lists_the_sources() {
+        let list = "/t/a.wasm: /p/src/lib.rs /my\\ sdk/src/lib.rs\n\n/p/src/lib.rs:\n";
+        assert_eq!(sources(list), [PathBuf::from("/p/src/lib.rs"), PathBuf::from("/my sdk/src/lib.rs")]);
+    }
+
+    #[test]
+    fn a_component_is_stale_until_built_and_when_what_it_is_made_from_is_newer() {
+        let above = tempfile::tempdir().unwrap();
+        let folder = above.path().join("my-filter");
+        let at = |name: &str| folder.join(name);
+        fs::create_dir_all(at(".cargo")).unwrap();
+        fs::write(at("Cargo.toml"), "[package]\nname = \"my-filter\"").unwrap();
+        let project = Project::open(&folder, &folder).unwrap();
+        assert!(Rust.is_stale(&project));
+        fs::create_dir_all(made(&project, "d").parent().unwrap()).unwrap();
+        fs::write(made(&project, "d"), format!("x: {}\n", at("lib.rs").display())).unwrap();
+        fs::write(at("my-filter.wasm"), "").unwrap();
+        let touch = |name: &str, seconds| {
+            let time = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+            let file = fs::File::options().create(true).append(true).open(at(name)).unwrap();
+            file.set_modified(time).unwrap();
+        };
+        for name in ["lib.rs", "Cargo.lock", ".cargo/config.toml", "rust-toolchain.toml", "../rust-toolchain"]
+        {
+            touch(name, 0);
+            assert!(!Rust.is_stale(&project), "{name} is older");
+            touch(name, 1 << 40);
+            assert!(Rust.is_stale(&project), "{name} is newer");
+            touch(name, 0);
+        }
+    }
+}

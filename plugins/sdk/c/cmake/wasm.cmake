@@ -1,0 +1,33 @@
+# The toolchain file of a component: Debian's clang 19 for WebAssembly.
+set(CMAKE_SYSTEM_NAME Generic)
+set(STREAMHOST_WASM TRUE)
+set(CMAKE_SYSTEM_PROCESSOR wasm32)
+set(STREAMHOST_TOOLS "apt-get install clang-19 lld-19 llvm-19 wasi-libc libclang-rt-19-dev-wasm32 cmake make")
+
+foreach(tool clang-19 clang++-19 wasm-ld-19 llvm-ar-19 llvm-ranlib-19)
+  string(MAKE_C_IDENTIFIER "STREAMHOST_${tool}" variable)
+  find_program(${variable} ${tool})
+  if(NOT ${variable})
+    message(FATAL_ERROR "${tool} is missing; install it with `${STREAMHOST_TOOLS}`")
+  endif()
+endforeach()
+find_path(STREAMHOST_WASI_LIBC wasm32-wasi/crt1-reactor.o PATHS /usr/lib NO_DEFAULT_PATH)
+if(NOT STREAMHOST_WASI_LIBC)
+  message(FATAL_ERROR "wasi-libc is missing; install it with `${STREAMHOST_TOOLS}`")
+endif()
+
+set(CMAKE_C_COMPILER ${STREAMHOST_clang_19})
+set(CMAKE_CXX_COMPILER ${STREAMHOST_clang___19})
+set(CMAKE_AR ${STREAMHOST_llvm_ar_19} CACHE FILEPATH "")
+set(CMAKE_RANLIB ${STREAMHOST_llvm_ranlib_19} CACHE FILEPATH "")
+set(CMAKE_C_COMPILER_TARGET wasm32-wasi)
+set(CMAKE_CXX_COMPILER_TARGET wasm32-wasi)
+# Vector instructions: every host has them.
+set(CMAKE_C_FLAGS_INIT "-msimd128 -mbulk-memory -ffunction-sections -fdata-sections")
+set(CMAKE_CXX_FLAGS_INIT "${CMAKE_C_FLAGS_INIT} -fno-exceptions -fno-rtti")
+# Without -DNDEBUG: what a plugin asserts, it asserts.
+set(CMAKE_C_FLAGS_RELEASE "-O2" CACHE STRING "")
+set(CMAKE_CXX_FLAGS_RELEASE "-O2" CACHE STRING "")
+set(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY)
+set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY NEVER)
+set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE NEVER)

@@ -1,0 +1,3 @@
+module streamhost
+
+go 1.26
