@@ -3,6 +3,7 @@
 mod alone;
 mod by_key;
 mod call;
+mod changes;
 mod due;
 mod entry;
 mod tables;

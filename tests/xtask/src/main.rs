@@ -84,8 +84,7 @@ fn program(name: &str, args: &[&str], folder: &Path) -> Command {
 fn lint() -> Done {
     wasm_target()?;
     system_packages()?;
-    let guests = ["ask", "replace", "split"].map(|name| root().join("tests/guests").join(name));
-    for workspace in [root(), plugins()].into_iter().chain(guests) {
+    for workspace in [root(), plugins()].into_iter().chain(guests()?) {
         run(cargo(&workspace, &["fmt", "--all", "--check"]))?;
         if workspace != root() {
             run(clippy(&workspace, &["--target", TARGET]))?;
@@ -97,6 +96,16 @@ fn lint() -> Done {
     // Private items are documented too, so a link to one leads somewhere.
     docs.env("RUSTDOCFLAGS", "-D warnings -A rustdoc::private_intra_doc_links");
     run(docs)
+}
+
+/// The folders of the guests that tests are made with, each a workspace of its own.
+fn guests() -> Result<Vec<PathBuf>, String> {
+    let folder = root().join("tests/guests");
+    let read = std::fs::read_dir(&folder).map_err(|e| format!("cannot read {}: {e}", folder.display()))?;
+    let mut guests: Vec<PathBuf> = read.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    guests.retain(|guest| guest.join("Cargo.toml").is_file());
+    guests.sort();
+    Ok(guests)
 }
 
 fn clippy(workspace: &Path, args: &[&str]) -> Command {

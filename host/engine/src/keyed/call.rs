@@ -1,19 +1,16 @@
 //! What one call of a plugin sees and changes of its state.
 
 use super::{
+    changes::{Change, Changes, List},
     entry::{self, Item, TimerClock},
     tables::{NEVER, Table, TableKind, Tables, Written},
 };
 use crate::{EpochContext, Error, Result, ShardEntries, ShardState};
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
-use foldhash::fast::RandomState;
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
-
-/// What an entry takes in memory beside its bytes, about.
-const OVERHEAD: u64 = 64;
 
 /// The state of the keys of one call of a plugin, or of several that belong together. Keys are named by number.
 ///
@@ -27,7 +24,7 @@ pub struct CallState {
     /// None if rows have no event time.
     watermark: Option<i64>,
     keys: Vec<Key>,
-    changes: HashMap<Box<[u8]>, Change, RandomState>,
+    changes: Changes,
     /// Bytes of the changes, at the most.
     added: u64,
 }
@@ -48,18 +45,6 @@ impl Key {
     }
 }
 
-/// What an entry is: its time and what it holds, or nothing.
-type Content = Option<(i64, Vec<u8>)>;
-
-/// What becomes of an entry.
-struct Change {
-    hash: u64,
-    to: Content,
-}
-
-/// The name of an entry, the hash of its key, and what becomes of it.
-type NamedChange = (Vec<u8>, u64, Content);
-
 /// A timer: the number of its key, and its time in microseconds.
 pub type Timer = (u32, i64);
 
@@ -67,7 +52,7 @@ impl CallState {
     /// Of no keys. `event_time`: whether rows have a watermark.
     pub fn new(tables: Arc<Tables>, entries: ShardEntries, cx: &EpochContext, event_time: bool) -> Self {
         let watermark = event_time.then(|| cx.in_force.eviction.micros());
-        let (keys, changes) = (Vec::new(), HashMap::default());
+        let (keys, changes) = (Vec::new(), Changes::default());
         CallState { tables, entries, now: cx.now.0, watermark, keys, changes, added: 0 }
     }
 
@@ -88,12 +73,13 @@ impl CallState {
     /// Makes the changes.
     pub fn keep(&mut self) -> Result<()> {
         let mut state = self.entries.open()?;
-        for (name, Change { hash, to }) in self.changes.drain() {
+        for Change { key, name, to } in self.changes.iter() {
             match to {
-                Some((time, bytes)) => state.put(hash, &name, &bytes, Some(time))?,
-                None => state.remove(hash, &name)?,
+                Some((time, bytes)) => state.put(key, name, bytes, Some(time))?,
+                None => state.remove(key, name)?,
             }
         }
+        self.changes.clear();
         self.added = 0;
         Ok(())
     }
@@ -154,14 +140,12 @@ impl CallState {
     pub fn remove(&mut self, table: usize, keys: &[u32]) -> Result<()> {
         let tables = self.tables.clone();
         let name = &tables.at(table)?.spec().name;
-        let named = keys.iter().map(|number| self.key(*number)).collect::<Result<Vec<_>>>()?;
-        let named_in = |key: &Key| {
-            let mut entry = Vec::new();
-            entry::of_table(name, &key.bytes, &mut entry);
-            entry
-        };
-        let changes = named.iter().map(|key| (named_in(key), key.hash, None)).collect();
-        self.change(changes)
+        let mut changes = List::default();
+        for number in keys {
+            let key = self.key(*number)?;
+            changes.push(key.hash, |to| entry::of_table(name, &key.bytes, to), |_| gone())?;
+        }
+        self.change(&changes)
     }
 
     /// Removes these entries of a mapping table.
@@ -206,10 +190,12 @@ impl CallState {
 
     /// Takes all timers of these keys back.
     pub fn clear_all_timers(&mut self, clock: TimerClock, keys: &[u32]) -> Result<()> {
-        let named = keys.iter().map(|number| self.key(*number)).collect::<Result<Vec<_>>>()?;
-        let changes = named.iter().map(|key| (entry::of_timers(clock, &key.bytes), key.hash, None));
-        let changes = changes.collect();
-        self.change(changes)
+        let mut changes = List::default();
+        for number in keys {
+            let key = self.key(*number)?;
+            changes.push(key.hash, |to| entry::of_timers(clock, &key.bytes, to), |_| gone())?;
+        }
+        self.change(&changes)
     }
 
     /// The columns of the entries of a table, and of what finds them.
@@ -244,7 +230,7 @@ impl CallState {
         name: &[u8],
     ) -> Result<Option<(i64, &'s [u8])>> {
         if let Some(change) = self.changes.get(name) {
-            return Ok(change.to.as_ref().map(|(time, bytes)| (*time, bytes.as_slice())));
+            return Ok(change.to);
         }
         let entry = state.entry(hash, name)?;
         Ok(entry.map(|(time, bytes)| (time.unwrap_or(NEVER), bytes)))
@@ -272,15 +258,17 @@ impl CallState {
         let tables = self.tables.clone();
         let of = tables.at(table)?;
         let written = of.read(rows)?;
-        let mut changes = Vec::with_capacity(written.keys.len());
+        let mut changes = List::default();
         for (number, rows) in by_key(&by_row(&written)) {
             let key = self.key(number)?;
             let last = rows.last().map(|(_, row)| written.item(*row, self.now));
-            let mut name = Vec::new();
-            entry::of_table(&of.spec().name, &key.bytes, &mut name);
-            changes.push((name, key.hash, of.entry(last.as_slice())?));
+            changes.push(
+                key.hash,
+                |to| entry::of_table(&of.spec().name, &key.bytes, to),
+                |to| of.entry(last.as_slice(), to),
+            )?;
         }
-        self.change(changes)
+        self.change(&changes)
     }
 
     /// Brings what is there of each key together with what is written.
@@ -293,18 +281,18 @@ impl CallState {
         let tables = self.tables.clone();
         let of = tables.at(table)?;
         let written = of.read(rows)?;
-        let mut changes = Vec::new();
+        let mut changes = List::default();
         {
-            let state = self.entries.open()?;
+            let (state, mut name) = (self.entries.open()?, Vec::new());
             for (number, rows) in by_key(&by_row(&written)) {
-                let key = self.key(number)?;
-                let (mut name, mut there) = (Vec::new(), Vec::new());
+                let (key, mut there) = (self.key(number)?, Vec::new());
                 self.items(&state, of, key, &mut name, &mut there)?;
                 let put = rows.iter().map(|(_, row)| written.item(*row, self.now)).collect();
-                changes.push((name, key.hash, of.entry(&together(there, put))?));
+                let items = together(there, put);
+                changes.push(key.hash, |to| to.extend_from_slice(&name), |to| of.entry(&items, to))?;
             }
         }
-        self.change(changes)
+        self.change(&changes)
     }
 
     fn change_timers(
@@ -315,40 +303,46 @@ impl CallState {
     ) -> Result<()> {
         let mut by_key: BTreeMap<u32, Vec<i64>> = BTreeMap::new();
         timers.iter().for_each(|(key, at)| by_key.entry(*key).or_default().push(*at));
-        let mut changes = Vec::with_capacity(by_key.len());
+        let mut changes = List::default();
         {
-            let state = self.entries.open()?;
+            let (state, mut name) = (self.entries.open()?, Vec::new());
             for (number, all) in by_key {
                 let key = self.key(number)?;
-                let name = entry::of_timers(clock, &key.bytes);
+                name.clear();
+                entry::of_timers(clock, &key.bytes, &mut name);
                 let there = self.entry(&state, key.hash, &name)?;
                 let mut times = there.map(|(_, bytes)| entry::times(bytes)).transpose()?.unwrap_or_default();
                 all.into_iter().for_each(|at| change(&mut times, at));
-                let entry = times.first().map(|first| (*first, entry::of_times(&times)));
-                changes.push((name, key.hash, entry));
+                changes.push(
+                    key.hash,
+                    |to| to.extend_from_slice(&name),
+                    |to| {
+                        to.extend(entry::of_times(&times));
+                        Ok::<_, Error>(times.first().copied())
+                    },
+                )?;
             }
         }
-        self.change(changes)
+        self.change(&changes)
     }
 
     /// Takes note of changes, if there is room for them.
-    fn change(&mut self, changes: Vec<NamedChange>) -> Result<()> {
-        let size = |(name, _, to): &NamedChange| {
-            to.as_ref().map_or(0, |(_, bytes)| (name.len() + bytes.len()) as u64 + OVERHEAD)
-        };
-        let added = self.added + changes.iter().map(size).sum::<u64>();
+    fn change(&mut self, changes: &List) -> Result<()> {
+        let added = self.added + changes.size();
         if added > self.entries.room() {
             return Err(Error::data(
                 "there is no room for more state (`max-state`): let entries leave, or ask for more",
             ));
         }
         self.added = added;
-        self.changes.reserve(changes.len());
-        for (name, hash, to) in changes {
-            self.changes.insert(name.into(), Change { hash, to });
-        }
+        self.changes.extend(changes);
         Ok(())
     }
+}
+
+/// An entry goes.
+fn gone() -> Result<Option<i64>> {
+    Ok(None)
 }
 
 /// Each row with its key before it: by key, those of a key in their order.

@@ -25,7 +25,9 @@ pub fn take_fired(state: &mut ShardState<'_>, clock: TimerClock, reached: i64) -
         let times = entry::times(state.get(key.hash, &name)?.unwrap_or_default())?;
         let (done, left) = times.split_at(times.partition_point(|time| *time <= reached));
         match left.first() {
-            Some(first) => state.put(key.hash, &name, &entry::of_times(left), Some(*first))?,
+            Some(first) => {
+                state.put(key.hash, &name, &entry::of_times(left).collect::<Vec<_>>(), Some(*first))?
+            }
             None => state.remove(key.hash, &name)?,
         }
         fired.extend(done.iter().map(|at| Fired { at: *at, key: key.clone() }));
@@ -39,16 +41,17 @@ pub fn expire(state: &mut ShardState<'_>, tables: &Tables, now: i64) -> Result<(
     for (time, name) in state.take_due(crate::Timeline::Expiry, now)? {
         let Named::Table(table, key) = entry::named(&name)? else { continue };
         let hash = crate::hash(key);
+        let mut bytes = Vec::new();
         let left = match tables.find(table).map(|at| tables.at(at)).transpose()? {
             Some(table) => {
                 let mut items = Vec::new();
                 table.items(time, state.get(hash, &name)?.unwrap_or_default(), now, &mut items)?;
-                table.entry(&items)?
+                table.entry(&items, &mut bytes)?
             }
             None => None,
         };
         match left {
-            Some((time, bytes)) => state.put(hash, &name, &bytes, Some(time))?,
+            Some(time) => state.put(hash, &name, &bytes, Some(time))?,
             None => state.remove(hash, &name)?,
         }
     }

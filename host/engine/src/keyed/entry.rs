@@ -49,14 +49,14 @@ pub fn timeline(entry: &[u8]) -> Timeline {
     }
 }
 
-/// The name of the entry of a key's timers.
-pub(super) fn of_timers(clock: TimerClock, key: &[u8]) -> Vec<u8> {
-    [&[clock.tag()], key].concat()
+/// Appends the name of the entry of a key's timers.
+pub(super) fn of_timers(clock: TimerClock, key: &[u8], name: &mut Vec<u8>) {
+    name.push(clock.tag());
+    name.extend_from_slice(key);
 }
 
 /// Appends the name of the entry of a key in a table, whose name has no more than 255 bytes.
 pub(super) fn of_table(table: &str, key: &[u8], name: &mut Vec<u8>) {
-    name.reserve_exact(2 + table.len() + key.len());
     for part in [&[TABLE, table.len() as u8], table.as_bytes(), key] {
         name.extend_from_slice(part);
     }
@@ -135,8 +135,8 @@ pub(crate) fn times(bytes: &[u8]) -> Result<Vec<i64>> {
 }
 
 /// An entry of timers of these times.
-pub(super) fn of_times(times: &[i64]) -> Vec<u8> {
-    times.iter().flat_map(|time| time.to_le_bytes()).collect()
+pub(super) fn of_times(times: &[i64]) -> impl Iterator<Item = u8> {
+    times.iter().flat_map(|time| time.to_le_bytes())
 }
 
 fn torn() -> Error {
@@ -154,7 +154,8 @@ mod tests {
         assert_eq!(named(&entry).unwrap(), Named::Table("open", b"key"));
         assert_eq!(timeline(&entry), Timeline::Expiry);
         for clock in [TimerClock::EventTime, TimerClock::ProcessingTime] {
-            let entry = of_timers(clock, b"");
+            let mut entry = Vec::new();
+            of_timers(clock, b"", &mut entry);
             assert_eq!(named(&entry).unwrap(), Named::Timers(clock, b""));
             assert_eq!(timeline(&entry), clock.timeline());
         }

@@ -150,19 +150,19 @@ impl Table {
         self.spec.ttl.map_or(NEVER, |ttl| put.saturating_add(ttl))
     }
 
-    /// An entry that holds these, and its time; none if it holds nothing.
-    pub(super) fn entry(&self, items: &[Item<'_>]) -> Result<Option<(i64, Vec<u8>)>> {
+    /// Appends an entry that holds these, and answers its time; none if it holds nothing.
+    pub(super) fn entry(&self, items: &[Item<'_>], to: &mut Vec<u8>) -> Result<Option<i64>> {
         let (Some(last), Some(first)) = (items.last(), items.iter().map(|item| item.put).min()) else {
             return Ok(None);
         };
         if self.spec.kind == TableKind::Value {
-            return Ok(Some((self.leaves(last.put), last.value.to_vec())));
+            to.extend_from_slice(last.value);
+            return Ok(Some(self.leaves(last.put)));
         }
-        let mut bytes = Vec::new();
         for item in items {
-            entry::append(&mut bytes, *item)?;
+            entry::append(to, *item)?;
         }
-        Ok(Some((self.leaves(first), bytes)))
+        Ok(Some(self.leaves(first)))
     }
 
     /// Items as rows of [`Table::entries`], each with the number of its key.
@@ -229,7 +229,8 @@ impl Table {
                 .iter()
                 .map(|(second, value, put)| Item { second, value: value.data(), put: *put })
                 .collect();
-            let (time, bytes) = self.entry(&items)?.ok_or_else(lost)?;
+            let mut bytes = Vec::new();
+            let time = self.entry(&items, &mut bytes)?.ok_or_else(lost)?;
             let time = if self.spec.kind == TableKind::Value { old.time } else { time };
             (old.time, old.bytes) = (time, bytes);
         }
