@@ -55,7 +55,9 @@ fn languages() -> Done {
     run(script("languages.sh"))?;
     let sdk = |name: &str| plugins().join("sdk").join(name);
     run(program("go", &["test", "./..."], &sdk("go")))?;
-    run(program("npm", &["ci", "--no-audit", "--no-fund", "--prefix", "test"], &sdk("js")))?;
+    for tools in ["test", "build"] {
+        run(program("npm", &["ci", "--no-audit", "--no-fund"], &sdk("js").join(tools)))?;
+    }
     run(program("npm", &["test", "--silent"], &sdk("js")))?;
     pytest(&sdk("python"))?;
     let build = env::temp_dir().join("streamhost-sdk-c");

@@ -47,11 +47,8 @@ impl Language for Go {
         let module = scratch.0.join("module.wasm");
         let mut go = Command::new("go");
         go.args(["build", "-buildmode=c-shared", "-trimpath", "-buildvcs=false"]);
-        // Symbols are a third of its size; the name is what it says of itself.
-        go.arg(format!("-ldflags=-s -w -X streamhost.buildName={}", project.name))
-            .arg("-o")
-            .arg(&module)
-            .arg(".");
+        // Symbols are a third of its size.
+        go.arg("-ldflags=-s -w").arg("-o").arg(&module).arg(".");
         go.env("GOOS", "wasip1").env("GOARCH", "wasm").env("CGO_ENABLED", "0");
         go.current_dir(&project.folder);
         run(go, tell)?;
