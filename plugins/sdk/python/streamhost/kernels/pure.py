@@ -174,6 +174,9 @@ def arith(code: str, op: int, one: Any, other: Any, n: int) -> bytes:
     left = _operand(code, one, n)
     right = _operand(code, other, n)
     results = map(_ARITH[op], left, right)
+    if code == "d":
+        # Every NaN is the same one: which bits a machine gives it must not be seen.
+        results = (math.nan if result != result else result for result in results)
     try:
         return array(code, results).tobytes()
     except OverflowError:
