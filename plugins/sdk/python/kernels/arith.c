@@ -36,9 +36,11 @@ static inline int64_t whole_at(const Operand *side, Py_ssize_t i) {
   return value;
 }
 
+/* Every NaN is the same one: which bits a machine gives it must not be seen. */
 #define LOOP(op)                                                                                                       \
   for (Py_ssize_t i = 0; i < n; i++) {                                                                                 \
     double value = fraction_at(a, i) op fraction_at(b, i);                                                             \
+    value = value != value ? __builtin_nan("") : value;                                                                \
     memcpy(out + 8 * i, &value, 8);                                                                                    \
   }
 

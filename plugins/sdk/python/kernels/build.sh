@@ -13,4 +13,4 @@ fi
 exec "$clang" --target=wasm32-wasi -std=c17 -O2 -msimd128 -fPIC -ffreestanding -nostdlib -fvisibility=hidden -fno-strict-aliasing \
     -Wall -Wextra -Wno-unused-parameter -Wno-macro-redefined -shared \
     -Wl,--experimental-pic -Wl,--no-entry -Wl,--allow-undefined -Wl,--strip-all \
-    arith.c bits.c call.c fixed.c hash.c lists.c module.c text.c -o "$out"
+    arith.c bits.c call.c fixed.c handed.c hash.c lists.c module.c text.c -o "$out"

@@ -30,6 +30,8 @@ KERNEL(kernel_hash_bytes);
 KERNEL(kernel_hash_fixed);
 KERNEL(kernel_values);
 KERNEL(kernel_nulls_into);
+KERNEL(kernel_reclaim);
+PyObject *handed_type(void);
 
 /* The arguments of one call. Buffers that were taken are given back by `done`. */
 typedef struct {

@@ -51,6 +51,24 @@ typedef struct {
 } PyModuleDef;
 #define PYTHON_ABI_VERSION 3
 
+typedef struct {
+  int slot;
+  void *pfunc;
+} PyType_Slot;
+typedef struct {
+  const char *name;
+  int basicsize;
+  int itemsize;
+  unsigned int flags;
+  PyType_Slot *slots;
+} PyType_Spec;
+#define Py_TPFLAGS_DEFAULT (1u << 18)
+#define Py_mp_length 4
+#define Py_sq_length 45
+extern PyObject PyBytes_Type;
+PyObject *PyType_FromSpecWithBases(PyType_Spec *, PyObject *);
+int PyModule_AddObjectRef(PyObject *, const char *, PyObject *);
+
 extern PyObject *PyExc_ValueError, *PyExc_IndexError, *PyExc_OverflowError, *PyExc_TypeError;
 extern PyObject _Py_NoneStruct;
 #define Py_None (&_Py_NoneStruct)
@@ -65,6 +83,7 @@ void Py_DecRef(PyObject *);
 
 PyObject *PyBytes_FromStringAndSize(const char *, Py_ssize_t);
 char *PyBytes_AsString(PyObject *);
+Py_ssize_t PyBytes_Size(PyObject *);
 PyObject *PyUnicode_DecodeUTF8(const char *, Py_ssize_t, const char *);
 const char *PyUnicode_AsUTF8AndSize(PyObject *, Py_ssize_t *);
 PyObject *PyBool_FromLong(long);

@@ -94,8 +94,8 @@ def build(folder: Path, output: Path | None = None, wit: Path = _SDK / "wit") ->
 
 def _options(project: Project, roles: list[str], wit: Path, place: str) -> list[str]:
     worlds = [option for role in roles for option in ("-w", _WORLDS[role])]
-    paths = [place, project.source, project.packages, _SDK]
-    found = [option for path in paths if Path(path).is_dir() for option in ("-p", str(path))]
+    paths = [Path(place), project.source, project.packages, _SDK]
+    found = [option for path in paths if path.is_dir() for option in ("-p", str(path))]
     return ["-q", "-d", str(wit), *worlds, "componentize", "streamhost_app", *found, "--stub-wasi"]
 
 

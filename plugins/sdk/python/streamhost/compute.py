@@ -55,8 +55,8 @@ def arithmetic(one: Any, op: str, other: Any) -> Column:
     kind: DataType = BIGINT if whole else DOUBLE
     valid = columns[0].valid if len(columns) == 1 else both_valid(*columns)
     count = len(columns[0])
-    sides = [_operand(side, kind, valid) for side in (one, other)]
-    values = kernels.arith(str(kind.code), _ARITHMETIC[op], *sides, count)
+    left, right = (_operand(side, kind, valid) for side in (one, other))
+    values = kernels.arith(str(kind.code), _ARITHMETIC[op], left, right, count)
     return FixedColumn(kind, values, count, valid)
 
 

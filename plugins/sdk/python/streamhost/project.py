@@ -41,7 +41,7 @@ class Project:
         if not project.get("name"):
             raise Error.invalid(f"{file}: [project] has no name")
         module, source = _module(folder, project["name"], written.get("tool", {}).get("streamhost", {}))
-        about = {key: str(project[key]) for key in ("name", "version", "description") if key in project}
+        about: dict[str, str] = {key: str(project[key]) for key in ("name", "version", "description") if key in project}
         dependencies = [one for one in project.get("dependencies", []) if not one.startswith("streamhost-sdk")]
         return cls(folder, project["name"], about, module, source, dependencies)
 

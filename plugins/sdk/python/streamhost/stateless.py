@@ -255,7 +255,8 @@ def as_list(value: Any) -> list[Any]:
 
 def _without_faulty(out: Any, lists: list[Any], faults: dict[int, Error], errors: RowErrors) -> Batch:
     """The rows of those input rows of which all can be written."""
-    rows, place = [], 0
+    rows: list[Any] = []
+    place = 0
     for i, made_of in enumerate(lists):
         places = range(place, place + len(made_of or ()))
         place = places.stop

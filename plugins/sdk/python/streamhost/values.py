@@ -58,11 +58,11 @@ class Timestamp(int):
         """The day of the moment, in UTC."""
         return Date(int(self) // _DAY)
 
-    def __add__(self, other: int | _datetime.timedelta) -> Timestamp:  # type: ignore[override]
+    def __add__(self, other: int | _datetime.timedelta) -> Timestamp:
         """Later by microseconds or a ``timedelta``. The last moment there is stays the last."""
         return Timestamp(min(int(self) + _micros(other), _LAST))
 
-    def __sub__(self, other: int | _datetime.timedelta) -> Timestamp:  # type: ignore[override]
+    def __sub__(self, other: int | _datetime.timedelta) -> Timestamp:
         """Earlier by as much; ``at.since(other)`` is the time between two."""
         return Timestamp(max(int(self) - _micros(other), -_LAST - 1))
 

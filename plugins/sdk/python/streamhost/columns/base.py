@@ -92,40 +92,40 @@ class Column:
     # Comparisons and arithmetic, of numbers and, with `>` and its like, of nothing else.
 
     def __gt__(self, other: object) -> BooleanColumn:
-        return _compute().compare(self, ">", other)
+        return _compared(self, ">", other)
 
     def __ge__(self, other: object) -> BooleanColumn:
-        return _compute().compare(self, ">=", other)
+        return _compared(self, ">=", other)
 
     def __lt__(self, other: object) -> BooleanColumn:
-        return _compute().compare(self, "<", other)
+        return _compared(self, "<", other)
 
     def __le__(self, other: object) -> BooleanColumn:
-        return _compute().compare(self, "<=", other)
+        return _compared(self, "<=", other)
 
     def __add__(self, other: object) -> Column:
-        return _compute().arithmetic(self, "+", other)
+        return _calculated(self, "+", other)
 
     def __sub__(self, other: object) -> Column:
-        return _compute().arithmetic(self, "-", other)
+        return _calculated(self, "-", other)
 
     def __mul__(self, other: object) -> Column:
-        return _compute().arithmetic(self, "*", other)
+        return _calculated(self, "*", other)
 
     def __truediv__(self, other: object) -> Column:
-        return _compute().arithmetic(self, "/", other)
+        return _calculated(self, "/", other)
 
     def __radd__(self, other: object) -> Column:
-        return _compute().arithmetic(other, "+", self)
+        return _calculated(other, "+", self)
 
     def __rsub__(self, other: object) -> Column:
-        return _compute().arithmetic(other, "-", self)
+        return _calculated(other, "-", self)
 
     def __rmul__(self, other: object) -> Column:
-        return _compute().arithmetic(other, "*", self)
+        return _calculated(other, "*", self)
 
     def __rtruediv__(self, other: object) -> Column:
-        return _compute().arithmetic(other, "/", self)
+        return _calculated(other, "/", self)
 
 
 def rows_of(rows: Rows | Iterable[int]) -> Buffer:
@@ -137,7 +137,13 @@ def rows_of(rows: Rows | Iterable[int]) -> Buffer:
     return array("I", rows).tobytes()
 
 
-def _compute() -> Any:
-    from .. import compute
+def _compared(one: Column, op: str, other: object) -> BooleanColumn:
+    from ..compute import compare
 
-    return compute
+    return compare(one, op, other)
+
+
+def _calculated(one: object, op: str, other: object) -> Column:
+    from ..compute import arithmetic
+
+    return arithmetic(one, op, other)

@@ -37,7 +37,7 @@ class BytesColumn(Column):
 
     def to_pylist(self) -> list[Any]:
         of = kernels.texts if self.is_text else kernels.blobs
-        return of(self.is_large, self.offsets, self.data, self.length, self.valid)  # type: ignore[return-value]
+        return of(self.is_large, self.offsets, self.data, self.length, self.valid)
 
     def _take(self, rows: Buffer, valid: Buffer | None) -> BytesColumn:
         offsets, data = kernels.take_bytes(self.is_large, self.offsets, self.data, self.length, rows)
@@ -58,7 +58,7 @@ def offsets_view(offsets: Buffer, length: int, large: bool) -> memoryview:
     if view.format != code or len(view) != length + 1:
         if view.nbytes < (length + 1) * width:
             raise ValueError(f"{view.nbytes} bytes of offsets for {length} rows")
-        view = view.cast("B")[: (length + 1) * width].cast(code)
+        view = view.cast("B")[: (length + 1) * width].cast(code)  # type: ignore[call-overload]
     return view
 
 

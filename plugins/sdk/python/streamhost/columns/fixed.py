@@ -21,7 +21,7 @@ class FixedColumn(Column):
         assert type.code is not None
         view = memoryview(values)
         if view.format != type.code:
-            view = view.cast("B")[: length * type.width].cast(type.code)
+            view = view.cast("B")[: length * type.width].cast(type.code)  # type: ignore[call-overload]
         if len(view) != length:
             raise ValueError(f"{len(view)} values for {length} rows")
         #: The values as they lie in memory: ``values[3]``, ``values.tolist()``. Those of null rows are any.

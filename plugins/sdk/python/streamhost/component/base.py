@@ -13,6 +13,7 @@ from wit_world.imports import metrics as wit_metrics
 from wit_world.imports import types as wit_types
 
 from ..config import schema as config_schema
+from .. import _streamhost_kernels as compiled
 from .. import host
 from ..context import Context
 from ..errors import Error, told
@@ -59,6 +60,18 @@ def refused(failed: Err[Any]) -> Error:
     return Error(value.value, kind)
 
 
+def out(data: bytes) -> bytes:
+    """Bytes for the host, so that the copy which the bindings make of them can be given back."""
+    handed: bytes = compiled.Handed(data) if data else data
+    return handed
+
+
+def begin() -> None:
+    """Begins with a call of the host's, which has read what the one before gave."""
+    compiled.reclaim()
+    machine.speak()
+
+
 def context(cx: Any) -> Context:
     """The contract's context as a plugin gets it."""
     machine.begin(cx.now)
@@ -97,7 +110,7 @@ class Plugin(wit_world.exports.Plugin):
     """What the host asks first."""
 
     def describe(self) -> wit.Description:
-        machine.speak()
+        begin()
         first = next(iter(plugins.values()))[0]
         about = first.manifest
         schemas = [plugin.config for group in plugins.values() for plugin in group if plugin.config is not None]
@@ -107,7 +120,7 @@ class Plugin(wit_world.exports.Plugin):
         )
 
     def bind(self, role: wit.Role, config: str, input: bytes, keys: list[str]) -> wit.Binding:
-        machine.speak()
+        begin()
         try:
             return _written(_bind(_ROLES[role], config, input, keys))
         except BaseException as error:
@@ -133,6 +146,6 @@ def _written(binding: Binding) -> wit.Binding:
     output: Any = wit.Output_Nothing()
     if binding.output != "nothing":
         of = wit.Output_Rows if binding.output == "rows" else wit.Output_Columns
-        output = of(encode_schema(binding.schema))
-    side = [(name, encode_schema(schema)) for name, schema in binding.side.items()]
+        output = of(out(encode_schema(binding.schema)))
+    side = [(name, out(encode_schema(schema))) for name, schema in binding.side.items()]
     return wit.Binding(binding.reads, output, side)

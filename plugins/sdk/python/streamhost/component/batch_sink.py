@@ -9,13 +9,14 @@ from componentize_py_types import Err
 from wit_world.imports import epoch as wit_epoch
 from wit_world.imports import outputs as wit_outputs
 
-from .base import context, failure, of_role, refused
+from .base import begin, compiled, context, failure, of_role, out, refused
 
 
 class ForeachBatch(wit_world.exports.ForeachBatch):
     """The sink of an epoch."""
 
     def process(self, cx: Any) -> None:
+        begin()
         try:
             of_role("batch-sink").process(context(cx), _Host())
         except BaseException as error:
@@ -30,12 +31,18 @@ class _Host:
 
     def write(self, output: str, rows: bytes) -> None:
         try:
-            wit_outputs.write(output, rows)
+            wit_outputs.write(output, out(rows))
         except Err as failed:
             raise refused(failed).context(f"output `{output}`") from None
+        finally:
+            # The host has read what it was given.
+            compiled.reclaim()
 
     def execute(self, output: str, statement: str, schema: bytes, parameters: bytes) -> int:
         try:
-            return wit_outputs.execute(output, statement, schema, parameters)
+            return wit_outputs.execute(output, statement, out(schema), out(parameters))
         except Err as failed:
             raise refused(failed).context(f"output `{output}`") from None
+        finally:
+            # The host has read what it was given.
+            compiled.reclaim()

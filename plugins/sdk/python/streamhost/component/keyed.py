@@ -16,7 +16,7 @@ from ..ipc import encode_schema
 from ..keyed.calls import Clock, Timer
 from ..keyed.tables import Table
 from ..outcome import Outcome
-from .base import context, failure, of_role, refused, row_errors
+from .base import begin, compiled, context, failure, of_role, out, refused, row_errors
 
 T = TypeVar("T")
 _MILLISECOND = timedelta(milliseconds=1)
@@ -26,9 +26,11 @@ class Keyed(wit_world.exports.Keyed):
     """Per-key logic."""
 
     def tables(self) -> list[wit.TableDeclaration]:
+        begin()
         return [_declaration(table) for table in of_role("keyed").tables]
 
     def process(self, cx: Any, input: wit.Groups) -> wit.Outcome:
+        begin()
         try:
             with _Host() as host:
                 bound = of_role("keyed")
@@ -37,6 +39,7 @@ class Keyed(wit_world.exports.Keyed):
             raise failure(error) from None
 
     def timers_fired(self, cx: Any, clock: wit_state.Clock, keys: bytes, timers: list[wit_state.Timer]) -> wit.Outcome:
+        begin()
         try:
             with _Host() as host:
                 fired = [Timer(timer.key, timer.at) for timer in timers]
@@ -45,22 +48,22 @@ class Keyed(wit_world.exports.Keyed):
             raise failure(error) from None
 
     def migrate(self, table: str, from_version: int, before: bytes, entries: bytes) -> bytes:
+        begin()
         try:
-            migrated: bytes = of_role("keyed").migrate(table, from_version, before, entries)
-            return migrated
+            return out(of_role("keyed").migrate(table, from_version, before, entries))
         except BaseException as error:
             raise failure(error) from None
 
 
 def _outcome(outcome: Outcome) -> wit.Outcome:
-    return wit.Outcome(outcome.main, list(outcome.side.items()), row_errors(outcome.errors))
+    return wit.Outcome(out(outcome.main), [(name, out(rows)) for name, rows in outcome.side.items()], row_errors(outcome.errors))
 
 
 def _declaration(table: Table) -> wit.TableDeclaration:
     kinds: dict[str, Any] = {"value": wit.TableKind_Value, "sequence": wit.TableKind_Sequence}
-    kind = wit.TableKind_Mapping(encode_schema(table.second)) if table.kind == "mapping" else kinds[table.kind]()
+    kind = wit.TableKind_Mapping(out(encode_schema(table.second))) if table.kind == "mapping" else kinds[table.kind]()
     ttl = None if table.ttl is None else table.ttl // _MILLISECOND
-    return wit.TableDeclaration(table.name, kind, encode_schema(table.columns_of_value), ttl, table.version)
+    return wit.TableDeclaration(table.name, kind, out(encode_schema(table.columns_of_value)), ttl, table.version)
 
 
 class _Host:
@@ -84,19 +87,19 @@ class _Host:
         return _told(lambda: self.table(table).get(None if keys is None else list(keys)))
 
     def find(self, table: str, of: bytes) -> bytes:
-        return _told(lambda: self.table(table).find(of))
+        return _told(lambda: self.table(table).find(out(of)))
 
     def put(self, table: str, entries: bytes) -> None:
-        _told(lambda: self.table(table).put(entries))
+        _told(lambda: self.table(table).put(out(entries)))
 
     def append(self, table: str, entries: bytes) -> None:
-        _told(lambda: self.table(table).append(entries))
+        _told(lambda: self.table(table).append(out(entries)))
 
     def remove(self, table: str, keys: Sequence[int]) -> None:
         _told(lambda: self.table(table).remove(list(keys)))
 
     def remove_found(self, table: str, of: bytes) -> None:
-        _told(lambda: self.table(table).remove_found(of))
+        _told(lambda: self.table(table).remove_found(out(of)))
 
     def set_timers(self, clock: Clock, timers: Sequence[Timer]) -> None:
         _told(lambda: wit_state.set_timers(wit_state.Clock(clock.value), _timers(timers)))
@@ -117,3 +120,6 @@ def _told(call: Callable[[], T]) -> T:
         return call()
     except Err as failed:
         raise refused(failed) from None
+    finally:
+        # The host has read what it was given.
+        compiled.reclaim()

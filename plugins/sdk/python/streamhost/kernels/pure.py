@@ -43,7 +43,7 @@ def _typed(code: str, buffer: Buffer, n: int) -> memoryview:
     view = memoryview(buffer).cast("B")
     if len(view) < size:
         raise ValueError("a buffer is too short for its rows")
-    return view[:size].cast(code)
+    return view[:size].cast(code)  # type: ignore[call-overload, no-any-return]
 
 
 def _offsets(wide: bool, offsets: Buffer, n: int) -> list[int]:
@@ -173,7 +173,10 @@ def arith(code: str, op: int, one: Any, other: Any, n: int) -> bytes:
     """``+ - * /`` are 0 to 3, of columns or of a column and a number, as ``q`` or ``d``. ``q`` has no ``/`` and does not wrap."""
     left = _operand(code, one, n)
     right = _operand(code, other, n)
-    results = map(_ARITH[op], left, right)
+    results: Iterable[Any] = map(_ARITH[op], left, right)
+    if code == "d":
+        # Every NaN is the same one: which bits a machine gives it must not be seen.
+        results = (math.nan if result != result else result for result in results)
     try:
         return array(code, results).tobytes()
     except OverflowError:

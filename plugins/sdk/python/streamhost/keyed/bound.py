@@ -145,6 +145,7 @@ class BoundKeyed:
         self.output = plan.output.nullable()
         self.side = {name: schema.nullable() for name, schema in plan.side.items()}
         self.binding = Binding(input.rows.names if projected else None, "rows", self.output, self.side)
+        self._nothing = encode(Batch.empty(self.output))
 
     def process(self, cx: Context, keys: bytes, starts: list[int], rows: bytes, more: bool, store: Store) -> Outcome:
         """Processes the rows of some keys."""
@@ -181,7 +182,7 @@ class BoundKeyed:
         wrong = next((row for row in errors.rows() if not 0 <= row < rows), None)
         if wrong is not None:
             raise Error.permanent(f"row {wrong} is said to be in error, of {rows} rows")
-        outcome = Outcome(errors=row_errors(errors))
+        outcome = Outcome(main=self._nothing, errors=row_errors(errors))
         if output.main is not None:
             outcome.main = _encoded("the output", output.main, self.output)
         for name, batch in output.side.items():
@@ -195,4 +196,4 @@ def _encoded(what: str, rows: Batch, columns: Schema) -> bytes:
     """The message of a batch, which has to have these columns."""
     if not columns.alike(rows.schema):
         raise Error.permanent(f"{what} has the columns {columns}, and is given {rows.schema}")
-    return encode(rows) if rows.num_rows else b""
+    return encode(rows)

@@ -47,7 +47,7 @@ class KeyedFunction(Plugin):
         late = None if expired is None else signature(expired)
         if late is None and Timers in self.signature.hints.values():
             raise TypeError(f"{function.__name__}: say what a timer that fires calls: @streamhost.keyed(expired=function)")
-        self.inner = _Rowwise(self, _Call(self.signature, Group), late and _Call(late, Fired), ttl, tables, migrate, reads)
+        self.inner = _Rowwise(self, _Call(self.signature, Group), None if late is None else _Call(late, Fired), ttl, tables, migrate, reads)
 
     def bind(self, config: str, input: Schema, keys: list[str]) -> BoundKeyed:
         """Agrees on columns and tables."""

@@ -155,7 +155,7 @@ class OpenTable:
             raise self._wrong(f"takes {Schema(wanted)}, and is given {columns.schema}")
         if len(keys) != columns.num_rows:
             raise self._wrong(f"is given {len(keys)} keys for {columns.num_rows} rows")
-        key = FixedColumn(UINT, array("I", keys), len(keys))
+        key = FixedColumn(UINT, array("I", keys).tobytes(), len(keys))
         return encode(Batch(schema, [key, *columns.columns], len(keys)))
 
     def _places(self) -> Schema:

@@ -25,10 +25,13 @@ def is_row(kind: Any) -> bool:
     return isinstance(kind, type) and dataclasses.is_dataclass(kind) and not is_config(kind)
 
 
-@functools.cache
 def shape(kind: type[Any]) -> Shape:
     """How a dataclass is a row."""
-    return Shape(kind)
+    known = _SHAPES.get(kind)
+    return known if known is not None else _SHAPES.setdefault(kind, Shape(kind))
+
+
+_SHAPES: dict[type[Any], Shape] = {}
 
 
 class Shape:
@@ -88,7 +91,7 @@ class Shape:
 
     def values(self, row: Any) -> tuple[Any, ...]:
         """The values of a row as columns take them."""
-        values = self._values(row)
+        values: tuple[Any, ...] = self._values(row)
         if not self._writes:
             return values
         return tuple(
