@@ -63,11 +63,11 @@ sh_status sh_vfail(sh_call *call, sh_failure kind, const char *format, va_list a
   return SH_FAILED;
 }
 
-#define FAIL(kind)                                       \
-  va_list arguments;                                     \
-  va_start(arguments, format);                           \
+#define FAIL(kind)                                            \
+  va_list arguments;                                          \
+  va_start(arguments, format);                                \
   sh_status failed = sh_vfail(call, kind, format, arguments); \
-  va_end(arguments);                                     \
+  va_end(arguments);                                          \
   return failed
 
 sh_status sh_invalid(sh_call *call, const char *format, ...) { FAIL(SH_INVALID); }

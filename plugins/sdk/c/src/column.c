@@ -56,9 +56,7 @@ void sh_and_valid(uint8_t *bits, const sh_column *column) {
   for (int64_t i = 0; i < bytes; i++) bits[i] &= column->valid[i];
 }
 
-bool sh_text_is(sh_text text, const char *other) {
-  return strlen(other) == (size_t)text.size && memcmp(text.data, other, (size_t)text.size) == 0;
-}
+bool sh_text_is(sh_text text, const char *other) { return strlen(other) == (size_t)text.size && memcmp(text.data, other, (size_t)text.size) == 0; }
 
 int64_t sh_get_int(const sh_row *row, int32_t column) {
   const sh_column *c = &row->batch->columns[column];

@@ -18,9 +18,15 @@ static void quote(writer *w, const char *text) { sh_json_quote(w->call, &w->text
 static void put_object(writer *w, const sh_field *fields);
 
 static void put_type(writer *w, const sh_field *field) {
-  static const char *const types[] = {
-      [SH_BOOL] = "\"boolean\"", [SH_INT] = "\"integer\"", [SH_DOUBLE] = "\"number\"", [SH_NUMBER] = "\"number\"", [SH_STRING] = "\"string\"",
-      [SH_ENUM] = "\"string\"", [SH_INTERVAL] = "\"string\"", [SH_STRINGS] = "\"array\",\"items\":{\"type\":\"string\"}", [SH_OBJECTS] = "\"array\",\"items\":{"};
+  static const char *const types[] = {[SH_BOOL] = "\"boolean\"",
+                                      [SH_INT] = "\"integer\"",
+                                      [SH_DOUBLE] = "\"number\"",
+                                      [SH_NUMBER] = "\"number\"",
+                                      [SH_STRING] = "\"string\"",
+                                      [SH_ENUM] = "\"string\"",
+                                      [SH_INTERVAL] = "\"string\"",
+                                      [SH_STRINGS] = "\"array\",\"items\":{\"type\":\"string\"}",
+                                      [SH_OBJECTS] = "\"array\",\"items\":{"};
   put(w, "\"type\":");
   put(w, types[field->type]);
   if (field->type == SH_OBJECTS) {

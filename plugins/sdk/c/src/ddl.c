@@ -167,11 +167,14 @@ static sh_status timestamp(parser *p, struct ArrowSchema *schema, const char *zo
 }
 
 static sh_status type_of(parser *p, struct ArrowSchema *schema) {
-  static const struct { const char *name; enum ArrowType type; } names[] = {
-      {"BOOLEAN", NANOARROW_TYPE_BOOL}, {"TINYINT", NANOARROW_TYPE_INT8}, {"BYTE", NANOARROW_TYPE_INT8}, {"SMALLINT", NANOARROW_TYPE_INT16},
-      {"SHORT", NANOARROW_TYPE_INT16}, {"INT", NANOARROW_TYPE_INT32}, {"INTEGER", NANOARROW_TYPE_INT32}, {"BIGINT", NANOARROW_TYPE_INT64},
-      {"LONG", NANOARROW_TYPE_INT64}, {"FLOAT", NANOARROW_TYPE_FLOAT}, {"REAL", NANOARROW_TYPE_FLOAT}, {"DOUBLE", NANOARROW_TYPE_DOUBLE},
-      {"STRING", NANOARROW_TYPE_STRING}, {"BINARY", NANOARROW_TYPE_BINARY}, {"DATE", NANOARROW_TYPE_DATE32}};
+  static const struct {
+    const char *name;
+    enum ArrowType type;
+  } names[] = {{"BOOLEAN", NANOARROW_TYPE_BOOL},   {"TINYINT", NANOARROW_TYPE_INT8},  {"BYTE", NANOARROW_TYPE_INT8},
+               {"SMALLINT", NANOARROW_TYPE_INT16}, {"SHORT", NANOARROW_TYPE_INT16},   {"INT", NANOARROW_TYPE_INT32},
+               {"INTEGER", NANOARROW_TYPE_INT32},  {"BIGINT", NANOARROW_TYPE_INT64},  {"LONG", NANOARROW_TYPE_INT64},
+               {"FLOAT", NANOARROW_TYPE_FLOAT},    {"REAL", NANOARROW_TYPE_FLOAT},    {"DOUBLE", NANOARROW_TYPE_DOUBLE},
+               {"STRING", NANOARROW_TYPE_STRING},  {"BINARY", NANOARROW_TYPE_BINARY}, {"DATE", NANOARROW_TYPE_DATE32}};
   skip_space(p);
   const char *start = p->at;
   sh_text name = word(p);

@@ -86,7 +86,9 @@ static void put_type(writer *w, const struct ArrowSchema *schema) {
     return;
   }
   switch (view.type) {
-    case NANOARROW_TYPE_LIST: case NANOARROW_TYPE_STRUCT: case NANOARROW_TYPE_MAP: put_nested(w, &view, schema); break;
+    case NANOARROW_TYPE_LIST:
+    case NANOARROW_TYPE_STRUCT:
+    case NANOARROW_TYPE_MAP: put_nested(w, &view, schema); break;
     case NANOARROW_TYPE_DECIMAL128: put(w, sh_format(w->call, "DECIMAL(%d,%d)", (int)view.decimal_precision, (int)view.decimal_scale)); break;
     case NANOARROW_TYPE_TIMESTAMP:
       if (view.time_unit == NANOARROW_TIME_UNIT_MICRO) {
@@ -95,10 +97,10 @@ static void put_type(writer *w, const struct ArrowSchema *schema) {
       }
       put(w, sh_format(w->call, "timestamp[%s, %s]", ArrowTimeUnitString(view.time_unit), view.timezone ? view.timezone : ""));
       break;
-    case NANOARROW_TYPE_TIME32: case NANOARROW_TYPE_TIME64:
-      put(w, sh_format(w->call, "%s[%s]", ArrowTypeString(view.type), ArrowTimeUnitString(view.time_unit)));
-      break;
-    case NANOARROW_TYPE_FIXED_SIZE_BINARY: case NANOARROW_TYPE_FIXED_SIZE_LIST:
+    case NANOARROW_TYPE_TIME32:
+    case NANOARROW_TYPE_TIME64: put(w, sh_format(w->call, "%s[%s]", ArrowTypeString(view.type), ArrowTimeUnitString(view.time_unit))); break;
+    case NANOARROW_TYPE_FIXED_SIZE_BINARY:
+    case NANOARROW_TYPE_FIXED_SIZE_LIST:
       put(w, sh_format(w->call, "%s[%d]", ArrowTypeString(view.type), (int)view.fixed_size));
       if (schema->n_children) {
         put(w, "<");

@@ -6,9 +6,21 @@
 
 #include <string.h>
 
-static inline uint16_t word(const uint8_t *at) { uint16_t v; memcpy(&v, at, sizeof v); return v; }
-static inline uint32_t half(const uint8_t *at) { uint32_t v; memcpy(&v, at, sizeof v); return v; }
-static inline int64_t whole(const uint8_t *at) { int64_t v; memcpy(&v, at, sizeof v); return v; }
+static inline uint16_t word(const uint8_t *at) {
+  uint16_t v;
+  memcpy(&v, at, sizeof v);
+  return v;
+}
+static inline uint32_t half(const uint8_t *at) {
+  uint32_t v;
+  memcpy(&v, at, sizeof v);
+  return v;
+}
+static inline int64_t whole(const uint8_t *at) {
+  int64_t v;
+  memcpy(&v, at, sizeof v);
+  return v;
+}
 
 static inline bool has(sh_bytes b, uint64_t at, uint64_t size) { return at <= b.size && size <= b.size - at; }
 

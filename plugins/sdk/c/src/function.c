@@ -57,7 +57,8 @@ static sh_status call_batch(sh_call *call, const sh_bound_function *bound, const
   SH_TRY(sh_table_of(call, bound->returns.arrow, &result));
   SH_TRY(bound->function->row ? each(call, bound, arguments, result) : bound->function->columns(call, arguments, result));
   SH_TRY(sh_table_finish(result, "the result", &rows));
-  if (rows != arguments->rows) return sh_permanent(call, "function `%s` gives %lld values for %lld rows", bound->function->name, (long long)rows, (long long)arguments->rows);
+  if (rows != arguments->rows)
+    return sh_permanent(call, "function `%s` gives %lld values for %lld rows", bound->function->name, (long long)rows, (long long)arguments->rows);
   return sh_ipc_write(call, &bound->returns, &result->array, rows, out);
 }
 

@@ -38,7 +38,14 @@ sh_status sh_keys_process(sh_call *call, const sh_groups *groups, sh_table *out)
   for (int64_t i = 0; i < groups->keys.rows; i++) {
     int64_t first = groups->starts[i], count = groups->starts[i + 1] - first;
     bool last = i + 1 == groups->keys.rows;
-    sh_group group = {.call = call, .key = {call, &groups->keys, i}, .rows = &groups->rows, .first = first, .count = count, .more = last && groups->more, .next = first, .keys = keys};
+    sh_group group = {.call = call,
+                      .key = {call, &groups->keys, i},
+                      .rows = &groups->rows,
+                      .first = first,
+                      .count = count,
+                      .more = last && groups->more,
+                      .next = first,
+                      .keys = keys};
     SH_TRY(one(&group, call->internal->bound->plugin->key, out, &drops, first, count));
   }
   SH_TRY(sh_drops_apply(out, &drops));

@@ -5,9 +5,11 @@
 
 /** The microseconds of a unit; 0 if it is none. */
 static int64_t unit_of(const char *name, size_t size) {
-  static const struct { const char *names; int64_t micros; } units[] = {
-      {" us µs microsecond microseconds ", 1}, {" ms millisecond milliseconds ", 1000}, {" s sec secs second seconds ", 1000000},
-      {" m min mins minute minutes ", 60000000}, {" h hr hrs hour hours ", 3600000000}, {" d day days ", 86400000000}};
+  static const struct {
+    const char *names;
+    int64_t micros;
+  } units[] = {{" us µs microsecond microseconds ", 1},   {" ms millisecond milliseconds ", 1000}, {" s sec secs second seconds ", 1000000},
+               {" m min mins minute minutes ", 60000000}, {" h hr hrs hour hours ", 3600000000},   {" d day days ", 86400000000}};
   char word[16] = " ";
   if (size == 0 || size > 12) return 0;
   memcpy(word + 1, name, size);

@@ -19,9 +19,7 @@ typedef struct parts {
   bool none;
 } parts;
 
-static sh_status cut(sh_call *call, const char *what) {
-  return sh_permanent(call, "the host's message is malformed or cut off: %s", what);
-}
+static sh_status cut(sh_call *call, const char *what) { return sh_permanent(call, "the host's message is malformed or cut off: %s", what); }
 
 static bool next_pair(sh_bytes *pairs, int64_t *one, int64_t *other) {
   if (pairs->size < 16) return false;
@@ -78,8 +76,10 @@ static sh_status read_offsets(parts *p, sh_column *c, bool large) {
   uint64_t least = c->length ? ((uint64_t)c->length + 1) * width : 0;
   SH_TRY(next_buffer(p, least, width, &buffer));
   const void *offsets = c->length ? (const void *)buffer.data : (const void *)none;
-  if (large) c->large_offsets = (const int64_t *)offsets;
-  else c->offsets = (const int32_t *)offsets;
+  if (large)
+    c->large_offsets = (const int64_t *)offsets;
+  else
+    c->offsets = (const int32_t *)offsets;
   return SH_OK;
 }
 
@@ -135,19 +135,21 @@ static sh_status read_bytes(parts *p, sh_column *c, bool large) {
 static sh_status read_values(parts *p, const struct ArrowSchema *schema, const sh_type **type, sh_column *c) {
   sh_bytes values;
   switch (c->type) {
-    case NANOARROW_TYPE_STRING: case NANOARROW_TYPE_BINARY: return read_bytes(p, c, false);
-    case NANOARROW_TYPE_LARGE_STRING: case NANOARROW_TYPE_LARGE_BINARY: return read_bytes(p, c, true);
-    case NANOARROW_TYPE_LIST: case NANOARROW_TYPE_LARGE_LIST: case NANOARROW_TYPE_FIXED_SIZE_LIST: case NANOARROW_TYPE_MAP:
-      return read_lists(p, schema, type, c);
+    case NANOARROW_TYPE_STRING:
+    case NANOARROW_TYPE_BINARY: return read_bytes(p, c, false);
+    case NANOARROW_TYPE_LARGE_STRING:
+    case NANOARROW_TYPE_LARGE_BINARY: return read_bytes(p, c, true);
+    case NANOARROW_TYPE_LIST:
+    case NANOARROW_TYPE_LARGE_LIST:
+    case NANOARROW_TYPE_FIXED_SIZE_LIST:
+    case NANOARROW_TYPE_MAP: return read_lists(p, schema, type, c);
     case NANOARROW_TYPE_STRUCT:
       SH_TRY(read_children(p, schema, type, c));
       for (int32_t i = 0; i < c->n_children; i++) {
         if (c->children[i].length != c->length) return cut(p->call, "fields of a struct");
       }
       return SH_OK;
-    case NANOARROW_TYPE_BOOL:
-      SH_TRY(next_buffer(p, ((uint64_t)c->length + 7) / 8, 1, &values));
-      break;
+    case NANOARROW_TYPE_BOOL: SH_TRY(next_buffer(p, ((uint64_t)c->length + 7) / 8, 1, &values)); break;
     default:
       // Of a length that no message has, nothing is multiplied.
       if (c->width && (uint64_t)c->length > p->body.size / (uint64_t)c->width && !p->none) return cut(p->call, "rows");
@@ -169,7 +171,8 @@ static const struct ArrowArray *array_of(sh_call *call, const sh_column *c) {
   buffers[0] = c->valid;
   if (offsets) buffers[n++] = offsets;
   if (c->values) buffers[n++] = c->values;
-  *array = (struct ArrowArray){.length = c->length, .null_count = c->nulls, .n_buffers = n, .buffers = buffers, .n_children = c->n_children, .release = no_release};
+  *array = (struct ArrowArray){
+      .length = c->length, .null_count = c->nulls, .n_buffers = n, .buffers = buffers, .n_children = c->n_children, .release = no_release};
   array->children = (struct ArrowArray **)sh_alloc(call, (size_t)c->n_children * sizeof *array->children);
   for (int32_t i = 0; i < c->n_children; i++) array->children[i] = (struct ArrowArray *)c->children[i].array;
   return array;

@@ -73,8 +73,10 @@ static void add_offsets(body *b, const void *given, bool large, int64_t from, in
   if (*start != 0) {
     uint8_t *moved = (uint8_t *)sh_alloc(b->call, (size_t)((n + 1) * width));
     for (int64_t i = 0; i <= n; i++) {
-      if (large) ((int64_t *)(void *)moved)[i] = big[i] - *start;
-      else ((int32_t *)(void *)moved)[i] = (int32_t)(small[i] - *start);
+      if (large)
+        ((int64_t *)(void *)moved)[i] = big[i] - *start;
+      else
+        ((int32_t *)(void *)moved)[i] = (int32_t)(small[i] - *start);
     }
     data = moved;
   }
@@ -86,22 +88,23 @@ static sh_status add_values(body *b, const struct ArrowArray *array, const sh_ty
   int64_t start, end;
   bool large = own->type == NANOARROW_TYPE_LARGE_STRING || own->type == NANOARROW_TYPE_LARGE_BINARY || own->type == NANOARROW_TYPE_LARGE_LIST;
   switch (own->type) {
-    case NANOARROW_TYPE_BOOL:
-      add_buffer(b, n ? bits_from(b->call, values, from, n) : NULL, (n + 7) / 8);
-      return SH_OK;
-    case NANOARROW_TYPE_STRING: case NANOARROW_TYPE_BINARY: case NANOARROW_TYPE_LARGE_STRING: case NANOARROW_TYPE_LARGE_BINARY:
+    case NANOARROW_TYPE_BOOL: add_buffer(b, n ? bits_from(b->call, values, from, n) : NULL, (n + 7) / 8); return SH_OK;
+    case NANOARROW_TYPE_STRING:
+    case NANOARROW_TYPE_BINARY:
+    case NANOARROW_TYPE_LARGE_STRING:
+    case NANOARROW_TYPE_LARGE_BINARY:
       if (array->n_buffers < 3) return misfit(b);
       add_offsets(b, values, large, from, n, &start, &end);
       add_buffer(b, end > start ? (const uint8_t *)array->buffers[2] + start : NULL, end - start);
       return SH_OK;
-    case NANOARROW_TYPE_LIST: case NANOARROW_TYPE_LARGE_LIST: case NANOARROW_TYPE_MAP:
+    case NANOARROW_TYPE_LIST:
+    case NANOARROW_TYPE_LARGE_LIST:
+    case NANOARROW_TYPE_MAP:
       if (array->n_children != 1) return misfit(b);
       add_offsets(b, values, large, from, n, &start, &end);
       return add_children(b, array, type, start, end - start);
-    case NANOARROW_TYPE_FIXED_SIZE_LIST:
-      return add_children(b, array, type, from * own->width, n * own->width);
-    case NANOARROW_TYPE_STRUCT:
-      return add_children(b, array, type, from, n);
+    case NANOARROW_TYPE_FIXED_SIZE_LIST: return add_children(b, array, type, from * own->width, n * own->width);
+    case NANOARROW_TYPE_STRUCT: return add_children(b, array, type, from, n);
     default:
       if (n && !values) return misfit(b);
       add_buffer(b, n ? values + from * own->width : NULL, n * own->width);
@@ -207,7 +210,8 @@ sh_status sh_ipc_write(sh_call *call, const sh_schema *schema, const struct Arro
   b.n_nodes = 0;
   if (array->n_children != schema->arrow->n_children) return misfit(&b);
   for (int64_t i = 0; i < array->n_children; i++) {
-    if (add_array(&b, array->children[i], &type, array->offset, rows) != SH_OK) return sh_while(call, "column `%s`", schema->arrow->children[i]->name);
+    if (add_array(&b, array->children[i], &type, array->offset, rows) != SH_OK)
+      return sh_while(call, "column `%s`", schema->arrow->children[i]->name);
   }
   put_message(&b, rows, out);
   return SH_OK;

@@ -14,9 +14,7 @@ typedef struct reader {
   int depth;
 } reader;
 
-static sh_status wrong(reader *r, const char *what) {
-  return sh_invalid(r->call, "%s at column %d", what, (int)(r->at - r->start) + 1);
-}
+static sh_status wrong(reader *r, const char *what) { return sh_invalid(r->call, "%s at column %d", what, (int)(r->at - r->start) + 1); }
 
 static void skip(reader *r) {
   while (r->at < r->end && (*r->at == ' ' || *r->at == '\n' || *r->at == '\t' || *r->at == '\r')) r->at++;
@@ -87,9 +85,12 @@ static sh_status text(reader *r, sh_text *value) {
     if (++r->at == r->end) break;
     char c = *r->at++;
     const char *known = c ? strchr(from, c) : NULL;
-    if (known) *to++ = into[known - from];
-    else if (c == 'u') SH_TRY(escaped(r, &to));
-    else return wrong(r, "invalid escape");
+    if (known)
+      *to++ = into[known - from];
+    else if (c == 'u')
+      SH_TRY(escaped(r, &to));
+    else
+      return wrong(r, "invalid escape");
   }
   if (!take(r, '"')) return wrong(r, "EOF while parsing a string");
   *to = 0;
@@ -157,8 +158,14 @@ static sh_status value_of(reader *r, sh_json *value) {
     return text(r, &value->text);
   }
   if (keyword(r, "null")) return SH_OK;
-  if (keyword(r, "true")) { value->kind = SH_JSON_TRUE; return SH_OK; }
-  if (keyword(r, "false")) { value->kind = SH_JSON_FALSE; return SH_OK; }
+  if (keyword(r, "true")) {
+    value->kind = SH_JSON_TRUE;
+    return SH_OK;
+  }
+  if (keyword(r, "false")) {
+    value->kind = SH_JSON_FALSE;
+    return SH_OK;
+  }
   return number(r, value);
 }
 
@@ -194,9 +201,12 @@ void sh_json_quote(sh_call *call, sh_buffer *out, sh_text value) {
   for (int64_t i = 0; i < value.size; i++) {
     unsigned char c = (unsigned char)value.data[i];
     char escape[8] = {(char)c, 0};
-    if (c == '"' || c == '\\') snprintf(escape, sizeof escape, "\\%c", c);
-    else if (c == '\n') memcpy(escape, "\\n", 3);
-    else if (c < 0x20) snprintf(escape, sizeof escape, "\\u%04x", c);
+    if (c == '"' || c == '\\')
+      snprintf(escape, sizeof escape, "\\%c", c);
+    else if (c == '\n')
+      memcpy(escape, "\\n", 3);
+    else if (c < 0x20)
+      snprintf(escape, sizeof escape, "\\u%04x", c);
     size_t size = c ? strlen(escape) : 6;
     memcpy(sh_buffer_grow(arena, out, size), escape, size);
   }

@@ -18,7 +18,8 @@ static sh_status add_all(sh_call *call, struct ArrowSchema *to, const struct Arr
 }
 
 /** A schema of the row of the key, if `key`, and of two others. */
-static sh_status schema_of(sh_call *call, sh_bound *bound, bool key, const struct ArrowSchema *second, const struct ArrowSchema *value, sh_schema *schema) {
+static sh_status schema_of(sh_call *call, sh_bound *bound, bool key, const struct ArrowSchema *second, const struct ArrowSchema *value,
+                           sh_schema *schema) {
   struct ArrowSchema *columns = sh_schema_new(call), *number;
   if (key) {
     SH_TRY(sh_schema_append(call, columns, &number));
@@ -92,7 +93,8 @@ static sh_status finish(sh_call *call, sh_table *out, sh_outcome *outcome) {
 /** Starts as the host gives them, checked, and the end of the last key's rows. */
 static sh_status starts_of(sh_call *call, const uint32_t *given, int64_t n, sh_groups *groups) {
   uint32_t *starts = (uint32_t *)sh_alloc(call, (size_t)(n + 1) * sizeof *starts);
-  if (n != groups->keys.rows || (n && given[0] != 0) || (n == 0 && groups->rows.rows)) return sh_permanent(call, "the host's groups are not those of its keys");
+  if (n != groups->keys.rows || (n && given[0] != 0) || (n == 0 && groups->rows.rows))
+    return sh_permanent(call, "the host's groups are not those of its keys");
   for (int64_t i = 0; i < n; i++) {
     int64_t next = i + 1 < n ? given[i + 1] : groups->rows.rows;
     if (given[i] > next) return sh_permanent(call, "the host's groups are not in order");
@@ -126,9 +128,12 @@ sh_status sh_keyed_fired(sh_call *call, sh_clock clock, sh_bytes keys, const sh_
     if ((int64_t)timers[i].key >= fired.keys.rows) return sh_permanent(call, "the host's timers are of no key");
   }
   SH_TRY(sh_table_of(call, bound->output.arrow, &out));
-  if (bound->plugin->keys_fired) SH_TRY(bound->plugin->keys_fired(call, &fired, out));
-  else if (bound->plugin->key_fired) SH_TRY(sh_keys_fired(call, &fired, out));
-  else return sh_permanent(call, "a timer has fired, and the plugin has no function for that");
+  if (bound->plugin->keys_fired)
+    SH_TRY(bound->plugin->keys_fired(call, &fired, out));
+  else if (bound->plugin->key_fired)
+    SH_TRY(sh_keys_fired(call, &fired, out));
+  else
+    return sh_permanent(call, "a timer has fired, and the plugin has no function for that");
   return finish(call, out, outcome);
 }
 
@@ -139,7 +144,8 @@ static sh_status migrate_one(sh_call *call, const sh_bound_table *table, sh_befo
   SH_TRY(call->internal->bound->plugin->migrate(call, before, now));
   SH_TRY(sh_table_finish(now, sh_format(call, "table `%s`", table->name), &rows));
   if (rows != before->entries.rows) {
-    return sh_permanent(call, "table `%s`: %lld entries are to be migrated, and there are %lld rows of them", table->name, (long long)before->entries.rows, (long long)rows);
+    return sh_permanent(call, "table `%s`: %lld entries are to be migrated, and there are %lld rows of them", table->name,
+                        (long long)before->entries.rows, (long long)rows);
   }
   return sh_ipc_write(call, &table->columns, &now->array, rows, out);
 }
@@ -150,7 +156,8 @@ sh_status sh_keyed_migrate(sh_call *call, sh_text name, uint32_t version, sh_byt
   const sh_bound_table *table = sh_table_named(call, wanted);
   if (!table) return SH_FAILED;
   if (!call->internal->bound->plugin->migrate) {
-    return sh_invalid(call, "table `%s` is stored in version %u, and the plugin does not say how it becomes version %u", table->name, (unsigned)version, (unsigned)table->version);
+    return sh_invalid(call, "table `%s` is stored in version %u, and the plugin does not say how it becomes version %u", table->name,
+                      (unsigned)version, (unsigned)table->version);
   }
   sh_before before = {.table = table->name, .version = version};
   struct ArrowSchema columns;

@@ -77,9 +77,7 @@ sh_table *sh_state_remove_entry(sh_group *group, int32_t table) {
   return rows_of(group, &held->found, &held->table->second);
 }
 
-void sh_state_remove(sh_group *group, int32_t table) {
-  sh_key_list_add(group->call, &held_of(group, table)->removed, (uint32_t)group->key.index);
-}
+void sh_state_remove(sh_group *group, int32_t table) { sh_key_list_add(group->call, &held_of(group, table)->removed, (uint32_t)group->key.index); }
 
 static void begin(pending *pending) { pending->before = pending->rows ? pending->rows->rows : 0; }
 

@@ -57,7 +57,8 @@ static bool widens(enum ArrowType wanted, enum ArrowType found) {
   int rank = found == NANOARROW_TYPE_INT8 ? 1 : found == NANOARROW_TYPE_INT16 ? 2 : found == NANOARROW_TYPE_INT32 ? 4 : 0;
   switch (wanted) {
     case NANOARROW_TYPE_INT16: return rank == 1;
-    case NANOARROW_TYPE_INT32: case NANOARROW_TYPE_FLOAT: return rank == 1 || rank == 2;
+    case NANOARROW_TYPE_INT32:
+    case NANOARROW_TYPE_FLOAT: return rank == 1 || rank == 2;
     case NANOARROW_TYPE_INT64: return rank != 0;
     case NANOARROW_TYPE_DOUBLE: return rank != 0 || found == NANOARROW_TYPE_FLOAT;
     default: return false;
@@ -76,7 +77,8 @@ static sh_status check_type(sh_call *call, const sh_wanted *wanted, const struct
   const char *wants = sh_type_name(call, &wanted->schema), *has = sh_type_name(call, found);
   bool times = want.type == NANOARROW_TYPE_TIMESTAMP && have.type == want.type && have.time_unit == want.time_unit;
   if (times || widens(want.type, have.type) || strcmp(wants, has) == 0) return SH_OK;
-  const char *remedy = is_number(want.type) && is_number(have.type) ? sh_format(call, ", which not every %s is; cast the column before this step", has) : "";
+  const char *remedy =
+      is_number(want.type) && is_number(have.type) ? sh_format(call, ", which not every %s is; cast the column before this step", has) : "";
   return sh_invalid(call, "column `%s` has type %s, and the plugin reads %s%s", wanted->name, has, wants, remedy);
 }
 

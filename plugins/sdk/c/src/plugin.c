@@ -55,9 +55,10 @@ struct ArrowSchema *sh_own_schema(sh_bound *bound) {
 }
 
 static const char *role_help(sh_role role) {
-  static const char *const help[] = {
-      "works on rows, and has no other role: put it under [steps], without `keys`", "keeps state for each key, and has no other role: give its step `keys`",
-      "stores epochs, and has no other role: put it under [sinks]", "has functions for SQL, and no other role: put it under [functions]"};
+  static const char *const help[] = {"works on rows, and has no other role: put it under [steps], without `keys`",
+                                     "keeps state for each key, and has no other role: give its step `keys`",
+                                     "stores epochs, and has no other role: put it under [sinks]",
+                                     "has functions for SQL, and no other role: put it under [functions]"};
   return help[role];
 }
 

@@ -36,9 +36,7 @@ void sh_put_text(sh_table *table, int32_t column, sh_text value) {
   if (value.size) memcpy(room, value.data, (size_t)value.size);
 }
 
-void sh_put_string(sh_table *table, int32_t column, const char *value) {
-  sh_put_text(table, column, (sh_text){value, (int64_t)strlen(value)});
-}
+void sh_put_string(sh_table *table, int32_t column, const char *value) { sh_put_text(table, column, (sh_text){value, (int64_t)strlen(value)}); }
 
 void sh_put_decimal(sh_table *table, int32_t column, sh_decimal value) {
   staged_value *staged = at(table, column);

@@ -7,8 +7,27 @@ enum { HEADER_TYPE = 1, HEADER = 2, SCHEMA = 1 };
 enum { FIELDS = 1 };
 enum { NAME = 0, NULLABLE = 1, TYPE_TYPE = 2, TYPE = 3, DICTIONARY = 4, CHILDREN = 5 };
 enum {
-  NULL_TYPE = 1, INT, FLOATING_POINT, BINARY, UTF8, BOOL, DECIMAL, DATE, TIME, TIMESTAMP, INTERVAL, LIST, STRUCT, UNION, FIXED_SIZE_BINARY,
-  FIXED_SIZE_LIST, MAP, DURATION, LARGE_BINARY, LARGE_UTF8, LARGE_LIST
+  NULL_TYPE = 1,
+  INT,
+  FLOATING_POINT,
+  BINARY,
+  UTF8,
+  BOOL,
+  DECIMAL,
+  DATE,
+  TIME,
+  TIMESTAMP,
+  INTERVAL,
+  LIST,
+  STRUCT,
+  UNION,
+  FIXED_SIZE_BINARY,
+  FIXED_SIZE_LIST,
+  MAP,
+  DURATION,
+  LARGE_BINARY,
+  LARGE_UTF8,
+  LARGE_LIST
 };
 
 /** Levels of columns within columns. */
@@ -23,9 +42,7 @@ typedef struct reader {
   int left;
 } reader;
 
-static sh_status cut(const reader *r, const char *what) {
-  return sh_permanent(r->call, "the host's message is malformed or cut off: %s", what);
-}
+static sh_status cut(const reader *r, const char *what) { return sh_permanent(r->call, "the host's message is malformed or cut off: %s", what); }
 
 /** A number of so many bytes, or the default. */
 static int64_t number(const reader *r, int64_t table, int slot, size_t size, int64_t otherwise) {
@@ -51,7 +68,9 @@ static const char *string(const reader *r, int64_t table, int slot) {
   return sh_format(r->call, "%.*s", (int)size, (const char *)text);
 }
 
-static sh_status set(const reader *r, struct ArrowSchema *schema, enum ArrowType type) { return sh_arrow(r->call, ArrowSchemaSetType(schema, type), NULL); }
+static sh_status set(const reader *r, struct ArrowSchema *schema, enum ArrowType type) {
+  return sh_arrow(r->call, ArrowSchemaSetType(schema, type), NULL);
+}
 
 static sh_status set_int(const reader *r, struct ArrowSchema *schema, int64_t type) {
   int64_t width = number(r, type, 0, 4, 0);
@@ -145,11 +164,14 @@ static sh_status set_type(reader *r, struct ArrowSchema *schema, int64_t table, 
 static sh_status read_field(reader *r, int64_t table, struct ArrowSchema *schema, int depth) {
   const char *name = string(r, table, NAME);
   if (depth > DEEPEST || --r->left < 0) return cut(r, "too many columns");
-  if (field(r->header, (uint64_t)table, DICTIONARY) != 0) return sh_invalid(r->call, "column `%s`: a dictionary cannot cross into a plugin: cast it to a plain type", name ? name : "");
+  if (field(r->header, (uint64_t)table, DICTIONARY) != 0)
+    return sh_invalid(r->call, "column `%s`: a dictionary cannot cross into a plugin: cast it to a plain type", name ? name : "");
   SH_TRY(set_type(r, schema, table, depth));
   SH_TRY(sh_arrow(r->call, ArrowSchemaSetName(schema, name ? name : ""), NULL));
-  if (number(r, table, NULLABLE, 1, 0)) schema->flags |= ARROW_FLAG_NULLABLE;
-  else schema->flags &= ~(int64_t)ARROW_FLAG_NULLABLE;
+  if (number(r, table, NULLABLE, 1, 0))
+    schema->flags |= ARROW_FLAG_NULLABLE;
+  else
+    schema->flags &= ~(int64_t)ARROW_FLAG_NULLABLE;
   return SH_OK;
 }
 

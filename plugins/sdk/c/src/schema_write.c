@@ -5,8 +5,24 @@
 
 // Values of Schema.fbs.
 enum {
-  NULL_TYPE = 1, INT, FLOATING_POINT, BINARY, UTF8, BOOL, DECIMAL, DATE, TIME, TIMESTAMP, LIST = 12, STRUCT, FIXED_SIZE_BINARY = 15, FIXED_SIZE_LIST,
-  MAP, LARGE_BINARY = 19, LARGE_UTF8, LARGE_LIST
+  NULL_TYPE = 1,
+  INT,
+  FLOATING_POINT,
+  BINARY,
+  UTF8,
+  BOOL,
+  DECIMAL,
+  DATE,
+  TIME,
+  TIMESTAMP,
+  LIST = 12,
+  STRUCT,
+  FIXED_SIZE_BINARY = 15,
+  FIXED_SIZE_LIST,
+  MAP,
+  LARGE_BINARY = 19,
+  LARGE_UTF8,
+  LARGE_LIST
 };
 
 typedef struct writer {
@@ -120,7 +136,8 @@ static uint8_t type_of(writer *w, const struct ArrowSchemaView *view) {
     case NANOARROW_TYPE_FIXED_SIZE_BINARY: return with_half(w, FIXED_SIZE_BINARY, view->fixed_size);
     case NANOARROW_TYPE_DATE32: return with_word(w, DATE, 0);
     case NANOARROW_TYPE_DATE64: return with_word(w, DATE, 1);
-    case NANOARROW_TYPE_TIME32: case NANOARROW_TYPE_TIME64: return time_of_day(w, view);
+    case NANOARROW_TYPE_TIME32:
+    case NANOARROW_TYPE_TIME64: return time_of_day(w, view);
     case NANOARROW_TYPE_TIMESTAMP: return timestamp(w, view);
     case NANOARROW_TYPE_DECIMAL128: return decimal(w, view);
     case NANOARROW_TYPE_LIST: return plain(w, LIST);
@@ -144,7 +161,9 @@ static sh_status one_field(writer *w, const struct ArrowSchema *schema) {
   string(w, schema->name ? schema->name : "");
   refer(w, at + 8);
   uint8_t kind = schema->dictionary ? 0 : type_of(w, &view);
-  if (!kind) return sh_permanent(w->call, "column `%s`: %s cannot leave a plugin: use a plain type", schema->name ? schema->name : "", sh_type_name(w->call, schema));
+  if (!kind)
+    return sh_permanent(w->call, "column `%s`: %s cannot leave a plugin: use a plain type", schema->name ? schema->name : "",
+                        sh_type_name(w->call, schema));
   put_byte(w, at + 16, kind);
   put_byte(w, at + 17, (schema->flags & ARROW_FLAG_NULLABLE) != 0);
   refer(w, at + 12);

@@ -42,7 +42,8 @@ sh_status sh_write(sh_call *call, const char *name, sh_table *rows) {
   sh_buffer messages = {0};
   if (!named) return SH_FAILED;
   if (!sh_schema_alike(call, named->schema.arrow, &rows->schema)) {
-    return sh_permanent(call, "output `%s` has the columns %s, and is given %s", name, sh_columns_text(call, named->schema.arrow), sh_columns_text(call, &rows->schema));
+    return sh_permanent(call, "output `%s` has the columns %s, and is given %s", name, sh_columns_text(call, named->schema.arrow),
+                        sh_columns_text(call, &rows->schema));
   }
   SH_TRY(sh_table_write(rows, sh_format(call, "output `%s`", name), &named->schema, false, &messages));
   SH_TRY(write_bytes(call, name, &messages));
@@ -54,7 +55,8 @@ sh_status sh_write_batch(sh_call *call, const char *name, const sh_batch *batch)
   sh_buffer messages = {0};
   if (!named) return SH_FAILED;
   if (!sh_schema_alike(call, named->schema.arrow, batch->schema)) {
-    return sh_permanent(call, "output `%s` has the columns %s, and is given %s", name, sh_columns_text(call, named->schema.arrow), sh_columns_text(call, batch->schema));
+    return sh_permanent(call, "output `%s` has the columns %s, and is given %s", name, sh_columns_text(call, named->schema.arrow),
+                        sh_columns_text(call, batch->schema));
   }
   if (batch->rows == 0) return SH_OK;
   SH_TRY(sh_ipc_write(call, &named->schema, batch->array, batch->rows, &messages));

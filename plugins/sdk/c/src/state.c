@@ -96,8 +96,10 @@ int64_t sh_entry_of(const sh_entries *entries, uint32_t key) {
   int64_t from = 0, to = entries->columns.rows;
   while (from < to) {
     int64_t middle = from + (to - from) / 2;
-    if (entries->keys[middle] < key) from = middle + 1;
-    else to = middle;
+    if (entries->keys[middle] < key)
+      from = middle + 1;
+    else
+      to = middle;
   }
   return from < entries->columns.rows && entries->keys[from] == key ? from : -1;
 }

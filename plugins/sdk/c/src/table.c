@@ -57,9 +57,7 @@ sh_status sh_table_clear(sh_table *table) {
 }
 
 /** A child's own length; the rows of a table without columns are counted. */
-static int64_t length_of(const sh_table *table) {
-  return table->array.n_children && !table->rows ? table->array.children[0]->length : table->rows;
-}
+static int64_t length_of(const sh_table *table) { return table->array.n_children && !table->rows ? table->array.children[0]->length : table->rows; }
 
 sh_status sh_table_finish(sh_table *table, const char *what, int64_t *rows) {
   sh_call *call = table->call;
@@ -105,7 +103,8 @@ static void *fill(sh_table *table, int32_t column, int64_t rows, int64_t width) 
              sh_type_name(table->call, table->schema.children[column]));
   }
   struct ArrowBuffer *buffer = ArrowArrayBuffer(array, 1);
-  if (ArrowBufferResize(buffer, rows * (bits / 8), 0) != NANOARROW_OK) sh_panic(__FILE__, __LINE__, "there is no memory for %lld rows", (long long)rows);
+  if (ArrowBufferResize(buffer, rows * (bits / 8), 0) != NANOARROW_OK)
+    sh_panic(__FILE__, __LINE__, "there is no memory for %lld rows", (long long)rows);
   array->length = rows;
   array->null_count = 0;
   // So that there is a place, if not a value.
@@ -128,7 +127,8 @@ void sh_fill_valid(sh_table *table, int32_t column, const uint8_t *valid) {
   array->null_count = 0;
   if (!valid) return;
   int64_t bytes = (array->length + 7) / 8;
-  if (ArrowBufferAppend(&bitmap->buffer, valid, bytes) != NANOARROW_OK) sh_panic(__FILE__, __LINE__, "there is no memory for %lld bytes", (long long)bytes);
+  if (ArrowBufferAppend(&bitmap->buffer, valid, bytes) != NANOARROW_OK)
+    sh_panic(__FILE__, __LINE__, "there is no memory for %lld bytes", (long long)bytes);
   bitmap->size_bits = array->length;
   array->null_count = array->length - sh_count_bits(valid, array->length);
 }

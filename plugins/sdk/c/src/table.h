@@ -14,8 +14,13 @@ typedef struct staged_value {
     double fraction;
     sh_decimal decimal;
     /** Where it is in the scratch buffer, which may move. */
-    struct { size_t at, size; } text;
-    struct { const sh_column *from; int64_t row; } value;
+    struct {
+      size_t at, size;
+    } text;
+    struct {
+      const sh_column *from;
+      int64_t row;
+    } value;
   } as;
 } staged_value;
 

@@ -32,13 +32,19 @@ sh_status sh_append_value(sh_call *call, struct ArrowArray *builder, const sh_co
   if (builder->n_children != from->n_children) return sh_permanent(call, "column `%s` is given a value of another type", from->name);
   if (sh_is_null(from, row)) return sh_arrow(call, ArrowArrayAppendNull(builder, 1), NULL);
   switch (from->type) {
-    case NANOARROW_TYPE_LIST: case NANOARROW_TYPE_LARGE_LIST: case NANOARROW_TYPE_FIXED_SIZE_LIST: case NANOARROW_TYPE_MAP:
-      return append_items(call, builder, from, row);
+    case NANOARROW_TYPE_LIST:
+    case NANOARROW_TYPE_LARGE_LIST:
+    case NANOARROW_TYPE_FIXED_SIZE_LIST:
+    case NANOARROW_TYPE_MAP: return append_items(call, builder, from, row);
     case NANOARROW_TYPE_STRUCT: return append_fields(call, builder, from, row);
-    case NANOARROW_TYPE_STRING: case NANOARROW_TYPE_LARGE_STRING: case NANOARROW_TYPE_BINARY: case NANOARROW_TYPE_LARGE_BINARY:
+    case NANOARROW_TYPE_STRING:
+    case NANOARROW_TYPE_LARGE_STRING:
+    case NANOARROW_TYPE_BINARY:
+    case NANOARROW_TYPE_LARGE_BINARY:
     case NANOARROW_TYPE_FIXED_SIZE_BINARY: code = append_bytes(builder, from, row); break;
     case NANOARROW_TYPE_DECIMAL128: code = append_decimal(builder, from, row); break;
-    case NANOARROW_TYPE_FLOAT: case NANOARROW_TYPE_DOUBLE: code = ArrowArrayAppendDouble(builder, sh_get_double(&one, 0)); break;
+    case NANOARROW_TYPE_FLOAT:
+    case NANOARROW_TYPE_DOUBLE: code = ArrowArrayAppendDouble(builder, sh_get_double(&one, 0)); break;
     case NANOARROW_TYPE_HALF_FLOAT:
       code = ArrowArrayAppendDouble(builder, (double)ArrowHalfFloatToFloat(((const uint16_t *)from->values)[row]));
       break;

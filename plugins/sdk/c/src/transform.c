@@ -125,8 +125,10 @@ static void add_bits(answer *a, const uint8_t *bits, int64_t rows) {
 static sh_status filter(answer *a, const sh_batch *batch) {
   int64_t first = a->call->internal->n_errors;
   uint8_t *keep = no_bits(a->call, batch->rows);
-  if (a->bound->plugin->filter_row) SH_TRY(each_row(a, batch, keep, NULL));
-  else SH_TRY(a->bound->plugin->filter(a->call, batch, keep));
+  if (a->bound->plugin->filter_row)
+    SH_TRY(each_row(a, batch, keep, NULL));
+  else
+    SH_TRY(a->bound->plugin->filter(a->call, batch, keep));
   without_errors(a->call, first, keep, batch->rows);
   add_bits(a, keep, batch->rows);
   return SH_OK;
@@ -171,8 +173,10 @@ static sh_status map(answer *a, const sh_batch *batch) {
 static sh_status transform(answer *a, const sh_batch *batch) {
   sh_table *out;
   SH_TRY(sh_table_of(a->call, a->bound->output.arrow, &out));
-  if (a->bound->plugin->transform_row) SH_TRY(each_row(a, batch, NULL, out));
-  else SH_TRY(a->bound->plugin->transform(a->call, batch, out));
+  if (a->bound->plugin->transform_row)
+    SH_TRY(each_row(a, batch, NULL, out));
+  else
+    SH_TRY(a->bound->plugin->transform(a->call, batch, out));
   return sh_table_write(out, "the output", &a->bound->output, true, &a->messages);
 }
 

@@ -9,7 +9,10 @@ bool sh_is_utf8(const uint8_t *s, int64_t n) {
     while (i + 8 <= n && (memcpy(&eight, s + i, 8), (eight & 0x8080808080808080u) == 0)) i += 8;
     if (i >= n) break;
     uint8_t a = s[i];
-    if (a < 0x80) { i++; continue; }
+    if (a < 0x80) {
+      i++;
+      continue;
+    }
     int more = a >= 0xc2 && a < 0xe0 ? 1 : (a & 0xf0) == 0xe0 ? 2 : a >= 0xf0 && a < 0xf5 ? 3 : 0;
     if (more == 0 || n - i <= more) return false;
     uint8_t b = s[i + 1];

@@ -79,7 +79,9 @@ static void joined(sh_call *call, const sh_batch *input, int64_t row, const sh_b
   sh_buffer one = {0}, other = {0};
   sh_row_print(call, input, row, &one);
   if (added) sh_row_print(call, added, at, &other);
-  sh_text_add(call, text, sh_format(call, "{%.*s%s%.*s}\n", (int)one.size, (const char *)one.data, one.size && other.size ? ", " : "", (int)other.size, (const char *)other.data));
+  sh_text_add(call, text,
+              sh_format(call, "{%.*s%s%.*s}\n", (int)one.size, (const char *)one.data, one.size && other.size ? ", " : "", (int)other.size,
+                        (const char *)other.data));
 }
 
 static bool in_error(const sh_internal *internal, int64_t row) {

@@ -5,7 +5,8 @@
 
 void sh_differs(sh_case *test, const char *what, const char *expected, const char *got) {
   if (strcmp(expected, got) == 0) return;
-  sh_text_add(test->call, &test->differences, sh_format(test->call, "  %s: expected\n%s\n  got\n%s\n", what, *expected ? expected : "(nothing)", *got ? got : "(nothing)"));
+  sh_text_add(test->call, &test->differences,
+              sh_format(test->call, "  %s: expected\n%s\n  got\n%s\n", what, *expected ? expected : "(nothing)", *got ? got : "(nothing)"));
 }
 
 const char *sh_case_text(const sh_json *table, const char *name) {

@@ -7,7 +7,7 @@ static int of(bool less, bool more) { return less ? -1 : more; }
 static int compare_texts(sh_text one, sh_text other) {
   int64_t size = one.size < other.size ? one.size : other.size;
   int order = size ? memcmp(one.data, other.data, (size_t)size) : 0;
-  return order ? order : of(one.size < other.size, one.size > other.size);
+  return order ? order : of(one.size<other.size, one.size> other.size);
 }
 
 /** Keys are plain values: nested ones are not. */
@@ -16,19 +16,23 @@ static int compare(const sh_column *one, int64_t row, const sh_column *other, in
   sh_row a = {NULL, &(sh_batch){.n_columns = 1, .columns = one}, row}, b = {NULL, &(sh_batch){.n_columns = 1, .columns = other}, other_row};
   if (null || other_null) return of(null && !other_null, !null && other_null);
   switch (one->type) {
-    case NANOARROW_TYPE_STRING: case NANOARROW_TYPE_LARGE_STRING: case NANOARROW_TYPE_BINARY: case NANOARROW_TYPE_LARGE_BINARY:
+    case NANOARROW_TYPE_STRING:
+    case NANOARROW_TYPE_LARGE_STRING:
+    case NANOARROW_TYPE_BINARY:
+    case NANOARROW_TYPE_LARGE_BINARY:
     case NANOARROW_TYPE_FIXED_SIZE_BINARY: return compare_texts(sh_get_text(&a, 0), sh_get_text(&b, 0));
-    case NANOARROW_TYPE_FLOAT: case NANOARROW_TYPE_DOUBLE: {
+    case NANOARROW_TYPE_FLOAT:
+    case NANOARROW_TYPE_DOUBLE: {
       double x = sh_get_double(&a, 0), y = sh_get_double(&b, 0);
-      return of(x < y, x > y);
+      return of(x<y, x> y);
     }
     case NANOARROW_TYPE_DECIMAL128: {
       sh_decimal x = sh_get_decimal(&a, 0), y = sh_get_decimal(&b, 0);
-      return x.high == y.high ? of(x.low < y.low, x.low > y.low) : of(x.high < y.high, x.high > y.high);
+      return x.high == y.high ? of(x.low<y.low, x.low> y.low) : of(x.high<y.high, x.high> y.high);
     }
     default: {
       int64_t x = sh_get_int(&a, 0), y = sh_get_int(&b, 0);
-      return of(x < y, x > y);
+      return of(x<y, x> y);
     }
   }
 }

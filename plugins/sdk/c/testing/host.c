@@ -82,7 +82,8 @@ sh_status sh_host_execute(sh_call *call, const char *output, const char *stateme
   if (status != SH_OK) return sh_permanent(call, "%s", epoch.call->internal->message);
   for (size_t i = 0; i < text.size; i++) *changed += text.data[i] == '\n';
   epoch.executed = (sh_executed *)grown(epoch.executed, epoch.n_executed, &epoch.most_executed, sizeof *epoch.executed);
-  sh_executed executed = {sh_format(epoch.call, "%s", output), sh_format(epoch.call, "%s", statement), sh_text_end(epoch.call, &text), copied(epoch.call, schema)};
+  sh_executed executed = {sh_format(epoch.call, "%s", output), sh_format(epoch.call, "%s", statement), sh_text_end(epoch.call, &text),
+                          copied(epoch.call, schema)};
   epoch.executed[epoch.n_executed++] = executed;
   return SH_OK;
 }

@@ -76,7 +76,8 @@ static sh_status add_outcome(epoch *e, const sh_call *call, const sh_outcome *ou
       errors[(*n_errors)++] = error;
       continue;
     }
-    sh_text_add(own, &e->out.errors, sh_format(own, "timer %lld%s: %s\n", (long long)(e->out.n_timers + error.row), error.retry ? " (retry)" : "", error.message));
+    sh_text_add(own, &e->out.errors,
+                sh_format(own, "timer %lld%s: %s\n", (long long)(e->out.n_timers + error.row), error.retry ? " (retry)" : "", error.message));
   }
   return SH_OK;
 }
@@ -193,7 +194,8 @@ static sh_status check(epoch *e, const sh_json *table) {
 static sh_status set_clocks(sh_case *test, const sh_json *table, sh_call *clocks) {
   const char *watermark = sh_case_text(table, "watermark"), *now = sh_case_text(table, "now");
   if (*watermark) clocks->has_watermark = sh_read_moment(watermark, &clocks->watermark);
-  if ((*watermark && !clocks->has_watermark) || (*now && !sh_read_moment(now, &clocks->now))) return sh_invalid(test->call, "write a time as 2025-03-01T12:00:00Z");
+  if ((*watermark && !clocks->has_watermark) || (*now && !sh_read_moment(now, &clocks->now)))
+    return sh_invalid(test->call, "write a time as 2025-03-01T12:00:00Z");
   return SH_OK;
 }
 

@@ -126,8 +126,10 @@ const sh_due *sh_memory_due(sh_clock clock, int64_t *n) {
   sh_due *all = (sh_due *)timers->items;
   int64_t left = 0, earliest = sh_timer_earliest(memory.epoch, clock);
   for (int64_t i = 0; i < timers->n; i++) {
-    if (all[i].at < earliest) add(&due, &all[i], sizeof *all);
-    else all[left++] = all[i];
+    if (all[i].at < earliest)
+      add(&due, &all[i], sizeof *all);
+    else
+      all[left++] = all[i];
   }
   timers->n = left;
   if (due.n) qsort(due.items, (size_t)due.n, sizeof(sh_due), by_time);

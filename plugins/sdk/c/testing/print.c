@@ -78,15 +78,21 @@ static void print(sh_call *call, const sh_column *c, int64_t i, sh_buffer *text)
   }
   switch (c->type) {
     case NANOARROW_TYPE_BOOL: sh_text_add(call, text, sh_bool_at(c, i) ? "true" : "false"); break;
-    case NANOARROW_TYPE_FLOAT: case NANOARROW_TYPE_DOUBLE: sh_text_add(call, text, sh_number_text(call, sh_get_double(&row, 0))); break;
+    case NANOARROW_TYPE_FLOAT:
+    case NANOARROW_TYPE_DOUBLE: sh_text_add(call, text, sh_number_text(call, sh_get_double(&row, 0))); break;
     case NANOARROW_TYPE_UINT64: sh_text_add(call, text, sh_format(call, "%llu", (unsigned long long)((const uint64_t *)c->values)[i])); break;
-    case NANOARROW_TYPE_STRING: case NANOARROW_TYPE_LARGE_STRING: case NANOARROW_TYPE_BINARY: case NANOARROW_TYPE_LARGE_BINARY:
+    case NANOARROW_TYPE_STRING:
+    case NANOARROW_TYPE_LARGE_STRING:
+    case NANOARROW_TYPE_BINARY:
+    case NANOARROW_TYPE_LARGE_BINARY:
     case NANOARROW_TYPE_FIXED_SIZE_BINARY: print_bytes(call, c, i, text); break;
     case NANOARROW_TYPE_DECIMAL128: print_decimal(call, c, i, text); break;
     case NANOARROW_TYPE_TIMESTAMP: sh_text_add(call, text, sh_format(call, "\"%s\"", sh_moment(call, sh_get_int(&row, 0)))); break;
     case NANOARROW_TYPE_DATE32: sh_text_add(call, text, sh_format(call, "\"%.10s\"", sh_moment(call, sh_get_int(&row, 0) * 86400000000))); break;
     case NANOARROW_TYPE_MAP: print_map(call, c, i, text); break;
-    case NANOARROW_TYPE_LIST: case NANOARROW_TYPE_LARGE_LIST: case NANOARROW_TYPE_FIXED_SIZE_LIST: print_items(call, c, i, text); break;
+    case NANOARROW_TYPE_LIST:
+    case NANOARROW_TYPE_LARGE_LIST:
+    case NANOARROW_TYPE_FIXED_SIZE_LIST: print_items(call, c, i, text); break;
     case NANOARROW_TYPE_STRUCT:
       sh_text_add(call, text, "{");
       sh_row_print(call, &(sh_batch){.n_columns = c->n_children, .columns = c->children}, i, text);

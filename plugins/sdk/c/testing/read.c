@@ -47,11 +47,13 @@ static bool decimal(const char *text, int scale, struct ArrowDecimal *value) {
   size_t n = 0;
   int behind = -1;
   for (; *text && n < sizeof digits - 1; text++) {
-    if (*text == '.' && behind < 0) behind = 0;
+    if (*text == '.' && behind < 0)
+      behind = 0;
     else if ((*text >= '0' && *text <= '9') || (*text == '-' && n == 0)) {
       digits[n++] = *text;
       if (behind >= 0) behind++;
-    } else return false;
+    } else
+      return false;
   }
   for (behind = behind < 0 ? 0 : behind; behind < scale && n < sizeof digits - 1; behind++) digits[n++] = '0';
   digits[n] = 0;
@@ -60,18 +62,23 @@ static bool decimal(const char *text, int scale, struct ArrowDecimal *value) {
 
 static sh_status append(const place *p, struct ArrowArray *to, const struct ArrowSchema *schema, const sh_json *value);
 
-static sh_status append_number(const place *p, struct ArrowArray *to, const struct ArrowSchema *schema, const struct ArrowSchemaView *view, const sh_json *value) {
+static sh_status append_number(const place *p, struct ArrowArray *to, const struct ArrowSchema *schema, const struct ArrowSchemaView *view,
+                               const sh_json *value) {
   int64_t whole;
   int code = EINVAL;
   bool fractions = view->type == NANOARROW_TYPE_DOUBLE || view->type == NANOARROW_TYPE_FLOAT || view->type == NANOARROW_TYPE_HALF_FLOAT;
   if (value->kind != SH_JSON_NUMBER) return misfit(p, schema, value);
-  if (fractions) code = ArrowArrayAppendDouble(to, sh_json_double(value));
-  else if (view->type == NANOARROW_TYPE_UINT64) code = ArrowArrayAppendUInt(to, strtoull(value->text.data, NULL, 10));
-  else if (sh_json_whole(value, &whole)) code = ArrowArrayAppendInt(to, whole);
+  if (fractions)
+    code = ArrowArrayAppendDouble(to, sh_json_double(value));
+  else if (view->type == NANOARROW_TYPE_UINT64)
+    code = ArrowArrayAppendUInt(to, strtoull(value->text.data, NULL, 10));
+  else if (sh_json_whole(value, &whole))
+    code = ArrowArrayAppendInt(to, whole);
   return code == NANOARROW_OK ? SH_OK : misfit(p, schema, value);
 }
 
-static sh_status append_decimal(const place *p, struct ArrowArray *to, const struct ArrowSchema *schema, const struct ArrowSchemaView *view, const sh_json *value) {
+static sh_status append_decimal(const place *p, struct ArrowArray *to, const struct ArrowSchema *schema, const struct ArrowSchemaView *view,
+                                const sh_json *value) {
   struct ArrowDecimal number;
   ArrowDecimalInit(&number, 128, view->decimal_precision, view->decimal_scale);
   if (!value->text.data || !decimal(value->text.data, view->decimal_scale, &number)) return misfit(p, schema, value);
@@ -87,7 +94,8 @@ static sh_status append_bytes(const place *p, struct ArrowArray *to, const struc
     bytes[i] = (uint8_t)strtoul(two, &end, 16);
     if (*end) return misfit(p, schema, value);
   }
-  return sh_arrow(p->call, ArrowArrayAppendBytes(to, (struct ArrowBufferView){.data = {.as_uint8 = bytes}, .size_bytes = value->text.size / 2}), NULL);
+  return sh_arrow(p->call, ArrowArrayAppendBytes(to, (struct ArrowBufferView){.data = {.as_uint8 = bytes}, .size_bytes = value->text.size / 2}),
+                  NULL);
 }
 
 static sh_status append_text(const place *p, struct ArrowArray *to, const struct ArrowSchema *schema, const sh_json *value) {
@@ -95,7 +103,8 @@ static sh_status append_text(const place *p, struct ArrowArray *to, const struct
   return sh_arrow(p->call, ArrowArrayAppendString(to, (struct ArrowStringView){value->text.data, value->text.size}), NULL);
 }
 
-static sh_status append_time(const place *p, struct ArrowArray *to, const struct ArrowSchema *schema, const struct ArrowSchemaView *view, const sh_json *value) {
+static sh_status append_time(const place *p, struct ArrowArray *to, const struct ArrowSchema *schema, const struct ArrowSchemaView *view,
+                             const sh_json *value) {
   int64_t number;
   bool read = value->kind == SH_JSON_TEXT && (view->type == NANOARROW_TYPE_DATE32 ? sh_read_date : sh_read_moment)(value->text.data, &number);
   return read ? sh_arrow(p->call, ArrowArrayAppendInt(to, number), NULL) : misfit(p, schema, value);
@@ -122,7 +131,8 @@ static sh_status append_struct(const place *p, struct ArrowArray *to, const stru
   static const sh_json null;
   if (value->kind != SH_JSON_OBJECT) return misfit(p, schema, value);
   for (const sh_json *member = value->first; member; member = member->next) {
-    if (sh_schema_index(schema, member->name) < 0) return sh_invalid(p->call, "there is no column `%s`; the columns are %s", member->name, sh_columns_text(p->call, schema));
+    if (sh_schema_index(schema, member->name) < 0)
+      return sh_invalid(p->call, "there is no column `%s`; the columns are %s", member->name, sh_columns_text(p->call, schema));
   }
   for (int64_t i = 0; i < schema->n_children; i++) {
     const sh_json *member = sh_json_member(value, schema->children[i]->name);
@@ -140,11 +150,17 @@ static sh_status append(const place *p, struct ArrowArray *to, const struct Arro
     case NANOARROW_TYPE_BOOL:
       if (value->kind != SH_JSON_TRUE && value->kind != SH_JSON_FALSE) return misfit(p, schema, value);
       return sh_arrow(p->call, ArrowArrayAppendInt(to, value->kind == SH_JSON_TRUE), NULL);
-    case NANOARROW_TYPE_STRING: case NANOARROW_TYPE_LARGE_STRING: return append_text(p, to, schema, value);
-    case NANOARROW_TYPE_BINARY: case NANOARROW_TYPE_LARGE_BINARY: case NANOARROW_TYPE_FIXED_SIZE_BINARY: return append_bytes(p, to, schema, value);
-    case NANOARROW_TYPE_DATE32: case NANOARROW_TYPE_TIMESTAMP: return append_time(p, to, schema, &view, value);
+    case NANOARROW_TYPE_STRING:
+    case NANOARROW_TYPE_LARGE_STRING: return append_text(p, to, schema, value);
+    case NANOARROW_TYPE_BINARY:
+    case NANOARROW_TYPE_LARGE_BINARY:
+    case NANOARROW_TYPE_FIXED_SIZE_BINARY: return append_bytes(p, to, schema, value);
+    case NANOARROW_TYPE_DATE32:
+    case NANOARROW_TYPE_TIMESTAMP: return append_time(p, to, schema, &view, value);
     case NANOARROW_TYPE_DECIMAL128: return append_decimal(p, to, schema, &view, value);
-    case NANOARROW_TYPE_LIST: case NANOARROW_TYPE_LARGE_LIST: case NANOARROW_TYPE_FIXED_SIZE_LIST: return append_list(p, to, schema, value);
+    case NANOARROW_TYPE_LIST:
+    case NANOARROW_TYPE_LARGE_LIST:
+    case NANOARROW_TYPE_FIXED_SIZE_LIST: return append_list(p, to, schema, value);
     case NANOARROW_TYPE_MAP: return append_map(p, to, schema, value);
     case NANOARROW_TYPE_STRUCT: return append_struct(p, to, schema, value);
     default: return append_number(p, to, schema, &view, value);

@@ -134,11 +134,15 @@ static sh_status list(reader *r, sh_json *value, char close) {
   value->kind = close == ']' ? SH_JSON_ARRAY : SH_JSON_OBJECT;
   r->at++;
   for (skip(r, true); *r->at != close; skip(r, true)) {
-    if (close == ']') SH_TRY(value_of(r, added(r, value, NULL, SH_JSON_NULL)));
-    else SH_TRY(assignment(r, value));
+    if (close == ']')
+      SH_TRY(value_of(r, added(r, value, NULL, SH_JSON_NULL)));
+    else
+      SH_TRY(assignment(r, value));
     skip(r, true);
-    if (*r->at == ',') r->at++;
-    else if (*r->at != close) return wrong(r, "expected `,` or the end of a list or table");
+    if (*r->at == ',')
+      r->at++;
+    else if (*r->at != close)
+      return wrong(r, "expected `,` or the end of a list or table");
   }
   r->at++;
   return SH_OK;
@@ -152,7 +156,8 @@ static sh_status scalar(reader *r, sh_json *value) {
   }
   word[n] = 0;
   sh_json *read;
-  if (sh_json_parse(r->call, (sh_text){word + (word[0] == '+'), (int64_t)strlen(word + (word[0] == '+'))}, &read) != SH_OK) return wrong(r, "expected a value");
+  if (sh_json_parse(r->call, (sh_text){word + (word[0] == '+'), (int64_t)strlen(word + (word[0] == '+'))}, &read) != SH_OK)
+    return wrong(r, "expected a value");
   value->kind = read->kind;
   value->text = read->text;
   r->at += size;

@@ -59,5 +59,5 @@ static sh_status closed(sh_group *shop, sh_table *out) {
   return sh_get_int(&shop->key, 0) == 13 ? sh_transient(shop->call, "shop 13 is not open yet") : SH_OK;
 }
 
-STREAMHOST_KEYED(baskets, .reads = "item STRING NOT NULL, pieces INT", .columns = "shop INT, bought BIGINT, items BIGINT, times BIGINT", .tables = tables,
-                 .key_fired = closed);
+STREAMHOST_KEYED(baskets, .reads = "item STRING NOT NULL, pieces INT", .columns = "shop INT, bought BIGINT, items BIGINT, times BIGINT",
+                 .tables = tables, .key_fired = closed);

@@ -36,17 +36,23 @@ static int append(sh_call *call, struct ArrowArray *to, const sh_column *from, i
   if (sh_is_null(from, i)) return ArrowArrayAppendNull(to, 1);
   switch (from->type) {
     case NANOARROW_TYPE_BOOL: return ArrowArrayAppendInt(to, sh_get_bool(&row, 0));
-    case NANOARROW_TYPE_FLOAT: case NANOARROW_TYPE_DOUBLE: return ArrowArrayAppendDouble(to, sh_get_double(&row, 0));
+    case NANOARROW_TYPE_FLOAT:
+    case NANOARROW_TYPE_DOUBLE: return ArrowArrayAppendDouble(to, sh_get_double(&row, 0));
     case NANOARROW_TYPE_HALF_FLOAT: return ArrowArrayAppendDouble(to, (double)ArrowHalfFloatToFloat(((const uint16_t *)from->values)[i]));
     case NANOARROW_TYPE_UINT64: return ArrowArrayAppendUInt(to, ((const uint64_t *)from->values)[i]);
     case NANOARROW_TYPE_DECIMAL128: return append_decimal(to, from, i);
-    case NANOARROW_TYPE_STRING: case NANOARROW_TYPE_LARGE_STRING: case NANOARROW_TYPE_BINARY: case NANOARROW_TYPE_LARGE_BINARY:
+    case NANOARROW_TYPE_STRING:
+    case NANOARROW_TYPE_LARGE_STRING:
+    case NANOARROW_TYPE_BINARY:
+    case NANOARROW_TYPE_LARGE_BINARY:
     case NANOARROW_TYPE_FIXED_SIZE_BINARY: {
       sh_text text = sh_get_text(&row, 0);
       return ArrowArrayAppendBytes(to, (struct ArrowBufferView){.data = {.as_char = text.data}, .size_bytes = text.size});
     }
-    case NANOARROW_TYPE_LIST: case NANOARROW_TYPE_LARGE_LIST: case NANOARROW_TYPE_FIXED_SIZE_LIST: case NANOARROW_TYPE_MAP:
-      return append_items(call, to, from, i);
+    case NANOARROW_TYPE_LIST:
+    case NANOARROW_TYPE_LARGE_LIST:
+    case NANOARROW_TYPE_FIXED_SIZE_LIST:
+    case NANOARROW_TYPE_MAP: return append_items(call, to, from, i);
     case NANOARROW_TYPE_STRUCT: return append_fields(call, to, from, i);
     default: return ArrowArrayAppendInt(to, sh_get_int(&row, 0));
   }

@@ -26,7 +26,10 @@ static sh_status plan(sh_plan *plan) {
 
 // A whole number that sorts as the fraction does in Spark: both zeros are the same, NaN is the largest.
 static inline int64_t order(double value) {
-  union { double value; int64_t bits; } as = {value != value ? __builtin_nan("") : value + 0.0};
+  union {
+    double value;
+    int64_t bits;
+  } as = {value != value ? __builtin_nan("") : value + 0.0};
   return as.bits ^ (int64_t)((uint64_t)(as.bits >> 63) >> 1);
 }
 
@@ -43,11 +46,11 @@ static void passing(const int64_t *keys, int64_t n, int op, int64_t threshold, u
 }
 
 // The values as whole numbers that sort as they do: whole ones, compared with a whole threshold, are their own.
-#define KEYS(ctype)                                                               \
-  for (int64_t i = 0; i < column->length; i++) {                                  \
-    const ctype value = ((const ctype *)column->values)[i];                       \
-    keys[i] = exact ? (int64_t)value : order((double)value);                      \
-  }                                                                               \
+#define KEYS(ctype)                                          \
+  for (int64_t i = 0; i < column->length; i++) {             \
+    const ctype value = ((const ctype *)column->values)[i];  \
+    keys[i] = exact ? (int64_t)value : order((double)value); \
+  }                                                          \
   break
 
 static bool keys_of(const sh_column *column, bool exact, int64_t *keys) {

@@ -44,7 +44,8 @@ static sh_status plan(sh_plan *plan) {
 static const double *fractions(sh_call *call, const sh_column *column) {
   if (column->type == NANOARROW_TYPE_DOUBLE) return column->values;
   double *values = sh_alloc(call, (size_t)column->length * sizeof *values);
-#define COPY(ctype) for (int64_t i = 0; i < column->length; i++) values[i] = (double)((const ctype *)column->values)[i]
+#define COPY(ctype) \
+  for (int64_t i = 0; i < column->length; i++) values[i] = (double)((const ctype *)column->values)[i]
   switch (column->type) {
     case NANOARROW_TYPE_FLOAT: COPY(float); break;
     case NANOARROW_TYPE_INT8: COPY(int8_t); break;

@@ -72,8 +72,10 @@ const char *text_of(sh_call *call, const char *pattern, int32_t day) {
   const char *text = "";
   for (const char *open = strchr(pattern, '{'); open; open = strchr(pattern, '{')) {
     text = sh_format(call, "%s%.*s", text, (int)(open - pattern), pattern);
-    if (open[1] == 'y') text = sh_format(call, "%s%04lld", text, (long long)civil.year);
-    else text = sh_format(call, "%s%02d", text, open[1] == 'm' ? civil.month : civil.day);
+    if (open[1] == 'y')
+      text = sh_format(call, "%s%04lld", text, (long long)civil.year);
+    else
+      text = sh_format(call, "%s%02d", text, open[1] == 'm' ? civil.month : civil.day);
     pattern = strchr(open, '}') + 1;
   }
   return sh_format(call, "%s%s", text, pattern);

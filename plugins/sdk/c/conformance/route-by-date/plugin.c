@@ -28,8 +28,8 @@ static const sh_field route[] = {
 static const sh_field config[] = {
     {"column", SH_STRING, offsetof(struct config, column), .doc = "The column of dates, a DATE or a TIMESTAMP. A TIMESTAMP's date is that in UTC."},
     {"as", SH_STRING, offsetof(struct config, as), .doc = "The new column's name.", .otherwise = "\"day\""},
-    {"text", SH_STRING, offsetof(struct config, text),
-     .doc = "The new column's text, in which `{year}`, `{month}` and `{day}` stand for the date's.", .otherwise = "\"{year}-{month}-{day}\""},
+    {"text", SH_STRING, offsetof(struct config, text), .doc = "The new column's text, in which `{year}`, `{month}` and `{day}` stand for the date's.",
+     .otherwise = "\"{year}-{month}-{day}\""},
     {"output", SH_STRING, offsetof(struct config, output), .doc = "The output of the rows that no route takes.", .otherwise = "\"days\""},
     {"routes", SH_OBJECTS, offsetof(struct config, routes), .doc = "Outputs of stretches of time. A row goes to the first that takes its date.",
      .otherwise = "[]", .fields = route, .size = sizeof(struct route)},

@@ -14,10 +14,10 @@ struct config {
 static const sh_field config[] = {
     {"time", SH_STRING, offsetof(struct config, time), .doc = "The column of event time, a TIMESTAMP."},
     {"gap", SH_INTERVAL, offsetof(struct config, gap), .doc = "For how long a key is still before its session has ended."},
-    {"first", SH_STRINGS, offsetof(struct config, first),
-     .doc = "Columns of which a session has the earliest row's value, as `first_` and the name.", .otherwise = "[]"},
-    {"last", SH_STRINGS, offsetof(struct config, last),
-     .doc = "Columns of which a session has the latest row's value, as `last_` and the name.", .otherwise = "[]"},
+    {"first", SH_STRINGS, offsetof(struct config, first), .doc = "Columns of which a session has the earliest row's value, as `first_` and the name.",
+     .otherwise = "[]"},
+    {"last", SH_STRINGS, offsetof(struct config, last), .doc = "Columns of which a session has the latest row's value, as `last_` and the name.",
+     .otherwise = "[]"},
     SH_END_FIELDS};
 
 // When the watermark ends a session: in whole milliseconds, as Spark's time-outs are.
@@ -61,7 +61,8 @@ static sh_status plan(sh_plan *plan) {
     return sh_invalid(call, "config: column `%s` has type %s, and times are TIMESTAMP", config->time, sh_type_name(call, time));
   }
   struct ArrowSchema *output = sh_schema_new(call), *open = sh_schema_new(call);
-  for (int64_t i = 0; i < plan->keys->n_children; i++) SH_TRY(sh_schema_add_like(call, output, plan->keys->children[i]->name, plan->keys->children[i]));
+  for (int64_t i = 0; i < plan->keys->n_children; i++)
+    SH_TRY(sh_schema_add_like(call, output, plan->keys->children[i]->name, plan->keys->children[i]));
   struct ArrowSchema *both[] = {open, output};
   for (int i = 0; i < 2; i++) {
     SH_TRY(sh_schema_add_like(call, both[i], "start", time));

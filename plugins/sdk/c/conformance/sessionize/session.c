@@ -23,8 +23,14 @@ static bool load(const sh_entries *stored, uint32_t key, struct session *session
   if (row < 0) return false;
   const sh_column *columns = stored->columns.columns;
   int64_t end = sh_timestamps(&columns[1])[row];
-  *session = (struct session){.key = key, .start = sh_timestamps(&columns[0])[row], .end = end, .n = sh_int64s(&columns[2])[row], .first = -1,
-                              .last = -1, .stored = true, .before = end};
+  *session = (struct session){.key = key,
+                              .start = sh_timestamps(&columns[0])[row],
+                              .end = end,
+                              .n = sh_int64s(&columns[2])[row],
+                              .first = -1,
+                              .last = -1,
+                              .stored = true,
+                              .before = end};
   return true;
 }
 

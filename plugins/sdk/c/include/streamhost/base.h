@@ -20,8 +20,8 @@ extern "C" {
 typedef enum sh_status { SH_OK = 0, SH_FAILED = 1 } sh_status;
 
 /** Returns from the function around it if what is called failed. */
-#define SH_TRY(call)                      \
-  do {                                    \
+#define SH_TRY(call)                       \
+  do {                                     \
     if ((call) != SH_OK) return SH_FAILED; \
   } while (0)
 

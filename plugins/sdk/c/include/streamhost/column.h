@@ -130,22 +130,22 @@ void sh_and_valid(uint8_t *bits, const sh_column *column);
  *
  *     SH_BITS_WHERE(keep, double, values, batch->rows, v > 10.0);
  */
-#define SH_BITS_WHERE(bits, ctype, array, n, condition)                         \
-  do {                                                                          \
-    const ctype *sh_values_ = (array);                                          \
-    int64_t sh_n_ = (n), sh_at_ = 0;                                            \
-    for (; sh_at_ + 8 <= sh_n_; sh_at_ += 8) {                                  \
-      uint8_t sh_byte_ = 0;                                                     \
-      _Pragma("GCC unroll 8") for (int sh_k_ = 0; sh_k_ < 8; sh_k_++) {         \
-        const ctype v = sh_values_[sh_at_ + sh_k_];                             \
+#define SH_BITS_WHERE(bits, ctype, array, n, condition)                            \
+  do {                                                                             \
+    const ctype *sh_values_ = (array);                                             \
+    int64_t sh_n_ = (n), sh_at_ = 0;                                               \
+    for (; sh_at_ + 8 <= sh_n_; sh_at_ += 8) {                                     \
+      uint8_t sh_byte_ = 0;                                                        \
+      _Pragma("GCC unroll 8") for (int sh_k_ = 0; sh_k_ < 8; sh_k_++) {            \
+        const ctype v = sh_values_[sh_at_ + sh_k_];                                \
         sh_byte_ = (uint8_t)(sh_byte_ | (unsigned)((condition) ? 1 : 0) << sh_k_); \
-      }                                                                         \
-      (bits)[sh_at_ >> 3] = sh_byte_;                                           \
-    }                                                                           \
-    for (; sh_at_ < sh_n_; sh_at_++) {                                          \
-      const ctype v = sh_values_[sh_at_];                                       \
-      if (condition) sh_set_bit((bits), sh_at_);                                \
-    }                                                                           \
+      }                                                                            \
+      (bits)[sh_at_ >> 3] = sh_byte_;                                              \
+    }                                                                              \
+    for (; sh_at_ < sh_n_; sh_at_++) {                                             \
+      const ctype v = sh_values_[sh_at_];                                          \
+      if (condition) sh_set_bit((bits), sh_at_);                                   \
+    }                                                                              \
   } while (0)
 
 #ifdef __cplusplus

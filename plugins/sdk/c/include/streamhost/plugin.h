@@ -35,8 +35,8 @@ sh_status sh_plan_output(sh_plan *plan, const struct ArrowSchema *columns);
 /** A side output, or an output of a sink. */
 sh_status sh_plan_side(sh_plan *plan, const char *name, const struct ArrowSchema *columns);
 /** A table of a keyed plugin, after those of `tables`. */
-sh_status sh_plan_table(sh_plan *plan, const char *name, sh_table_kind kind, const struct ArrowSchema *second,
-                        const struct ArrowSchema *value, int64_t ttl_ms, uint32_t version);
+sh_status sh_plan_table(sh_plan *plan, const char *name, sh_table_kind kind, const struct ArrowSchema *second, const struct ArrowSchema *value,
+                        int64_t ttl_ms, uint32_t version);
 
 /** An empty struct of columns, for the above. */
 struct ArrowSchema *sh_schema_new(sh_call *call);
@@ -134,24 +134,20 @@ void sh_register(const sh_plugin *plugin);
 
 #define SH_JOIN_(a, b) a##b
 #define SH_JOIN(a, b) SH_JOIN_(a, b)
-#define SH_PLUGIN_(unique, ...)                                                     \
-  static const sh_plugin SH_JOIN(sh_plugin_, unique) = {__VA_ARGS__};               \
-  __attribute__((constructor)) static void SH_JOIN(sh_register_, unique)(void) {    \
-    sh_register(&SH_JOIN(sh_plugin_, unique));                                      \
-  }                                                                                 \
+#define SH_PLUGIN_(unique, ...)                                                                                               \
+  static const sh_plugin SH_JOIN(sh_plugin_, unique) = {__VA_ARGS__};                                                         \
+  __attribute__((constructor)) static void SH_JOIN(sh_register_, unique)(void) { sh_register(&SH_JOIN(sh_plugin_, unique)); } \
   _Static_assert(1, "a semicolon follows")
 #ifdef __cplusplus
 #undef SH_PLUGIN_
-#define SH_PLUGIN_(unique, ...)                                                     \
-  static const sh_plugin SH_JOIN(sh_plugin_, unique) = {__VA_ARGS__};               \
-  __attribute__((constructor)) static void SH_JOIN(sh_register_, unique)(void) {    \
-    sh_register(&SH_JOIN(sh_plugin_, unique));                                      \
-  }                                                                                 \
+#define SH_PLUGIN_(unique, ...)                                                                                               \
+  static const sh_plugin SH_JOIN(sh_plugin_, unique) = {__VA_ARGS__};                                                         \
+  __attribute__((constructor)) static void SH_JOIN(sh_register_, unique)(void) { sh_register(&SH_JOIN(sh_plugin_, unique)); } \
   static_assert(true, "a semicolon follows")
 #endif
 
-#define SH_TRANSFORM_(...)    \
-  SH_EXPORTS_TRANSFORM        \
+#define SH_TRANSFORM_(...) \
+  SH_EXPORTS_TRANSFORM     \
   SH_PLUGIN_(transform, .role = SH_ROLE_TRANSFORM, __VA_ARGS__, .way = &sh_way_transform)
 
 /* A field that is given twice counts as it is given last; those of a macro's own come in the order of the struct for C++. */
@@ -186,7 +182,7 @@ void sh_register(const sh_plugin *plugin);
 /** Functions for SQL: an array of sh_function. Fields may follow: `STREAMHOST_FUNCTIONS(all, .config = fields, …)`. */
 #define STREAMHOST_FUNCTIONS(array, ...) \
   SH_EXPORTS_FUNCTIONS                   \
-  SH_PLUGIN_(functions, .role = SH_ROLE_FUNCTIONS, __VA_ARGS__ __VA_OPT__(,) .functions = array, .way = &sh_way_functions)
+  SH_PLUGIN_(functions, .role = SH_ROLE_FUNCTIONS, __VA_ARGS__ __VA_OPT__(, ).functions = array, .way = &sh_way_functions)
 
 #ifdef __cplusplus
 }

@@ -27,9 +27,7 @@ double sh_get_double(const sh_row *row, int32_t column);
 /** A STRING or BINARY. */
 static inline sh_text sh_get_text(const sh_row *row, int32_t column) { return sh_text_at(&row->batch->columns[column], row->index); }
 
-static inline sh_decimal sh_get_decimal(const sh_row *row, int32_t column) {
-  return sh_decimal_at(&row->batch->columns[column], row->index);
-}
+static inline sh_decimal sh_get_decimal(const sh_row *row, int32_t column) { return sh_decimal_at(&row->batch->columns[column], row->index); }
 
 /** Whether a text is this one. */
 bool sh_text_is(sh_text text, const char *other);

@@ -7,7 +7,10 @@ typedef struct abi_signature {
 
 typedef struct abi_results {
   uint8_t failed;
-  union { abi_list messages; abi_failure failure; } as;
+  union {
+    abi_list messages;
+    abi_failure failure;
+  } as;
 } abi_results;
 
 uint32_t sh_abi_signatures(void);
@@ -35,7 +38,9 @@ uint32_t sh_abi_function(uint32_t name, uint32_t name_size, uint32_t rows, uint3
   sh_bytes results = {0};
   sh_status done = sh_function_call(call, (sh_text){(const char *)name, name_size}, (sh_bytes){(const uint8_t *)rows, rows_size}, &results);
   abi_results *answer = (abi_results *)sh_abi_answer(call, sizeof *answer);
-  if (done == SH_OK) answer->as.messages = sh_abi_bytes(results);
-  else *answer = (abi_results){1, {.failure = sh_abi_failure(call)}};
+  if (done == SH_OK)
+    answer->as.messages = sh_abi_bytes(results);
+  else
+    *answer = (abi_results){1, {.failure = sh_abi_failure(call)}};
   return (uint32_t)answer;
 }

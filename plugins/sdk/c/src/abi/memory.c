@@ -63,7 +63,8 @@ abi_failure sh_abi_failure(const sh_call *begun) {
 abi_list sh_abi_errors(sh_call *begun) {
   const sh_internal *in = begun->internal;
   abi_row_error *errors = (abi_row_error *)sh_alloc(begun, (size_t)in->n_errors * sizeof *errors);
-  for (int64_t i = 0; i < in->n_errors; i++) errors[i] = (abi_row_error){in->errors[i].row, in->errors[i].retry, sh_abi_string(in->errors[i].message)};
+  for (int64_t i = 0; i < in->n_errors; i++)
+    errors[i] = (abi_row_error){in->errors[i].row, in->errors[i].retry, sh_abi_string(in->errors[i].message)};
   return (abi_list){errors, (uint32_t)in->n_errors};
 }
 

@@ -16,7 +16,10 @@ typedef struct abi_binding {
 
 typedef struct abi_bound {
   uint8_t failed;
-  union { abi_binding binding; abi_failure failure; } as;
+  union {
+    abi_binding binding;
+    abi_failure failure;
+  } as;
 } abi_bound;
 
 static abi_list strings(sh_call *call, const char *const *texts, int64_t n) {
@@ -59,8 +62,9 @@ static sh_status answer_binding(sh_call *call, abi_binding *to) {
   return SH_OK;
 }
 
-__attribute__((export_name("streamhost:plugin/plugin@0.9.0#bind"))) uint32_t sh_export_bind(uint32_t role, uint32_t config, uint32_t config_size, uint32_t input,
-                                                                                            uint32_t input_size, uint32_t keys, uint32_t n_keys) {
+__attribute__((export_name("streamhost:plugin/plugin@0.9.0#bind"))) uint32_t sh_export_bind(uint32_t role, uint32_t config, uint32_t config_size,
+                                                                                            uint32_t input, uint32_t input_size, uint32_t keys,
+                                                                                            uint32_t n_keys) {
   sh_call *call = sh_abi_begin();
   const abi_list *given = (const abi_list *)keys;
   sh_text *names = (sh_text *)sh_alloc(call, n_keys * sizeof *names);

@@ -14,13 +14,17 @@ typedef struct abi_done {
 
 typedef struct abi_executed {
   uint8_t failed;
-  union { uint64_t changed; abi_failure failure; } as;
+  union {
+    uint64_t changed;
+    abi_failure failure;
+  } as;
 } abi_executed;
 
 SH_IMPORT("epoch", "next-rows") void import_next_rows(abi_next *answer);
 SH_IMPORT("outputs", "write") void import_write_output(const char *name, uint32_t name_size, const void *rows, uint32_t size, abi_done *answer);
-SH_IMPORT("outputs", "execute") void import_execute(const char *name, uint32_t name_size, const char *statement, uint32_t statement_size, const void *schema,
-                                                   uint32_t schema_size, const void *rows, uint32_t size, abi_executed *answer);
+SH_IMPORT("outputs", "execute")
+void import_execute(const char *name, uint32_t name_size, const char *statement, uint32_t statement_size, const void *schema, uint32_t schema_size,
+                    const void *rows, uint32_t size, abi_executed *answer);
 
 uint32_t sh_abi_sink(SH_CONTEXT_PARAMETERS);
 
@@ -43,7 +47,8 @@ sh_status sh_host_write(sh_call *call, const char *output, sh_bytes rows) {
 sh_status sh_host_execute(sh_call *call, const char *output, const char *statement, sh_bytes schema, sh_bytes rows, uint64_t *changed) {
   abi_executed answer;
   sh_abi_into = call->internal->arena;
-  import_execute(output, (uint32_t)strlen(output), statement, (uint32_t)strlen(statement), schema.data, (uint32_t)schema.size, rows.data, (uint32_t)rows.size, &answer);
+  import_execute(output, (uint32_t)strlen(output), statement, (uint32_t)strlen(statement), schema.data, (uint32_t)schema.size, rows.data,
+                 (uint32_t)rows.size, &answer);
   if (answer.failed) return sh_abi_told(call, &answer.as.failure);
   *changed = answer.as.changed;
   return SH_OK;

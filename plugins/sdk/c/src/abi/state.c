@@ -4,12 +4,18 @@
 
 typedef struct abi_opened {
   uint8_t failed;
-  union { uint32_t table; abi_failure failure; } as;
+  union {
+    uint32_t table;
+    abi_failure failure;
+  } as;
 } abi_opened;
 
 typedef struct abi_got {
   uint8_t failed;
-  union { abi_list messages; abi_failure failure; } as;
+  union {
+    abi_list messages;
+    abi_failure failure;
+  } as;
 } abi_got;
 
 typedef struct abi_done {
@@ -67,9 +73,12 @@ sh_status sh_host_change(sh_call *call, const char *name, sh_table_change change
   uint32_t table;
   abi_done answer;
   SH_TRY(open(call, name, &table));
-  if (change == SH_CHANGE_PUT) import_put(table, entries.data, (uint32_t)entries.size, &answer);
-  else if (change == SH_CHANGE_APPEND) import_append(table, entries.data, (uint32_t)entries.size, &answer);
-  else import_remove_found(table, entries.data, (uint32_t)entries.size, &answer);
+  if (change == SH_CHANGE_PUT)
+    import_put(table, entries.data, (uint32_t)entries.size, &answer);
+  else if (change == SH_CHANGE_APPEND)
+    import_append(table, entries.data, (uint32_t)entries.size, &answer);
+  else
+    import_remove_found(table, entries.data, (uint32_t)entries.size, &answer);
   import_drop(table);
   return done(call, &answer);
 }
@@ -86,8 +95,10 @@ sh_status sh_host_remove(sh_call *call, const char *name, const uint32_t *keys, 
 sh_status sh_host_timers(sh_call *call, sh_timer_change change, sh_clock clock, const sh_timer *timers, int64_t n) {
   abi_done answer;
   sh_abi_into = call->internal->arena;
-  if (change == SH_TIMERS_SET) import_set_timers((uint32_t)clock, timers, (uint32_t)n, &answer);
-  else import_clear_timers((uint32_t)clock, timers, (uint32_t)n, &answer);
+  if (change == SH_TIMERS_SET)
+    import_set_timers((uint32_t)clock, timers, (uint32_t)n, &answer);
+  else
+    import_clear_timers((uint32_t)clock, timers, (uint32_t)n, &answer);
   return done(call, &answer);
 }
 

@@ -29,8 +29,10 @@ WEAK __wasi_errno_t __wasi_fd_write(__wasi_fd_t fd, const __wasi_ciovec_t *parts
   *written = 0;
   for (size_t i = 0; i < n; i++) {
     sh_text text = {(const char *)parts[i].buf, (int64_t)parts[i].buf_len};
-    if (fd == 1) write_line(text);
-    else write_error(text);
+    if (fd == 1)
+      write_line(text);
+    else
+      write_error(text);
     *written += parts[i].buf_len;
   }
   return __WASI_ERRNO_SUCCESS;

@@ -9,7 +9,10 @@ typedef struct abi_rows {
 typedef struct abi_outcome {
   uint8_t failed;
   union {
-    struct { abi_rows main; abi_list side, errors; } outcome;
+    struct {
+      abi_rows main;
+      abi_list side, errors;
+    } outcome;
     abi_failure failure;
   } as;
 } abi_outcome;

@@ -8,8 +8,7 @@ struct config {
 };
 
 static const sh_field config[] = {
-    {"threshold", SH_DOUBLE, offsetof(struct config, threshold), .doc = "Values up to this one are dropped.", .otherwise = "10"},
-    SH_END_FIELDS};
+    {"threshold", SH_DOUBLE, offsetof(struct config, threshold), .doc = "Values up to this one are dropped.", .otherwise = "10"}, SH_END_FIELDS};
 
 // Whether a row is kept. Its columns are those of `reads`.
 static bool keep(const sh_row *event) {

@@ -8,8 +8,7 @@ struct config {
 };
 
 static const sh_field config[] = {
-    {"letters", SH_INT, offsetof(struct config, letters), .doc = "The fewest letters of a word that counts.", .otherwise = "1"},
-    SH_END_FIELDS};
+    {"letters", SH_INT, offsetof(struct config, letters), .doc = "The fewest letters of a word that counts.", .otherwise = "1"}, SH_END_FIELDS};
 
 static bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 

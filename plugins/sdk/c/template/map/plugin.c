@@ -7,9 +7,8 @@ struct config {
   double whole;
 };
 
-static const sh_field config[] = {
-    {"whole", SH_DOUBLE, offsetof(struct config, whole), .doc = "What a share of 1 is.", .otherwise = "100"},
-    SH_END_FIELDS};
+static const sh_field config[] = {{"whole", SH_DOUBLE, offsetof(struct config, whole), .doc = "What a share of 1 is.", .otherwise = "100"},
+                                  SH_END_FIELDS};
 
 // Puts the added columns of a row, and answers that the row is kept.
 static bool share(const sh_row *event, sh_table *added) {
