@@ -14,7 +14,7 @@ const LEFT_OUT: [&str; 6] = ["target", "dist", "node_modules", "__pycache__", "c
 
 fn main() -> io::Result<()> {
     let sdks = directory("CARGO_MANIFEST_DIR")?.join("../../plugins/sdk");
-    let mut code = String::from("static SDKS: &[(&str, &[(&str, &[u8])])] = &[\n");
+    let mut code = String::from("static SDKS: &[(&str, Files)] = &[\n");
     for name in SDKS {
         let sdk = sdks.join(name);
         if !sdk.exists() {

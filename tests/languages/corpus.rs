@@ -37,7 +37,8 @@ pub(super) fn batches(name: &str, values: &ArrayRef) -> Vec<RecordBatch> {
     let schema = Arc::new(Schema::new(vec![field]));
     let batch = |rows: usize| {
         let rows = Int64Array::from_iter_values((0..rows).map(|row| (row % values.len()) as i64));
-        RecordBatch::try_new(schema.clone(), take_arrays(&[values.clone()], &rows, None).unwrap()).unwrap()
+        RecordBatch::try_new(schema.clone(), take_arrays(std::slice::from_ref(values), &rows, None).unwrap())
+            .unwrap()
     };
     ROWS.into_iter().map(batch).collect()
 }

@@ -19,7 +19,7 @@ pub(crate) fn watch(folder: &Path) -> Result<()> {
         if let Err(e) = once(&world, folder) {
             eprintln!("{}", crate::message(&e));
         }
-        changes.next()?;
+        changes.wait()?;
     }
 }
 

@@ -4,6 +4,9 @@ use crate::cli::{Kind, Lang};
 use engine::{Error, Result, ResultExt};
 use std::{borrow::Cow, fs, path::Path};
 
+/// Paths in a folder, and what is in the files.
+type Files = &'static [(&'static str, &'static [u8])];
+
 include!(concat!(env!("OUT_DIR"), "/sdk.rs"));
 
 /// Where the templates of kinds are, in the SDK's folder `template`.
@@ -60,7 +63,7 @@ fn name(folder: &Path) -> Result<&str> {
 /// What a new plugin is made of.
 struct Template {
     /// All files of the SDK by their paths in its folder.
-    sdk: &'static [(&'static str, &'static [u8])],
+    sdk: Files,
     /// Where in it the template is.
     folder: &'static str,
     kind: &'static str,
@@ -102,7 +105,7 @@ impl Template {
         let path = if KINDS.contains(&of) { rest } else { path };
         let own = of == self.kind;
         // The kind's own file takes the place of the one that all kinds share.
-        let other = KINDS.contains(&of) && !own || !own && self.has(&format!("{}/{path}", self.kind));
+        let other = !own && (KINDS.contains(&of) || self.has(&format!("{}/{path}", self.kind)));
         if other || path == "summary" || path == "README.md" {
             return None;
         }

@@ -52,7 +52,8 @@ mod tests {
         assert_eq!(failed.err().unwrap().report(), "no network");
         let dir = installed(work.path(), "kit-1.0", |dir| {
             assert!(!dir.join("half").exists(), "what failed leaves nothing");
-            Ok(fs::write(dir.join("tool"), "").unwrap())
+            fs::write(dir.join("tool"), "").unwrap();
+            Ok(())
         });
         assert!(dir.unwrap().join("tool").exists());
         installed(work.path(), "kit-1.0", |_| Err(Error::invalid("again"))).unwrap();

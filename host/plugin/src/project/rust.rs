@@ -53,7 +53,7 @@ impl Language for Rust {
         let Ok(list) = fs::read_to_string(made(project, "d")) else { return true };
         let settings = settings(project);
         let settings = settings.iter().filter(|file| file.exists());
-        sources(&list).iter().chain(settings).any(|file| modified(file).is_none_or(|at| at > built))
+        sources(&list).iter().chain(settings).any(|file| modified(file).is_none_or(|at| at >= built))
     }
 
     fn build(&self, project: &Project, tell: &dyn Fn(&str)) -> Result<Vec<u8>> {

@@ -37,7 +37,7 @@ impl Changes {
     }
 
     /// Waits for the next change, and until it is quiet again.
-    pub fn next(&mut self) -> Result<()> {
+    pub fn wait(&mut self) -> Result<()> {
         let ended = || "the system does not tell of changes any more";
         self.changed.recv().doing(Kind::Unavailable, ended)?;
         while self.changed.recv_timeout(SETTLES).is_ok() {}
@@ -65,6 +65,6 @@ mod tests {
         fs::create_dir(dir.path().join("node_modules")).unwrap();
         assert!(changes.changed.recv_timeout(Duration::from_millis(300)).is_err());
         fs::write(dir.path().join("plugin.go"), "package main\n").unwrap();
-        changes.next().unwrap();
+        changes.wait().unwrap();
     }
 }
