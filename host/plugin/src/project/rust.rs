@@ -150,6 +150,7 @@ mod tests {
             let file = fs::File::options().create(true).append(true).open(at(name)).unwrap();
             file.set_modified(time).unwrap();
         };
+        touch("Cargo.toml", 0);
         for name in ["lib.rs", "Cargo.lock", ".cargo/config.toml", "rust-toolchain.toml", "../rust-toolchain"]
         {
             touch(name, 0);
