@@ -17,7 +17,7 @@ const RUNS: usize = 3;
 const KEYS: i64 = 1_000_000;
 /// Keys of an epoch.
 const EPOCH: i64 = 10_000;
-const SPARK: Job = Job { case: "sessionize", recorded: Duration::ZERO };
+const SPARK: Job = Job { case: "sessionize", recorded: Duration::from_millis(22_600) };
 
 /// A million keys, each of them twice, in epochs of ten thousand.
 pub(crate) async fn counts(workshop: &Workshop) -> Result<()> {
