@@ -62,7 +62,8 @@ fn languages() -> Done {
     pytest(&sdk("python"))?;
     let build = env::temp_dir().join("streamhost-sdk-c");
     let build = build.to_string_lossy();
-    run(program("cmake", &["-S", ".", "-B", &build], &sdk("c")))?;
+    // Another checkout may have filled the folder: its cache names its own path.
+    run(program("cmake", &["--fresh", "-S", ".", "-B", &build], &sdk("c")))?;
     run(program("cmake", &["--build", &build, "--parallel"], &sdk("c")))?;
     run(program("ctest", &["--test-dir", &build, "--output-on-failure"], &sdk("c")))
 }
