@@ -1,7 +1,7 @@
 use crate::{
     abi,
     bind::BindSettings,
-    cache::Entry,
+    cache::{Entry, Kept},
     compile::LARGEST,
     empty,
     functions::{BoundFunctions, FunctionSettings},
@@ -78,38 +78,29 @@ pub struct Description {
 impl Plugin {
     pub(crate) async fn load(core: Arc<Core>, path: &Path) -> Result<Self> {
         let from = path.to_owned();
-        Plugin::of(core, path, move || read(&from)).await
+        Plugin::of(core, path, None, move || read(&from)).await
     }
 
     /// As [`Plugin::load`], of a file that is to have this digest: nothing of another one is compiled or run.
     pub(crate) async fn load_exact(core: Arc<Core>, path: &Path, expected: &str) -> Result<Self> {
-        let (from, expected) = (path.to_owned(), expected.to_owned());
-        let exact = move || {
-            let wasm = read(&from)?;
-            let found = digest(&wasm);
-            if found == expected {
-                return Ok(wasm);
-            }
-            Err(Error::data(format!(
-                "{} is not what it was: its digest is {found}, and it should be {expected}; put it back from a copy",
-                from.display()
-            )))
-        };
-        Plugin::of(core, path, exact).await
+        let from = path.to_owned();
+        Plugin::of(core, path, Some(expected.to_owned()), move || read(&from)).await
     }
 
     pub(crate) async fn empty(core: Arc<Core>) -> Result<Self> {
-        Plugin::of(core, Path::new(empty::PATH), || Ok(empty::COMPONENT.to_vec())).await
+        Plugin::of(core, Path::new(empty::PATH), None, || Ok(empty::COMPONENT.to_vec())).await
     }
 
     async fn of(
         core: Arc<Core>,
         path: &Path,
+        expected: Option<String>,
         wasm: impl FnOnce() -> Result<Vec<u8>> + Send + 'static,
     ) -> Result<Self> {
         let compiling = core.clone();
         let from = path.to_owned();
-        let (component, facts) = tokio::task::spawn_blocking(move || compile(&compiling, &from, &wasm()?))
+        let ready = move || compile(&compiling, &from, expected.as_deref(), &wasm()?);
+        let (component, facts) = tokio::task::spawn_blocking(ready)
             .await
             .doing(Kind::Internal, || format!("loading {}", path.display()))??;
         let within = || format!("{} cannot be used", path.display());
@@ -243,11 +234,20 @@ impl From<abi::Description> for Description {
     }
 }
 
-fn compile(core: &Core, path: &Path, wasm: &[u8]) -> Result<(Component, Facts)> {
+/// Of a component that is to have a digest and has another, nothing is compiled or loaded.
+fn compile(core: &Core, path: &Path, expected: Option<&str>, wasm: &[u8]) -> Result<(Component, Facts)> {
+    let entry = Entry::of(wasm, &core.engine);
+    let kept = core.cache.as_ref().and_then(|cache| cache.get(&entry));
+    let digest = kept.as_ref().map_or_else(|| digest(wasm), |kept| kept.digest.clone());
+    if let Some(expected) = expected.filter(|expected| *expected != digest) {
+        return Err(Error::data(format!(
+            "{} is not what it was: its digest is {digest}, and it should be {expected}; put it back from a copy",
+            path.display()
+        )));
+    }
     check_format(wasm).map_err(|e| e.while_doing(format!("{} cannot be used", path.display())))?;
-    let digest = digest(wasm);
-    let component =
-        component(core, wasm, &digest).map_err(|e| e.while_doing(format!("loading {}", path.display())))?;
+    let component = component(core, wasm, &digest, &entry, kept)
+        .map_err(|e| e.while_doing(format!("loading {}", path.display())))?;
     let kind = component.component_type();
     let names = |name: &str| text::shown(name, text::NAME);
     let facts = Facts {
@@ -303,10 +303,9 @@ fn check_format(wasm: &[u8]) -> Result<()> {
     }
 }
 
-fn component(core: &Core, wasm: &[u8], digest: &str) -> Result<Component> {
-    let entry = Entry::new(digest, &core.engine);
-    if let Some(code) = core.cache.as_ref().and_then(|cache| cache.get(&entry)) {
-        match deserialize(core, &code) {
+fn component(core: &Core, wasm: &[u8], digest: &str, entry: &Entry, kept: Option<Kept>) -> Result<Component> {
+    if let Some(kept) = kept {
+        match mapped(core, &kept.code) {
             Ok(component) => return Ok(component),
             Err(e) => {
                 tracing::warn!("compiled code of {digest} does not load and is made again: {}", e.report())
@@ -315,21 +314,29 @@ fn component(core: &Core, wasm: &[u8], digest: &str) -> Result<Component> {
     }
     let code = core.compiler.compile(&core.engine, wasm)?;
     if let Some(cache) = &core.cache
-        && let Err(e) = cache.put(&entry, &code)
+        && let Err(e) = cache.put(entry, digest, &code)
     {
         tracing::warn!("{}", e.report());
     }
     deserialize(core, &code)
 }
 
+const LOADING: &str = "loading compiled code";
+
 #[allow(
     unsafe_code,
-    reason = "loading machine code; `code` was made by our own compiler, in this call or under our seal"
+    reason = "loading machine code, of a file which our compiler made and our cache vouches for"
 )]
+fn mapped(core: &Core, code: &Path) -> Result<Component> {
+    // SAFETY: the file begins with what `Compiler::compile` gave for this engine, and bears the seal of this user's host. Nobody
+    // else can enter its directory, and this host replaces such files and never writes into one.
+    unsafe { Component::deserialize_file(&core.engine, code) }.doing(Kind::Internal, || LOADING)
+}
+
+#[allow(unsafe_code, reason = "loading machine code that our own compiler made in this call")]
 fn deserialize(core: &Core, code: &[u8]) -> Result<Component> {
-    // SAFETY: `code` is what `Compiler::compile` gave for this engine: either just now, or in an earlier process of
-    // this user, which the cache vouches for.
-    unsafe { Component::deserialize(&core.engine, code) }.doing(Kind::Internal, || "loading compiled code")
+    // SAFETY: `code` is what `Compiler::compile` gave just now for this engine.
+    unsafe { Component::deserialize(&core.engine, code) }.doing(Kind::Internal, || LOADING)
 }
 
 /// The full name of one of our interfaces.

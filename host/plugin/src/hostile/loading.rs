@@ -112,16 +112,16 @@ async fn forged_code_in_the_cache_is_compiled_again() {
     let sealed_for_another = other_entry(&cache, folder.path()).await;
     for forged in [flipped, genuine[..100].to_vec(), Vec::new(), b"\x7fELF".to_vec(), sealed_for_another] {
         fs::write(&entry, forged).unwrap();
-        refused_and_logged(&cache, &plugin);
+        refused_and_logged(&cache, &plugin, &wasm);
         load_cached(&cache, &wasm).await;
         assert!(fs::read(&entry).unwrap() == genuine, "the entry is genuine again");
     }
 }
 
 /// The log is this thread's, and a plugin is loaded on another: so this asks the cache itself.
-fn refused_and_logged(dir: &Path, plugin: &Plugin) {
+fn refused_and_logged(dir: &Path, plugin: &Plugin, wasm: &Path) {
     let log = Log::start();
-    let entry = Entry::new(plugin.digest(), &plugin.0.core.engine);
+    let entry = Entry::of(&fs::read(wasm).unwrap(), &plugin.0.core.engine);
     assert_eq!(Cache::open_or_warn(dir).unwrap().get(&entry), None);
     let said = log.text();
     assert!(said.contains("was not written by this host; the plugin is compiled again"), "{said}");
@@ -145,8 +145,9 @@ async fn a_damaged_key_is_made_anew_once_and_what_it_sealed_goes() {
         assert_eq!(log.text(), "");
     }
     let plugin = load_cached(&cache, &wasm).await;
-    let entry = Entry::new(plugin.digest(), &plugin.0.core.engine);
-    assert!(Cache::open_or_warn(&cache).unwrap().get(&entry).is_some(), "compiled code is kept again");
+    let entry = Entry::of(&fs::read(&wasm).unwrap(), &plugin.0.core.engine);
+    let kept = Cache::open_or_warn(&cache).unwrap().get(&entry).expect("compiled code is kept again");
+    assert_eq!(kept.digest, plugin.digest());
 }
 
 /// What this host itself has put in the cache for another component.

@@ -52,7 +52,7 @@ pub(crate) async fn in_languages(workshop: &Workshop, plugins: &[(&str, PathBuf)
         let bench = Jobs { workshop, plugin: plugin.clone(), input: input.clone() };
         let ours = bench.typical().await?;
         let more = format!(", {:.2} × Rust's, {:.0} MB", ratio(ours.wall, rust.wall), megabytes(ours.peak));
-        spark.row(&format!("JSON → plugin in {language} → Parquet"), ours.wall, &more, 2.0);
+        spark.row(&format!("JSON → plugin in {language} → Parquet"), ours.wall, &more, 8.0);
     }
     Ok(())
 }
