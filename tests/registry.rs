@@ -1,6 +1,7 @@
 //! The registry as people use it, with the real binary.
 
 mod follow;
+mod keyed;
 mod shadow;
 mod shared;
 mod signed;
@@ -10,19 +11,19 @@ use crate::{
     kill::kill_command_at,
 };
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
-    sync::OnceLock,
+    sync::Mutex,
     time::Instant,
 };
 use tempfile::TempDir;
 
-/// The component of the plugin `versioned`, of another version, with other texts in it.
-fn versioned(folder: &Path, version: &str, changes: &[(&str, &str)]) -> PathBuf {
-    static COMPONENT: OnceLock<Vec<u8>> = OnceLock::new();
-    let component =
-        COMPONENT.get_or_init(|| fs::read(built(&root().join("tests/guests/versioned"))).unwrap());
-    let mut component = component.clone();
+/// The component of a plugin of the tests, of another version, with other texts in it.
+fn component(guest: &str, folder: &Path, version: &str, changes: &[(&str, &str)]) -> PathBuf {
+    static COMPONENTS: Mutex<BTreeMap<String, Vec<u8>>> = Mutex::new(BTreeMap::new());
+    let build = || fs::read(built(&root().join("tests/guests").join(guest))).unwrap();
+    let mut component = COMPONENTS.lock().unwrap().entry(guest.to_owned()).or_insert_with(build).clone();
     for (from, to) in changes.iter().chain(&[("7.7.7", version)]) {
         assert_eq!(from.len(), to.len(), "texts of a component have their place");
         let places: Vec<usize> =
@@ -30,17 +31,25 @@ fn versioned(folder: &Path, version: &str, changes: &[(&str, &str)]) -> PathBuf 
         assert!(!places.is_empty(), "the component has no {from}");
         places.into_iter().for_each(|at| component[at..at + to.len()].copy_from_slice(to.as_bytes()));
     }
-    let path = folder.join(format!("versioned-{version}.wasm"));
+    let path = folder.join(format!("{guest}-{version}.wasm"));
     fs::write(&path, component).unwrap();
     path
 }
 
+fn versioned(folder: &Path, version: &str, changes: &[(&str, &str)]) -> PathBuf {
+    component("versioned", folder, version, changes)
+}
+
 /// Adds a version to the registry of a folder.
-fn add(folder: &Path, version: &str, changes: &[(&str, &str)]) {
-    let component = versioned(folder, version, changes);
+fn add_of(guest: &str, folder: &Path, version: &str, changes: &[(&str, &str)]) {
+    let component = component(guest, folder, version, changes);
     let component = component.to_str().unwrap();
     let said = ok(folder, ["--registry", "registry", "plugin", "add", component]);
-    assert_eq!(said, format!("added versioned@{version} to registry\n"));
+    assert_eq!(said, format!("added {guest}@{version} to registry\n"));
+}
+
+fn add(folder: &Path, version: &str, changes: &[(&str, &str)]) {
+    add_of("versioned", folder, version, changes);
 }
 
 /// A folder with a pipeline from `in` to `out` through this plugin of the registry.

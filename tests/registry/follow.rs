@@ -12,15 +12,15 @@ use std::{
 const PAUSE: u64 = 50;
 
 /// A running query, and what it says of each epoch.
-struct Following {
-    dir: TempDir,
+pub(super) struct Following {
+    pub(super) dir: TempDir,
     _host: Running,
     said: Box<dyn Iterator<Item = String>>,
-    given: u32,
+    pub(super) given: u32,
 }
 
 impl Following {
-    fn start(dir: TempDir) -> Self {
+    pub(super) fn start(dir: TempDir) -> Self {
         let path = dir.path().join("pipeline.toml");
         let text = fs::read_to_string(&path).unwrap().replace("'available-now'", "'asap'");
         let text = text.replace("follow = true\n", "");
@@ -33,7 +33,7 @@ impl Following {
     }
 
     /// Gives one row, and waits for the epoch that has it.
-    fn epoch(&mut self) -> Value {
+    pub(super) fn epoch(&mut self) -> Value {
         give(self.dir.path(), self.given);
         self.given += 1;
         let mut progress = self.said.by_ref().filter_map(|line| serde_json::from_str::<Value>(&line).ok());
@@ -41,7 +41,7 @@ impl Following {
     }
 
     /// Gives rows until an epoch fits, and answers it.
-    fn until(&mut self, fits: impl Fn(&Value) -> bool) -> Value {
+    pub(super) fn until(&mut self, fits: impl Fn(&Value) -> bool) -> Value {
         for _ in 0..1_000 {
             let epoch = self.epoch();
             if fits(&epoch) {
@@ -52,11 +52,11 @@ impl Following {
     }
 }
 
-fn runs(epoch: &Value, version: &str) -> bool {
-    epoch["releases"]["said"] == format!("versioned@{version}")
+pub(super) fn runs(epoch: &Value, plugin: &str, version: &str) -> bool {
+    epoch["releases"]["said"] == format!("{plugin}@{version}")
 }
 
-fn notice(epoch: &Value, words: &str) -> bool {
+pub(super) fn notice(epoch: &Value, words: &str) -> bool {
     epoch["notices"]
         .as_array()
         .is_some_and(|all| all.iter().any(|notice| notice.as_str().unwrap().contains(words)))
@@ -67,9 +67,9 @@ fn a_step_that_follows_goes_on_with_a_newer_version_between_two_epochs_and_keeps
     let dir = folder("versioned@^1");
     add(dir.path(), "1.0.0", &[]);
     let mut query = Following::start(dir);
-    assert!(runs(&query.epoch(), "1.0.0"));
+    assert!(runs(&query.epoch(), "versioned", "1.0.0"));
     add(query.dir.path(), "1.1.0", &[]);
-    let swapped = query.until(|epoch| runs(epoch, "1.1.0"));
+    let swapped = query.until(|epoch| runs(epoch, "versioned", "1.1.0"));
     assert!(notice(&swapped, "step `said` runs versioned@1.1.0 now, after versioned@1.0.0"), "{swapped}");
     let pause = swapped["durationMs"]["triggerExecution"].as_u64().unwrap();
     println!("the epoch that began with another version took {pause} ms in all");
@@ -78,12 +78,12 @@ fn a_step_that_follows_goes_on_with_a_newer_version_between_two_epochs_and_keeps
     add(query.dir.path(), "2.0.0", &[]);
     add(query.dir.path(), "1.2.0", &[("health: sounds", "health: ailing")]);
     let stays = query.until(|epoch| notice(epoch, "stays with versioned@1.1.0: versioned@1.2.0"));
-    assert!(runs(&stays, "1.1.0"), "{stays}");
+    assert!(runs(&stays, "versioned", "1.1.0"), "{stays}");
     add(query.dir.path(), "1.3.0", &[("by_version", "by_another")]);
     let stays = query.until(|epoch| notice(epoch, "stays with versioned@1.1.0: versioned@1.3.0"));
-    assert!(runs(&stays, "1.1.0") && notice(&stays, "its columns are others"), "{stays}");
+    assert!(runs(&stays, "versioned", "1.1.0") && notice(&stays, "its columns are others"), "{stays}");
     add(query.dir.path(), "1.4.0", &[]);
-    query.until(|epoch| runs(epoch, "1.4.0"));
+    query.until(|epoch| runs(epoch, "versioned", "1.4.0"));
     let rows = versions(query.dir.path());
     assert!(rows.is_sorted() && rows.len() as u32 == query.given, "{rows:?}");
     let mut seen = rows.clone();
@@ -96,13 +96,13 @@ fn a_start_goes_on_with_the_version_that_ran_last_and_only_then_looks_for_newer_
     let dir = folder("versioned@^1");
     add(dir.path(), "1.0.0", &[]);
     let mut query = Following::start(dir);
-    assert!(runs(&query.epoch(), "1.0.0"));
+    assert!(runs(&query.epoch(), "versioned", "1.0.0"));
     let Following { dir, _host, said, given } = query;
     drop((_host, said));
     add(dir.path(), "1.1.0", &[("health: sounds", "health: ailing")]);
     let mut query = Following { given, ..Following::start(dir) };
     let stays = query.until(|epoch| notice(epoch, "stays with versioned@1.0.0: versioned@1.1.0"));
-    assert!(runs(&stays, "1.0.0"), "{stays}");
+    assert!(runs(&stays, "versioned", "1.0.0"), "{stays}");
 }
 
 #[test]

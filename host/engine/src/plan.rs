@@ -43,12 +43,12 @@ pub trait Planner: Send + Sync {
     }
 }
 
-/// A newer version of a stateless step.
+/// A newer version of a step.
 pub struct Renewed {
     /// The step's name.
     pub name: String,
-    /// What it does from now on.
-    pub step: Arc<dyn Step>,
+    /// What it does from now on. By key it goes on with the state there is: its identity is the same.
+    pub work: Work,
 }
 
 /// A source and its name in the pipeline.

@@ -124,18 +124,37 @@ impl KeyedState {
 
     fn restored(table: StateTable, step: &dyn Keyed) -> Result<Self> {
         let state = KeyedState::new(table, step);
-        if state.timed {
-            for (group, due) in state.due.iter().enumerate() {
-                let mut due = due.lock().unwrap_or_else(PoisonError::into_inner);
-                for (key, value) in state.table.group(group)?.scan() {
-                    let time = split(value)?.0;
-                    if time != NEVER {
-                        due.of((state.timeline)(key)).entry(time).or_default().push(key.into());
-                    }
+        state.find_due()?;
+        Ok(state)
+    }
+
+    /// Of a table that was filled.
+    fn find_due(&self) -> Result<()> {
+        for (group, due) in self.due.iter().enumerate().filter(|_| self.timed) {
+            let mut due = due.lock().unwrap_or_else(PoisonError::into_inner);
+            for (key, value) in self.table.group(group)?.scan() {
+                let time = split(value)?.0;
+                if time != NEVER {
+                    due.of((self.timeline)(key)).entry(time).or_default().push(key.into());
                 }
             }
         }
-        Ok(state)
+        Ok(())
+    }
+
+    /// The entries of a shard once more.
+    fn copy(&self, step: &str, shard: Shard) -> Result<Self> {
+        let groups = self.table.groups();
+        let due = (0..groups.count()).map(|_| Mutex::default()).collect();
+        let copy = KeyedState { table: StateTable::new(step, groups), due, ..*self };
+        for (at, group) in self.shard(shard)?.groups.iter().enumerate() {
+            let mut entries = copy.table.group(at)?;
+            for (key, entry) in group.iter().flat_map(|group| group.entries.scan()) {
+                entries.put(key, entry)?;
+            }
+        }
+        copy.find_due()?;
+        Ok(copy)
     }
 
     pub(crate) fn group_of(&self, hash: u64) -> usize {
@@ -207,6 +226,13 @@ impl ShardEntries {
     /// The entries. Held for as long as the answer lives.
     pub fn open(&self) -> Result<ShardState<'_>> {
         self.state.shard(self.shard)
+    }
+
+    /// The same entries, to try something with: what is put there is never stored.
+    pub fn copy(&self) -> Result<Self> {
+        const STEP: &str = "copy";
+        let states = States([(STEP.to_owned(), Arc::new(self.state.copy(STEP, self.shard)?))].into());
+        ShardEntries::new(Arc::new(states), STEP, self.shard, self.most)
     }
 
     /// How many bytes may still be added before the state of the query is as large as it may be.

@@ -4,8 +4,9 @@
 //! handed up from the sinks: rows for append, for update, or the complete result. Last the parts are added.
 
 use crate::{
+    bound::BoundPlugin,
     graph::{DEAD_LETTER, Upstream},
-    planner::{BoundPlugin, Planner},
+    planner::Planner,
     settings::{OnError, Step, Watermark},
 };
 use arrow::datatypes::SchemaRef;
@@ -247,10 +248,7 @@ impl<'a> Assembly<'a> {
             });
         };
         let plugin = self.planner.plugin_step(name, plugin, step, schema).await?;
-        let ports = match &plugin {
-            BoundPlugin::Stateless(step) => step.ports().to_vec(),
-            BoundPlugin::Keyed(step) => step.ports().to_vec(),
-        };
+        let ports = plugin.ports().to_vec();
         Ok(Prepared { watermark, body: Body::Plugin(plugin), ports })
     }
 
@@ -398,10 +396,7 @@ impl<'a> Assembly<'a> {
             let watermark =
                 prepared.watermark.clone().map(|step| (format!("{name}.watermark"), Work::Stateless(step)));
             let body = match &prepared.body {
-                Body::Plugin(BoundPlugin::Stateless(step)) => {
-                    Some((name.to_owned(), Work::Stateless(self.planner.work_of(name, step))))
-                }
-                Body::Plugin(BoundPlugin::Keyed(step)) => Some((name.to_owned(), Work::Keyed(step.clone()))),
+                Body::Plugin(plugin) => Some((name.to_owned(), self.planner.work_of(name, plugin))),
                 Body::DropDuplicates(step) => Some((name.to_owned(), Work::Keyed(step.clone()))),
                 _ => None,
             };

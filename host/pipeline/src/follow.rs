@@ -1,14 +1,17 @@
 //! `follow = true`: newer versions of a running step's plugin.
 //!
 //! A task watches the registry. What is newer and compatible is loaded, bound to the step's own configuration and columns, and given a
-//! batch without rows, all beside the running query. Only what passes is handed over, between two epochs, and its instance
-//! is ready by then. What does not pass changes nothing but the log and the progress.
+//! batch without rows, or asked for its tables, all beside the running query. Only what passes is handed over, between two epochs,
+//! and its instance is ready by then. What does not pass changes nothing but the log and the progress.
 
-use crate::releases::Releases;
+use crate::{
+    bound::{BoundPlugin, Terms},
+    releases::Releases,
+};
 use arrow::datatypes::SchemaRef;
-use engine::{Clock, Error, Result, Step, plan::Renewed};
+use engine::{Clock, Error, Keyed, Result, plan::Renewed};
 use plugin::{
-    BindSettings, Plugin, PluginStep, Runtime,
+    BindSettings, Plugin, Runtime,
     registry::{Found, Registry, Wanted, Watch},
 };
 use std::{
@@ -43,17 +46,17 @@ struct Shared {
 pub(crate) struct Followed {
     pub(crate) wanted: Wanted,
     pub(crate) current: Found,
-    pub(crate) settings: BindSettings,
-    /// The step's columns, which stay.
-    ports: Vec<(String, SchemaRef)>,
-    ready: Option<(Found, Arc<PluginStep>)>,
+    terms: Terms,
+    /// What runs or ran first: the columns stay, and what is kept by key.
+    step: BoundPlugin,
+    ready: Option<(Found, BoundPlugin)>,
     /// What was said of the newest version last.
     refused: Option<String>,
 }
 
 impl Followed {
-    pub(crate) fn new(wanted: Wanted, current: Found, settings: BindSettings, step: &PluginStep) -> Self {
-        Followed { wanted, current, settings, ports: ports(step), ready: None, refused: None }
+    pub(crate) fn new(wanted: Wanted, current: Found, terms: Terms, step: BoundPlugin) -> Self {
+        Followed { wanted, current, terms, step, ready: None, refused: None }
     }
 }
 
@@ -89,7 +92,7 @@ impl Follower {
             let notice = format!("step `{name}` runs {} now, after {}", now.release, before.release);
             tracing::info!("{notice}");
             self.shared.notices().push(notice);
-            renewed.push(Renewed { name: name.clone(), step });
+            renewed.push(Renewed { name: name.clone(), work: step.work() });
         }
         renewed
     }
@@ -156,25 +159,34 @@ impl Shared {
         }
     }
 
-    async fn prepare(&self, followed: &Followed, found: &Found) -> Result<Arc<PluginStep>> {
+    async fn prepare(&self, followed: &Followed, found: &Found) -> Result<BoundPlugin> {
         let registry = self.releases.registry()?;
         let plugin = registry.load(&self.runtime, found, self.releases.policy()).await?;
-        refuse_config(&plugin, &followed.settings)?;
-        let step = plugin.bind(followed.settings.clone()).await?;
-        if ports(&step) != followed.ports {
+        refuse_config(&plugin, &followed.terms.bind)?;
+        let step = BoundPlugin::bind(&plugin, followed.terms.clone()).await?;
+        if ports(&step) != ports(&followed.step) {
             return Err(Error::invalid("its columns are others than those of the version that runs"));
         }
-        step.try_out().await?;
-        Ok(Arc::new(step))
+        match (&step, &followed.step) {
+            (BoundPlugin::Stateless(step), _) => step.try_out().await?,
+            (BoundPlugin::Keyed(step), BoundPlugin::Keyed(now)) if step.identity() != now.identity() => {
+                return Err(Error::invalid(
+                    "it keeps other tables than the version that runs, or newer ones; start the query again, which migrates them",
+                ));
+            }
+            // In `bind` it was asked for its tables.
+            (BoundPlugin::Keyed(_), _) => {}
+        }
+        Ok(step)
     }
 
-    fn hand_over(&self, name: &str, for_one: &Found, found: Found, step: Arc<PluginStep>) {
+    fn hand_over(&self, name: &str, for_one: &Found, found: Found, step: BoundPlugin) {
         let mut all = self.followed();
         // It may have been bound to other columns meanwhile.
         if let Some(followed) = all.get_mut(name)
             && followed.current == *for_one
-            && ports(&step) == followed.ports
-            && followed.settings.input == step.input()
+            && ports(&step) == ports(&followed.step)
+            && followed.terms.bind.input == step.input()
         {
             followed.ready = Some((found, step));
             followed.refused = None;
@@ -209,6 +221,6 @@ fn refuse_config(plugin: &Plugin, settings: &BindSettings) -> Result<()> {
     if misfits.is_empty() { Ok(()) } else { Err(Error::invalid(misfits.join("; "))) }
 }
 
-fn ports(step: &PluginStep) -> Vec<(String, SchemaRef)> {
+fn ports(step: &BoundPlugin) -> Vec<(String, SchemaRef)> {
     step.ports().iter().map(|port| (port.name.clone(), port.schema.clone())).collect()
 }

@@ -4,6 +4,7 @@
 //! what would run; [`testing`] runs its tests.
 
 mod assemble;
+mod bound;
 pub mod dead_letters;
 mod directories;
 pub mod explain;

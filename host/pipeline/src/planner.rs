@@ -4,6 +4,7 @@ mod plugins;
 
 use crate::{
     assemble::{Assembled, Reader},
+    bound::{BoundPlugin, Terms},
     directories,
     file::PipelineFile,
     follow::Follower,
@@ -41,7 +42,7 @@ use engine::{
     sql::SqlError,
 };
 use jiff::tz::TimeZone;
-use plugin::{BindSettings, KeyedPlugin, KeyedSettings, Plugin, PluginStep};
+use plugin::{BindSettings, Plugin};
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
@@ -61,7 +62,7 @@ pub struct Planner {
     follower: Follower,
     /// What is to run beside a step; and, once that is bound, its plugin.
     shadow: Option<Arc<Shadow>>,
-    beside: std::sync::Mutex<Option<Arc<PluginStep>>>,
+    beside: std::sync::Mutex<Option<BoundPlugin>>,
     /// Tables whose rows are given: their files are not looked at.
     given: HashMap<String, Arc<dyn engine::Table>>,
 }
@@ -370,26 +371,12 @@ impl Planner {
         let config = self.config(&plugin, &["steps", name, "config"], &step.config)?;
         let http = self.requests(&["steps", name], &plugin, step.allow.as_ref(), &step.headers)?;
         let bind = BindSettings { config, http, ..bind_settings(name, step, input)? };
-        let settings = bind.clone();
-        let bound = match step.keys.clone() {
-            Some(keys) => {
-                plugin.bind_keyed(KeyedSettings { bind, keys }).await.map(Arc::new).map(BoundPlugin::Keyed)
-            }
-            None => plugin.bind(bind).await.map(Arc::new).map(BoundPlugin::Stateless),
-        };
+        let terms = Terms { bind, keys: step.keys.clone() };
+        let bound = BoundPlugin::bind(&plugin, terms.clone()).await;
         let bound = bound.map_err(|e| self.file.locate(&["steps", name], e))?;
-        self.accompany(name, step.follow, wanted, settings, &bound).await?;
+        self.accompany(name, step.follow, wanted, terms, &bound).await?;
         Ok(bound)
     }
-}
-
-/// A plugin as a step.
-#[derive(Clone)]
-pub(crate) enum BoundPlugin {
-    /// Whose batches are each for itself.
-    Stateless(Arc<PluginStep>),
-    /// That keeps state by key.
-    Keyed(Arc<KeyedPlugin>),
 }
 
 /// The zone of a pipeline's times that name none.

@@ -68,7 +68,8 @@ impl HostWallClock for EpochClock {
     }
 }
 
-/// Advances in ticks: enough for a language's runtime to sleep and to pace its collector, too coarse to time the host.
+/// Advances in ticks: enough for a language's runtime to sleep and to pace its collector, too coarse to time the host. It begins at the
+/// first tick, as Go takes zero for a clock that does not work.
 struct CoarseClock(Arc<dyn Clock>);
 
 impl HostMonotonicClock for CoarseClock {
@@ -78,7 +79,7 @@ impl HostMonotonicClock for CoarseClock {
 
     fn now(&self) -> u64 {
         let tick = TICK.as_nanos();
-        (self.0.monotonic().as_nanos() / tick * tick) as u64
+        ((self.0.monotonic().as_nanos() / tick + 1) * tick) as u64
     }
 }
 

@@ -192,12 +192,12 @@ enum To {
 
 impl Outbox {
     /// One that keeps what it is given.
-    pub(crate) fn keeping() -> Self {
+    pub fn keeping() -> Self {
         Outbox(To::Kept(Vec::new()))
     }
 
-    /// What it was given.
-    pub(crate) fn into_kept(self) -> Vec<(usize, RecordBatch)> {
+    /// What one that keeps was given.
+    pub fn into_kept(self) -> Vec<(usize, RecordBatch)> {
         match self.0 {
             To::Kept(kept) => kept,
             To::Outlets(_) => Vec::new(),

@@ -52,15 +52,23 @@ impl Run<'_> {
         if renewed.is_empty() {
             return;
         }
-        for Renewed { name, step } in renewed {
+        for Renewed { name, work } in renewed {
             for (index, named) in self.flow.steps.iter_mut().enumerate() {
-                if named.name == name && matches!(named.work, Work::Stateless(_)) {
-                    named.work = Work::Stateless(step.clone());
+                if named.name == name && takes_the_place(&named.work, &work) {
+                    named.work = work.clone();
                     self.lanes.forget(index);
                 }
             }
         }
         // The newer ones may look at other columns.
         self.tell_wanted();
+    }
+}
+
+fn takes_the_place(old: &Work, new: &Work) -> bool {
+    match (old, new) {
+        (Work::Stateless(_), Work::Stateless(_)) => true,
+        (Work::Keyed(old), Work::Keyed(new)) => old.identity() == new.identity(),
+        _ => false,
     }
 }

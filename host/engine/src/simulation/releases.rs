@@ -94,7 +94,7 @@ impl Planner for Versions {
         let begun = self.begun.fetch_add(1, Relaxed);
         let Some((version, _)) = self.next.filter(|(_, after)| begun == *after) else { return Vec::new() };
         *self.used.lock().unwrap() = Some(version);
-        vec![Renewed { name: "double".into(), step: Times::version(version) }]
+        vec![Renewed { name: "double".into(), work: Work::Stateless(Times::version(version)) }]
     }
 
     fn notices(&self) -> Vec<String> {

@@ -1,11 +1,18 @@
 //! The plugins of a pipeline: where each comes from, whether its configuration fits, and what runs beside it.
 
-use super::{BoundPlugin, Planner, json};
-use crate::{file::PipelineFile, follow::Followed, releases::Releases, shadow::Shadow, world::World};
+use super::{Planner, json};
+use crate::{
+    bound::{BoundPlugin, Terms},
+    file::PipelineFile,
+    follow::Followed,
+    releases::Releases,
+    shadow::Shadow,
+    world::World,
+};
 use connectors::stores;
-use engine::{Error, Result};
+use engine::{Error, Keyed, Result, plan::Work};
 use plugin::{
-    BindSettings, Misfit, Plugin, PluginStep,
+    Misfit, Plugin,
     registry::{Policy, Wanted},
 };
 use std::{
@@ -30,19 +37,16 @@ impl Planner {
     }
 
     /// What a step with a plugin does: with another one beside it, if that was asked for.
-    pub(crate) fn work_of(&self, name: &str, plugin: &Arc<PluginStep>) -> Arc<dyn engine::Step> {
+    pub(crate) fn work_of(&self, name: &str, plugin: &BoundPlugin) -> Work {
         let beside = self.beside.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        match (&self.shadow, beside) {
-            (Some(shadow), Some(beside)) if shadow.step == name => {
-                shadow.beside(plugin.clone(), beside, self.world.clock.clone())
-            }
-            (Some(shadow), None) if shadow.step == name => shadow.alone(plugin.clone()),
-            _ => plugin.clone(),
+        match &self.shadow {
+            Some(shadow) if shadow.step == name => shadow.watch(plugin, beside.as_ref(), &self.world.clock),
+            _ => plugin.work(),
         }
     }
 
     /// Binds what is to run beside a step, as that is bound.
-    async fn bind_beside(&self, name: &str, settings: &BindSettings) -> Result<()> {
+    async fn bind_beside(&self, name: &str, terms: Terms, step: &BoundPlugin) -> Result<()> {
         let shadow = self.shadow.as_ref().filter(|shadow| shadow.step == name);
         let Some(with) = shadow.and_then(|shadow| shadow.with.as_ref()) else { return Ok(()) };
         let bound = async {
@@ -56,10 +60,12 @@ impl Planner {
                     registry.load(&self.world.runtime, &found, self.releases.policy()).await?
                 }
             };
-            plugin.bind(settings.clone()).await
+            let bound = BoundPlugin::bind(&plugin, terms).await?;
+            refuse_other_state(step, &bound)?;
+            Ok::<_, Error>(bound)
         };
         let bound = bound.await.map_err(|e| e.while_doing(format!("--with {with}")))?;
-        *self.beside.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(bound));
+        *self.beside.lock().unwrap_or_else(PoisonError::into_inner) = Some(bound);
         Ok(())
     }
 
@@ -123,48 +129,42 @@ impl Planner {
         name: &str,
         follow: bool,
         wanted: Option<Wanted>,
-        settings: BindSettings,
+        terms: Terms,
         bound: &BoundPlugin,
     ) -> Result<()> {
-        let at_follow = |e| self.file.locate(&["steps", name, "follow"], e);
-        match bound {
-            BoundPlugin::Stateless(bound) => {
-                self.bind_beside(name, &settings).await?;
-                // What runs beside it is compared with one version.
-                match follow && self.shadow.is_none() {
-                    true => self.follow(name, wanted, settings, bound).map_err(at_follow),
-                    false => Ok(()),
-                }
-            }
-            BoundPlugin::Keyed(_) if follow => Err(at_follow(Error::invalid(
-                "a plugin with keys is not followed: only a start of the query hands its state to another version; leave follow out, \
-                 and ask for the newer version when there is one",
-            ))),
-            BoundPlugin::Keyed(_) if self.shadow.as_ref().is_some_and(|shadow| shadow.step == name) => {
-                Err(Error::invalid(format!(
-                    "step `{name}` has keys: its plugin keeps state, which another one beside it has not"
-                )))
-            }
-            BoundPlugin::Keyed(_) => Ok(()),
+        self.bind_beside(name, terms.clone(), bound).await?;
+        // What runs beside it is compared with one version.
+        match follow && self.shadow.is_none() {
+            true => self
+                .follow(name, wanted, terms, bound)
+                .map_err(|e| self.file.locate(&["steps", name, "follow"], e)),
+            false => Ok(()),
         }
     }
 
     /// Begins to follow the plugin of a step, if the query runs.
-    fn follow(
-        &self,
-        name: &str,
-        wanted: Option<Wanted>,
-        settings: BindSettings,
-        bound: &PluginStep,
-    ) -> Result<()> {
+    fn follow(&self, name: &str, wanted: Option<Wanted>, terms: Terms, bound: &BoundPlugin) -> Result<()> {
         let wanted = wanted.ok_or_else(|| {
             Error::invalid("follow = true is for a plugin of the registry; write plugin = \"name@^1.2\"")
         })?;
         if self.releases.is_running() {
             let current = self.releases.choose(name, &wanted)?;
-            self.follower.follow(name, Followed::new(wanted, current, settings, bound));
+            self.follower.follow(name, Followed::new(wanted, current, terms, bound.clone()));
         }
         Ok(())
+    }
+}
+
+/// Both are of one step, and so either keep state or keep none.
+fn refuse_other_state(step: &BoundPlugin, beside: &BoundPlugin) -> Result<()> {
+    let (BoundPlugin::Keyed(step), BoundPlugin::Keyed(beside)) = (step, beside) else { return Ok(()) };
+    match beside.continues(&step.identity())? {
+        true => Ok(()),
+        false => Err(Error::invalid(format!(
+            "it is {}, and cannot begin with the state of {}",
+            beside.identity(),
+            step.identity()
+        ))),
     }
 }
 

@@ -12,10 +12,10 @@ use crate::{
     schema::{Agreement, Main},
     tally::Tally,
 };
-use arrow::datatypes::FieldRef;
+use arrow::datatypes::{FieldRef, SchemaRef};
 use engine::{
-    Epoch, EpochContext, Error, Keyed, OneShard, Port, Result, Scatter, StepFacts, StepProgress, Timeline,
-    Wanted,
+    Epoch, EpochContext, Error, Keyed, OneShard, Port, Result, Scatter, ShardWorker, StepFacts, StepProgress,
+    Timeline, Wanted,
     keyed::{ByKey, Migration, TableKind, TableSpec, Tables, timeline},
     operators::{Entries, LATE, Layout, TableLayout},
 };
@@ -76,9 +76,19 @@ impl KeyedPlugin {
         &self.0.plugin
     }
 
+    /// The columns that it was bound to.
+    pub fn input(&self) -> SchemaRef {
+        self.0.settings.input.clone()
+    }
+
     /// What it keeps of a key.
     pub fn tables(&self) -> &Tables {
         &self.0.tables
+    }
+
+    /// The work of one shard in one epoch.
+    pub fn worker(&self, cx: &EpochContext) -> Box<dyn ShardWorker> {
+        Box::new(Worker::new(self.0.clone(), cx.clone()))
     }
 
     /// The names of the columns that it reads, for people.
@@ -300,7 +310,7 @@ impl Keyed for KeyedPlugin {
     }
 
     fn shard(&self, cx: &EpochContext) -> Result<OneShard> {
-        Ok(OneShard::Waiting(Box::new(Worker::new(self.0.clone(), cx.clone()))))
+        Ok(OneShard::Waiting(self.worker(cx)))
     }
 
     fn progress(&self) -> Option<StepProgress> {
