@@ -81,7 +81,8 @@ function members(values, n, name) {
 }
 
 function scalars(of, values, n) {
-  if (of.id === "Decimal128") return decimals(of, values, n);
+  if (of.id === "Decimal128" || of.id === "Decimal256") return decimals(of, values, n);
+  if (of.id === "Interval(DayTime)" || of.id === "Interval(MonthDayNano)") return intervals(of, values, n);
   const ArrayType = arrayOf(of);
   if (ArrayType === undefined) throw PluginError.permanent(`${typeName(of)} cannot leave a plugin: cast it to a plain type`);
   const out = new ArrayType(n);
@@ -103,9 +104,10 @@ function changeTo(of) {
 }
 
 const LONG = [-(2n ** 63n), 2n ** 63n - 1n];
+const INT = [-(2 ** 31), 2 ** 31 - 1];
 const RANGES = {
-  Int8: [-128, 127], UInt8: [0, 255], Int16: [-32768, 32767], UInt16: [0, 65535], Int32: [-(2 ** 31), 2 ** 31 - 1],
-  Date32: [-(2 ** 31), 2 ** 31 - 1], Time32: [-(2 ** 31), 2 ** 31 - 1], UInt32: [0, 2 ** 32 - 1], UInt64: [0n, 2n ** 64n - 1n],
+  Int8: [-128, 127], UInt8: [0, 255], Int16: [-32768, 32767], UInt16: [0, 65535], Int32: INT, Date32: INT, Time32: INT,
+  "Interval(YearMonth)": INT, UInt32: [0, 2 ** 32 - 1], UInt64: [0n, 2n ** 64n - 1n],
 };
 
 function real(of, value) {
@@ -131,16 +133,45 @@ function refused(of, value, wanted) {
 }
 
 function decimals(of, values, n) {
-  const out = new BigInt64Array(2 * n);
+  const words = widthOf(of) / 8;
+  const out = new BigInt64Array(words * n);
   const limit = 10n ** BigInt(of.precision);
   for (let row = 0; row < n; row++) {
     const value = values[row];
     if (value === null || value === undefined) continue;
-    const units = whole(of, value, 1n - limit, limit - 1n);
-    out[2 * row] = BigInt.asIntN(64, units);
-    out[2 * row + 1] = units >> 64n;
+    let units = whole(of, value, 1n - limit, limit - 1n);
+    for (let word = 0; word < words; word++) {
+      // An element takes the lowest 64 bits.
+      out[words * row + word] = units;
+      units >>= 64n;
+    }
   }
   return out;
+}
+
+function intervals(of, values, n) {
+  const out = new Int32Array((n * widthOf(of)) / 4);
+  const [put, members] = of.id === "Interval(DayTime)" ? [putDays, "{ days, millis }"] : [putMonths, "{ months, days, nanos }"];
+  for (let row = 0; row < n; row++) {
+    const value = values[row];
+    if (value === null || value === undefined) continue;
+    if (typeof value !== "object") throw refused(of, value, members);
+    put(of, value, out, row);
+  }
+  return out;
+}
+
+function putDays(of, { days, millis }, out, row) {
+  out[2 * row] = small(of, days, ...INT);
+  out[2 * row + 1] = small(of, millis, ...INT);
+}
+
+function putMonths(of, { months, days, nanos }, out, row) {
+  const big = whole(of, nanos, ...LONG);
+  out[4 * row] = small(of, months, ...INT);
+  out[4 * row + 1] = small(of, days, ...INT);
+  out[4 * row + 2] = Number(BigInt.asIntN(32, big));
+  out[4 * row + 3] = Number(big >> 32n);
 }
 
 /** All texts become one, which crosses to UTF-8 once. */

@@ -92,6 +92,12 @@ function readerOf(column) {
       return (row) => halfToNumber(values[row]);
     case "Decimal128":
       return (row) => (values[2 * row + 1] << BIG) | BigInt.asUintN(64, values[2 * row]);
+    case "Decimal256":
+      return (row) => (half(values, 4 * row + 2) << 128n) | BigInt.asUintN(128, half(values, 4 * row));
+    case "Interval(DayTime)":
+      return (row) => ({ days: values[2 * row], millis: values[2 * row + 1] });
+    case "Interval(MonthDayNano)":
+      return (row) => ({ months: values[4 * row], days: values[4 * row + 1], nanos: nanos(values[4 * row + 2], values[4 * row + 3]) });
     case "FixedSizeBinary":
       return (row) => values.slice(row * type.width, (row + 1) * type.width);
     case "Binary":
@@ -109,6 +115,15 @@ function readerOf(column) {
     default:
       return isText(type) ? texts(column) : (row) => values[row];
   }
+}
+
+/** 128 of 256 bits. */
+function half(values, at) {
+  return (values[at + 1] << BIG) | BigInt.asUintN(64, values[at]);
+}
+
+function nanos(low, high) {
+  return (BigInt(high) << 32n) | BigInt(low >>> 0);
 }
 
 function items(child, start, end) {

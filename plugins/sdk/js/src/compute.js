@@ -9,8 +9,10 @@ import { BYTES, arrayOf, t, widthOf } from "./types.js";
 
 const COUNTED = new Set([
   "Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64", "Float32", "Float64", "Date32", "Date64", "Time32", "Time64",
-  "Timestamp",
+  "Timestamp", "Duration", "Interval(YearMonth)",
 ]);
+/** Types that Spark hashes in another way than by the bytes of their values. */
+const UNHASHED = new Set(["Decimal128", "Decimal256", "Interval(DayTime)", "Interval(MonthDayNano)"]);
 
 function numbers(column, what) {
   if (COUNTED.has(column.type.id)) return column.values;
@@ -204,6 +206,6 @@ function hashedFixed(column, seeds) {
   if (type.id === "Float32" || type.id === "Float64") {
     return kernels.hashFixed(kernels.arithmetic(values, "+", 0, length), widthOf(type), seeds, length);
   }
-  if (widthOf(type) === undefined || type.id === "Decimal128") throw PluginError.permanent(`${typeName(type)} is not hashed`);
+  if (widthOf(type) === undefined || UNHASHED.has(type.id)) throw PluginError.permanent(`${typeName(type)} is not hashed`);
   return kernels.hashFixed(values, widthOf(type), seeds, length);
 }

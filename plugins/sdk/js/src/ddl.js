@@ -35,7 +35,7 @@ function quoted(name) {
 
 const SPARK = {
   Null: "VOID", Boolean: "BOOLEAN", Int8: "TINYINT", Int16: "SMALLINT", Int32: "INT", Int64: "BIGINT", Float32: "FLOAT",
-  Float64: "DOUBLE", Utf8: "STRING", Binary: "BINARY", Date32: "DATE",
+  Float64: "DOUBLE", Utf8: "STRING", Binary: "BINARY", Date32: "DATE", "Interval(MonthDayNano)": "INTERVAL",
 };
 
 /** Spark's name of a type; Arrow's for those that Spark has not. */
@@ -66,9 +66,11 @@ export function arrowName(of) {
       return of.zone === null ? `Timestamp(${UNITS[of.unit]})` : `Timestamp(${UNITS[of.unit]}, "${of.zone}")`;
     case "Time32":
     case "Time64":
+    case "Duration":
       return `${of.id}(${UNITS[of.unit]})`;
     case "Decimal128":
-      return `Decimal128(${of.precision}, ${of.scale})`;
+    case "Decimal256":
+      return `${of.id}(${of.precision}, ${of.scale})`;
     case "FixedSizeBinary":
       return `FixedSizeBinary(${of.width})`;
     case "List":

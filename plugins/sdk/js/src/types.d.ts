@@ -2,7 +2,7 @@
 export interface Type<V> {
   /** Arrow's name of it. */
   readonly id: string;
-  /** Of a moment or a time of day: `s`, `ms`, `us` or `ns`. */
+  /** Of a moment, a time of day or a length of time: `s`, `ms`, `us` or `ns`. */
   readonly unit?: "s" | "ms" | "us" | "ns";
   /** Of a moment: its time zone, null for none. */
   readonly zone?: string | null;
@@ -20,6 +20,19 @@ export interface Type<V> {
   readonly entries?: Field;
   /** Not there: it tells TypeScript what values are. */
   readonly value_?: V;
+}
+
+/** Months, days and nanoseconds, each with its own sign. */
+export interface Interval {
+  months: number;
+  days: number;
+  nanos: bigint;
+}
+
+/** Days and milliseconds. */
+export interface IntervalDays {
+  days: number;
+  millis: number;
 }
 
 /** A type that may be null. */
@@ -80,8 +93,16 @@ export const t: {
   timestampOf(unit: "s" | "ms" | "us" | "ns", zone?: string | null): Type<bigint>;
   time(unit: "s" | "ms"): Type<number>;
   time(unit: "us" | "ns"): Type<bigint>;
+  /** A length of time in a unit. */
+  duration(unit: "s" | "ms" | "us" | "ns"): Type<bigint>;
+  readonly interval: Type<Interval>;
+  readonly intervalDays: Type<IntervalDays>;
+  /** Months. */
+  readonly intervalMonths: Type<number>;
   /** Units of the last digit: 12.34 of DECIMAL(10, 2) is 1234n. */
   decimal(precision?: number, scale?: number): Type<bigint>;
+  /** The same, of up to 76 digits. */
+  decimal256(precision?: number, scale?: number): Type<bigint>;
   fixedBinary(width: number): Type<Uint8Array>;
   array<V>(of: Type<V> | Optional<V>): Type<(V | null)[]>;
   largeArray<V>(of: Type<V> | Optional<V>): Type<(V | null)[]>;

@@ -70,7 +70,16 @@ export const t = Object.freeze({
   timestampOf: (unit, zone = null) => type("Timestamp", { unit, zone }),
   /** A time of day: in `s` or `ms` of 32 bits, in `us` or `ns` of 64. */
   time: (unit) => type(unit === "s" || unit === "ms" ? "Time32" : "Time64", { unit }),
+  /** A length of time in `s`, `ms`, `us` or `ns`. */
+  duration: (unit) => type("Duration", { unit }),
+  /** Months, days and nanoseconds, each with its own sign. */
+  interval: plain("Interval(MonthDayNano)"),
+  /** Days and milliseconds. */
+  intervalDays: plain("Interval(DayTime)"),
+  intervalMonths: plain("Interval(YearMonth)"),
   decimal: (precision = 10, scale = 0) => type("Decimal128", { precision, scale }),
+  /** Of up to 76 digits. */
+  decimal256: (precision = 76, scale = 0) => type("Decimal256", { precision, scale }),
   fixedBinary: (width) => type("FixedSizeBinary", { width }),
   array: (of) => type("List", { item: field("item", of, true) }),
   largeArray: (of) => type("LargeList", { item: field("item", of, true) }),
@@ -138,8 +147,10 @@ export function sameType(one, other) {
       return one.unit === other.unit && one.zone === other.zone;
     case "Time32":
     case "Time64":
+    case "Duration":
       return one.unit === other.unit;
     case "Decimal128":
+    case "Decimal256":
       return one.precision === other.precision && one.scale === other.scale;
     case "FixedSizeBinary":
       return one.width === other.width;
@@ -169,10 +180,14 @@ export function widthOf(of) {
 
 const WIDTHS = {
   Int8: 1, UInt8: 1, Int16: 2, UInt16: 2, Float16: 2, Int32: 4, UInt32: 4, Float32: 4, Date32: 4, Time32: 4,
-  Int64: 8, UInt64: 8, Float64: 8, Date64: 8, Time64: 8, Timestamp: 8, Decimal128: 16,
+  Int64: 8, UInt64: 8, Float64: 8, Date64: 8, Time64: 8, Timestamp: 8, Duration: 8, Decimal128: 16, Decimal256: 32,
+  "Interval(YearMonth)": 4, "Interval(DayTime)": 8, "Interval(MonthDayNano)": 16,
 };
 
-/** The typed array of a type's values. A DECIMAL has two elements each, the low half first; a half-precision fraction its bits. */
+/**
+ * The typed array of a type's values. A DECIMAL has two elements each, or four, the lowest first; a half-precision fraction its bits;
+ * an interval its members, of which nanoseconds are two elements.
+ */
 export function arrayOf(of) {
   return ARRAYS[of.id];
 }
@@ -181,12 +196,14 @@ const ARRAYS = {
   Boolean: Uint8Array, Int8: Int8Array, UInt8: Uint8Array, Int16: Int16Array, UInt16: Uint16Array, Float16: Uint16Array,
   Int32: Int32Array, UInt32: Uint32Array, Float32: Float32Array, Date32: Int32Array, Time32: Int32Array,
   Int64: BigInt64Array, UInt64: BigUint64Array, Float64: Float64Array, Date64: BigInt64Array, Time64: BigInt64Array,
-  Timestamp: BigInt64Array, Decimal128: BigInt64Array, FixedSizeBinary: Uint8Array,
+  Timestamp: BigInt64Array, Duration: BigInt64Array, Decimal128: BigInt64Array, Decimal256: BigInt64Array,
+  "Interval(YearMonth)": Int32Array, "Interval(DayTime)": Int32Array, "Interval(MonthDayNano)": Int32Array,
+  FixedSizeBinary: Uint8Array,
 };
 
 /** Types whose values are the elements of their array. */
 export function isPlain(of) {
-  return of.id in ARRAYS && !["Boolean", "Float16", "Decimal128", "FixedSizeBinary"].includes(of.id);
+  return of.id in WIDTHS && of.id !== "Float16" && ARRAYS[of.id].BYTES_PER_ELEMENT === WIDTHS[of.id];
 }
 
 /** Types whose values are offsets into bytes. */
@@ -197,5 +214,5 @@ export const isText = (of) => of.id === "Utf8" || of.id === "LargeUtf8";
 
 /** Whether a type is a number, for what may be cast. */
 export function isNumber(of) {
-  return /^(U?Int|Float|Decimal)/.test(of.id);
+  return /^(U?Int\d|Float|Decimal)/.test(of.id);
 }

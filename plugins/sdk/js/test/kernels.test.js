@@ -79,7 +79,10 @@ function* calls() {
     yield [7, N, ArrayType.BYTES_PER_ELEMENT, raw(a), bits, none];
     yield [18, N, ArrayType.BYTES_PER_ELEMENT, raw(a), none, raw(seeds)];
   }
-  yield [4, 50, 16, raw(values(Float64Array)), raw(rows.map((row) => row % 100)), none];
+  for (const width of [16, 32]) {
+    yield [4, 50, width, raw(values(Float64Array)), raw(rows.map((row) => row % 50)), none];
+    yield [7, 50, width, raw(values(Float64Array)), bits, none];
+  }
   yield [5, N, 0, bits, raw(rows), none];
   yield [6, N, 0, raw(offsets), text, raw(rows)];
   yield [8, N, 0, bits, none, none];

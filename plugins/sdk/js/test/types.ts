@@ -21,6 +21,15 @@ export const added = map({
   each: ({ value }) => (value > 1 ? { half: value / 2, count: 1 } : null),
 });
 
+export const later = map({
+  row: { months: t.intervalMonths, pause: t.duration("us"), span: t.optional(t.interval) },
+  adds: { span: t.interval, days: t.intervalDays, wide: t.decimal256(76, 2) },
+  each({ months, pause, span }) {
+    const nanos: bigint = (span?.nanos ?? 0n) + pause * 1000n;
+    return { span: { months, days: 0, nanos }, days: { days: 1, millis: 0 }, wide: 10n ** 75n };
+  },
+});
+
 // @ts-expect-error: `half` is missing
 export const lacking = map({ row: { value: t.double }, adds: { half: t.double }, each: () => ({ other: 1 }) });
 

@@ -2,6 +2,7 @@
 import { t } from "../src/index.js";
 
 const LONGEST = 2n ** 63n - 1n;
+const [LEAST, MOST] = [-(2 ** 31), 2 ** 31 - 1];
 
 /** Types, and values of them, the last of which is null. */
 export const EVERY = {
@@ -31,6 +32,13 @@ export const EVERY = {
   clock: [t.timestampNtz, [0n, 1740830400000001n, null]],
   vienna: [t.timestampOf("ms", "Europe/Vienna"), [-1n, 1740830400000n, null]],
   price: [t.decimal(38, 10), [-(10n ** 38n - 1n), 10n ** 38n - 1n, null]],
+  huge: [t.decimal256(76, 20), [-(10n ** 76n - 1n), 10n ** 76n - 1n, null]],
+  pauses: [t.duration("s"), [-1n, LONGEST, null]],
+  delays: [t.duration("us"), [-(2n ** 63n), LONGEST, null]],
+  months: [t.intervalMonths, [LEAST, MOST, null]],
+  days: [t.intervalDays, [{ days: 1, millis: -2 }, { days: LEAST, millis: MOST }, null]],
+  span: [t.interval, [{ months: -1, days: 2, nanos: -3n }, { months: MOST, days: LEAST, nanos: -(2n ** 63n) }, null]],
+  spans: [t.array(t.interval), [[{ months: 0, days: 0, nanos: LONGEST }, null], [], null]],
   tags: [t.array(t.string), [["a", null, "b"], [], null]],
   nested: [t.array(t.array(t.bigint)), [[[1n], null, []], [[2n, 3n]], null]],
   wide: [t.largeArray(t.double), [[1.5], [], null]],

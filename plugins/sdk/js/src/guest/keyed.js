@@ -16,10 +16,12 @@ function using(name, use) {
   });
 }
 
-/** Times cross as fractions, which are exact until the year 2255. */
+/** Times cross as fractions, which hold every microsecond until the year 2255, and every second until 20237. */
 function crossing({ key, at }) {
   const number = Number(at);
-  if (!Number.isSafeInteger(number)) throw PluginError.permanent(`a timer at ${at} microseconds is too far for a plugin in JavaScript`);
+  if (!Number.isInteger(number) || BigInt.asIntN(64, BigInt(number)) !== BigInt(at)) {
+    throw PluginError.permanent(`no timer is at ${at} microseconds: it takes whole microseconds, and past the year 2255 whole seconds`);
+  }
   return { key, at: number };
 }
 

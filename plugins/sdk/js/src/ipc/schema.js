@@ -2,15 +2,16 @@
 import { kernels } from "../kernels.js";
 import { typeName } from "../ddl.js";
 import { PluginError } from "../error.js";
-import { Field, Schema, t } from "../types.js";
+import { Field, Schema, t, widthOf } from "../types.js";
 import { Table, Writer, malformed } from "./flat.js";
 
 const UNITS = ["s", "ms", "us", "ns"];
+const INTERVALS = [t.intervalMonths, t.intervalDays, t.interval];
 const SCHEMA = 1;
 // Arrow's numbers of types.
 const TYPE = {
-  null: 1, int: 2, float: 3, binary: 4, utf8: 5, bool: 6, decimal: 7, date: 8, time: 9, timestamp: 10, list: 12, struct: 13,
-  fixedBinary: 15, fixedList: 16, map: 17, largeBinary: 19, largeUtf8: 20, largeList: 21,
+  null: 1, int: 2, float: 3, binary: 4, utf8: 5, bool: 6, decimal: 7, date: 8, time: 9, timestamp: 10, interval: 11, list: 12,
+  struct: 13, fixedBinary: 15, fixedList: 16, map: 17, duration: 18, largeBinary: 19, largeUtf8: 20, largeList: 21,
 };
 
 /** Reads a schema message: the prefix of eight bytes, then the header. */
@@ -65,10 +66,12 @@ const READ = {
   [TYPE.binary]: () => t.binary,
   [TYPE.utf8]: () => t.string,
   [TYPE.bool]: () => t.boolean,
-  [TYPE.decimal]: (table) => (table.int(2, 128) === 128 ? t.decimal(table.int(0), table.int(1)) : null),
+  [TYPE.decimal]: (table) => ({ 128: t.decimal, 256: t.decimal256 })[table.int(2, 128)]?.(table.int(0), table.int(1)),
   [TYPE.date]: (table) => (table.short(0, 1) === 0 ? t.date : t.date64),
   [TYPE.time]: (table) => t.time(UNITS[table.short(0, 1)]),
   [TYPE.timestamp]: (table) => t.timestampOf(UNITS[table.short(0)], table.has(1) ? text(table, 1) : null),
+  [TYPE.duration]: (table) => t.duration(UNITS[table.short(0, 1)]),
+  [TYPE.interval]: (table) => INTERVALS[table.short(0)],
   [TYPE.list]: (_, children) => frozen({ id: "List", item: one(children) }),
   [TYPE.largeList]: (_, children) => frozen({ id: "LargeList", item: one(children) }),
   [TYPE.fixedList]: (table, children) => frozen({ id: "FixedSizeList", item: one(children), size: table.int(0) }),
@@ -145,7 +148,12 @@ function shape(writer, of) {
     case "Time32": return { number: TYPE.time, slots: [[2, UNITS.indexOf(of.unit)], [4, 32]] };
     case "Time64": return { number: TYPE.time, slots: [[2, UNITS.indexOf(of.unit)], [4, 64]] };
     case "Timestamp": return { number: TYPE.timestamp, slots: moment(writer, of) };
-    case "Decimal128": return { number: TYPE.decimal, slots: [[4, of.precision], [4, of.scale], [4, 128]] };
+    case "Duration": return { number: TYPE.duration, slots: [[2, UNITS.indexOf(of.unit)]] };
+    case "Interval(YearMonth)":
+    case "Interval(DayTime)":
+    case "Interval(MonthDayNano)": return { number: TYPE.interval, slots: [[2, INTERVALS.indexOf(of)]] };
+    case "Decimal128":
+    case "Decimal256": return { number: TYPE.decimal, slots: [[4, of.precision], [4, of.scale], [4, 8 * widthOf(of)]] };
     case "List": return { number: TYPE.list, children: [of.item] };
     case "LargeList": return { number: TYPE.largeList, children: [of.item] };
     case "FixedSizeList": return { number: TYPE.fixedList, slots: [[4, of.size]], children: [of.item] };

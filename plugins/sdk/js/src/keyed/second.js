@@ -60,8 +60,9 @@ export class SecondKeys {
   }
 
   row(key) {
-    const object = key !== null && typeof key === "object" && !ArrayBuffer.isView(key);
-    return this.members.length === 1 && !object ? { [this.members[0]]: key } : key;
+    const [first] = this.members;
+    const whole = this.members.length !== 1 || (key !== null && typeof key === "object" && Object.hasOwn(key, first));
+    return whole ? key : { [first]: key };
   }
 
   text(row) {

@@ -6,6 +6,7 @@ import { PluginError, within } from "../error.js";
 import { parseJson } from "../json.js";
 import { dateText, parseDate, parseTimestamp, timestampText } from "../time.js";
 import { isText } from "../types.js";
+import { decimalText, durationText, intervalText } from "./texts.js";
 import { toJson } from "./toml.js";
 
 /** The lines of a text that have something. */
@@ -41,6 +42,7 @@ function valueOf(of, json) {
     case "Date32":
       return typeof json === "string" ? (parseDate(json) ?? wrong(of, json)) : json;
     case "Decimal128":
+    case "Decimal256":
       return decimal(of, json);
     case "Binary":
     case "LargeBinary":
@@ -96,7 +98,14 @@ function printed(of, value) {
       return of.unit === "us" ? JSON.stringify(timestampText(value)) : String(value);
     case "Date32":
       return JSON.stringify(dateText(value));
+    case "Duration":
+      return JSON.stringify(durationText(value, of.unit));
+    case "Interval(YearMonth)":
+    case "Interval(DayTime)":
+    case "Interval(MonthDayNano)":
+      return JSON.stringify(intervalText(of.id, value));
     case "Decimal128":
+    case "Decimal256":
       return decimalText(value, of.scale);
     case "Float16":
     case "Float32":
@@ -118,10 +127,4 @@ function printed(of, value) {
 function plainKey(of, key) {
   const text = printed(of.entries.type.fields[0].type, key);
   return text.startsWith('"') ? JSON.parse(text) : text;
-}
-
-function decimalText(units, scale) {
-  const digits = String(units < 0n ? -units : units).padStart(scale + 1, "0");
-  const text = scale === 0 ? digits : `${digits.slice(0, -scale)}.${digits.slice(-scale)}`;
-  return JSON.stringify(units < 0n ? `-${text}` : text);
 }
