@@ -7,8 +7,7 @@ use streamhost::prelude::*;
 /// What is kept of a key.
 #[derive(Row, Clone, Default)]
 pub struct Tally {
-    /// So long that its name is in the component's data as one text.
-    tallied_since_the_first_row_of_the_key_that_ever_came_in: i64,
+    n: i64,
 }
 
 /// What leaves.
@@ -19,14 +18,21 @@ pub struct Said {
 }
 
 /// Counts the rows of a key; the version that is to be found out adds a row too many.
-#[streamhost::keyed]
-pub fn tally(rows: Group<()>, tally: &mut Option<Tally>) -> [Said; 1] {
-    let before = tally.take().unwrap_or_default().tallied_since_the_first_row_of_the_key_that_ever_came_in;
+#[streamhost::keyed(tables(so_far(version = version())))]
+pub fn tally(rows: Group<()>, so_far: &mut Option<Tally>) -> [Said; 1] {
+    let before = so_far.take().unwrap_or_default().n;
     let extra = i64::from(black_box(HONESTY).ends_with("cheats"));
-    let tallied = before + rows.len() as i64 + extra;
-    *tally = Some(Tally { tallied_since_the_first_row_of_the_key_that_ever_came_in: tallied });
-    [Said { n: tallied, by_version: black_box(env!("CARGO_PKG_VERSION")).to_owned() }]
+    let n = before + rows.len() as i64 + extra;
+    *so_far = Some(Tally { n });
+    [Said { n, by_version: black_box(env!("CARGO_PKG_VERSION")).to_owned() }]
 }
 
 /// Ends with `counts`, or of a version that counts otherwise with `cheats`.
 static HONESTY: &str = "honesty: counts";
+
+/// Ends with `older`, or of a version that keeps state of another version with `newer`.
+static KEPT: &str = "what is kept is older";
+
+fn version() -> u32 {
+    1 + u32::from(black_box(KEPT).ends_with("newer"))
+}

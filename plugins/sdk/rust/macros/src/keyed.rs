@@ -4,7 +4,7 @@ use proc_macro2::{Group, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote};
 use syn::meta::ParseNestedMeta;
 use syn::parse::Parser;
-use syn::{Error, Expr, FnArg, Ident, ItemFn, Lit, LitInt, Pat, Path, Result, Type};
+use syn::{Error, Expr, FnArg, Ident, ItemFn, Lit, Pat, Path, Result, Type};
 
 use crate::function::{Arguments, first_argument, named as is_named, returns};
 
@@ -22,7 +22,7 @@ struct Keyed {
 #[derive(Default, Clone)]
 struct Settings {
     ttl: Option<TokenStream>,
-    version: Option<LitInt>,
+    version: Option<Expr>,
 }
 
 /// A parameter that is what a table has of a key.
