@@ -17,7 +17,34 @@ const int64_t *sh_timestamps(const sh_column *column) {
 
 sh_decimal sh_decimal_at(const sh_column *column, int64_t i) {
   sh_decimal value;
+  if (column->type != NANOARROW_TYPE_DECIMAL128) sh_panic(__FILE__, __LINE__, "column `%s` is no DECIMAL", column->name);
   memcpy(&value, (const uint8_t *)column->values + 16 * i, sizeof value);
+  return value;
+}
+
+sh_decimal256 sh_decimal256_at(const sh_column *column, int64_t i) {
+  sh_decimal256 value;
+  if (column->type != NANOARROW_TYPE_DECIMAL256) sh_panic(__FILE__, __LINE__, "column `%s` is no Decimal256", column->name);
+  memcpy(&value, (const uint8_t *)column->values + 32 * i, sizeof value);
+  return value;
+}
+
+struct ArrowInterval sh_interval_at(const sh_column *column, int64_t i) {
+  struct ArrowInterval value = {.type = column->type};
+  const uint8_t *at = (const uint8_t *)column->values + column->width * i;
+  switch (column->type) {
+    case NANOARROW_TYPE_INTERVAL_MONTHS: memcpy(&value.months, at, 4); break;
+    case NANOARROW_TYPE_INTERVAL_DAY_TIME:
+      memcpy(&value.days, at, 4);
+      memcpy(&value.ms, at + 4, 4);
+      break;
+    case NANOARROW_TYPE_INTERVAL_MONTH_DAY_NANO:
+      memcpy(&value.months, at, 4);
+      memcpy(&value.days, at + 4, 4);
+      memcpy(&value.ns, at + 8, 8);
+      break;
+    default: sh_panic(__FILE__, __LINE__, "column `%s` is no INTERVAL", column->name);
+  }
   return value;
 }
 
@@ -70,10 +97,12 @@ int64_t sh_get_int(const sh_row *row, int32_t column) {
     case NANOARROW_TYPE_UINT32: return ((const uint32_t *)c->values)[i];
     case NANOARROW_TYPE_FLOAT: return (int64_t)((const float *)c->values)[i];
     case NANOARROW_TYPE_DOUBLE: return (int64_t)((const double *)c->values)[i];
-    default: break;
+    case NANOARROW_TYPE_INTERVAL_MONTHS:
+    case NANOARROW_TYPE_INTERVAL_DAY_TIME: break;
+    default:
+      if (c->width == 4) return ((const int32_t *)c->values)[i];
+      if (c->width == 8) return ((const int64_t *)c->values)[i];
   }
-  if (c->width == 4) return ((const int32_t *)c->values)[i];
-  if (c->width == 8) return ((const int64_t *)c->values)[i];
   sh_panic(__FILE__, __LINE__, "column `%s` has no whole numbers", c->name);
 }
 

@@ -184,6 +184,7 @@ static sh_status type_of(parser *p, struct ArrowSchema *schema) {
   }
   if (is(name, "TIMESTAMP") || is(name, "TIMESTAMP_LTZ")) return timestamp(p, schema, "UTC");
   if (is(name, "TIMESTAMP_NTZ")) return timestamp(p, schema, NULL);
+  if (is(name, "INTERVAL")) return simple(p, schema, NANOARROW_TYPE_INTERVAL_MONTH_DAY_NANO);
   if (is(name, "DECIMAL") || is(name, "NUMERIC") || is(name, "DEC")) return decimal(p, schema);
   if (is(name, "ARRAY") || is(name, "MAP") || is(name, "STRUCT")) return nested(p, schema, name);
   p->at = start;

@@ -61,7 +61,7 @@ static void put_nested(writer *w, const struct ArrowSchemaView *view, const stru
   put(w, ">");
 }
 
-/** Spark's name; nanoarrow's of types that Spark has not. */
+/** Spark's name; Arrow's of types that Spark has not. */
 static const char *simple(const struct ArrowSchemaView *view) {
   switch (view->type) {
     case NANOARROW_TYPE_NA: return "VOID";
@@ -75,11 +75,15 @@ static const char *simple(const struct ArrowSchemaView *view) {
     case NANOARROW_TYPE_STRING: return "STRING";
     case NANOARROW_TYPE_BINARY: return "BINARY";
     case NANOARROW_TYPE_DATE32: return "DATE";
+    case NANOARROW_TYPE_INTERVAL_MONTHS: return "Interval(YearMonth)";
+    case NANOARROW_TYPE_INTERVAL_DAY_TIME: return "Interval(DayTime)";
+    case NANOARROW_TYPE_INTERVAL_MONTH_DAY_NANO: return "INTERVAL";
     default: return ArrowTypeString(view->type);
   }
 }
 
 static void put_type(writer *w, const struct ArrowSchema *schema) {
+  static const char *const units[] = {"s", "ms", "µs", "ns"};
   struct ArrowSchemaView view;
   if (ArrowSchemaViewInit(&view, schema, NULL) != NANOARROW_OK) {
     put(w, "?");
@@ -90,6 +94,8 @@ static void put_type(writer *w, const struct ArrowSchema *schema) {
     case NANOARROW_TYPE_STRUCT:
     case NANOARROW_TYPE_MAP: put_nested(w, &view, schema); break;
     case NANOARROW_TYPE_DECIMAL128: put(w, sh_format(w->call, "DECIMAL(%d,%d)", (int)view.decimal_precision, (int)view.decimal_scale)); break;
+    case NANOARROW_TYPE_DECIMAL256: put(w, sh_format(w->call, "Decimal256(%d, %d)", (int)view.decimal_precision, (int)view.decimal_scale)); break;
+    case NANOARROW_TYPE_DURATION: put(w, sh_format(w->call, "Duration(%s)", units[view.time_unit])); break;
     case NANOARROW_TYPE_TIMESTAMP:
       if (view.time_unit == NANOARROW_TIME_UNIT_MICRO) {
         put(w, view.timezone && *view.timezone ? "TIMESTAMP" : "TIMESTAMP_NTZ");

@@ -153,7 +153,7 @@ static sh_status read_values(parts *p, const struct ArrowSchema *schema, const s
     default:
       // Of a length that no message has, nothing is multiplied.
       if (c->width && (uint64_t)c->length > p->body.size / (uint64_t)c->width && !p->none) return cut(p->call, "rows");
-      size_t align = c->type == NANOARROW_TYPE_FIXED_SIZE_BINARY ? 1 : c->width == 16 ? 8 : (size_t)c->width;
+      size_t align = c->type == NANOARROW_TYPE_FIXED_SIZE_BINARY ? 1 : c->width > 8 ? 8 : (size_t)c->width;
       SH_TRY(next_buffer(p, (uint64_t)c->length * (uint64_t)c->width, align, &values));
   }
   c->values = values.data;

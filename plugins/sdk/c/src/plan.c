@@ -66,7 +66,7 @@ static bool widens(enum ArrowType wanted, enum ArrowType found) {
 }
 
 static bool is_number(enum ArrowType type) {
-  return type == NANOARROW_TYPE_DECIMAL128 || (type >= NANOARROW_TYPE_UINT8 && type <= NANOARROW_TYPE_DOUBLE);
+  return type == NANOARROW_TYPE_DECIMAL128 || type == NANOARROW_TYPE_DECIMAL256 || (type >= NANOARROW_TYPE_UINT8 && type <= NANOARROW_TYPE_DOUBLE);
 }
 
 /** Whether a column may be read as the type that is wanted. */

@@ -44,6 +44,15 @@ void sh_put_decimal(sh_table *table, int32_t column, sh_decimal value) {
   staged->as.decimal = value;
 }
 
+static void put_wide(sh_table *table, int32_t column, staged_kind kind, const void *value, size_t size) {
+  sh_put_text(table, column, (sh_text){(const char *)value, (int64_t)size});
+  at(table, column)->kind = kind;
+}
+
+void sh_put_decimal256(sh_table *table, int32_t column, sh_decimal256 value) { put_wide(table, column, STAGED_DECIMAL256, &value, sizeof value); }
+
+void sh_put_interval(sh_table *table, int32_t column, struct ArrowInterval value) { put_wide(table, column, STAGED_INTERVAL, &value, sizeof value); }
+
 void sh_put_value(sh_table *table, int32_t column, const sh_column *from, int64_t row) {
   staged_value *staged = at(table, column);
   staged->kind = STAGED_VALUE;
@@ -56,6 +65,13 @@ static int append_decimal(struct ArrowArray *array, sh_decimal value) {
   ArrowDecimalInit(&decimal, 128, 38, 0);
   ArrowDecimalSetBytes(&decimal, (const uint8_t *)&value);
   return ArrowArrayAppendDecimal(array, &decimal);
+}
+
+static int append_wide(struct ArrowArray *array, staged_kind kind, const uint8_t *bytes) {
+  struct ArrowInterval interval;
+  if (kind == STAGED_DECIMAL256) return sh_append_decimal256(array, bytes);
+  memcpy(&interval, bytes, sizeof interval);
+  return sh_append_interval(array, interval);
 }
 
 /** Whether bytes may stand in a column: text has to be UTF-8. */
@@ -78,6 +94,8 @@ static int append(sh_table *table, int64_t column, const staged_value *value) {
       return ArrowArrayAppendBytes(array, view);
     }
     case STAGED_VALUE: return sh_append_value(table->call, array, value->as.value.from, value->as.value.row) == SH_OK ? NANOARROW_OK : EINVAL;
+    case STAGED_DECIMAL256:
+    case STAGED_INTERVAL: return append_wide(array, value->kind, table->staged->scratch.data + value->as.text.at);
   }
   return EINVAL;
 }

@@ -95,13 +95,24 @@ static sh_status set_float(const reader *r, struct ArrowSchema *schema, int64_t 
 
 static sh_status set_decimal(const reader *r, struct ArrowSchema *schema, int64_t type) {
   int64_t precision = number(r, type, 0, 4, 0), scale = number(r, type, 1, 4, 0), width = number(r, type, 2, 4, 128);
-  if (width != 128 || precision < 1 || precision > 38 || scale < -38 || scale > 38) return cut(r, "decimals");
-  return sh_arrow(r->call, ArrowSchemaSetTypeDecimal(schema, NANOARROW_TYPE_DECIMAL128, (int32_t)precision, (int32_t)scale), NULL);
+  int64_t most = width == 128 ? 38 : width == 256 ? 76 : 0;
+  if (precision < 1 || precision > most || scale < -most || scale > most) return cut(r, "decimals");
+  enum ArrowType wide = width == 128 ? NANOARROW_TYPE_DECIMAL128 : NANOARROW_TYPE_DECIMAL256;
+  return sh_arrow(r->call, ArrowSchemaSetTypeDecimal(schema, wide, (int32_t)precision, (int32_t)scale), NULL);
 }
 
 static sh_status set_time(const reader *r, struct ArrowSchema *schema, enum ArrowType type, int64_t unit, const char *zone) {
   if (unit < NANOARROW_TIME_UNIT_SECOND || unit > NANOARROW_TIME_UNIT_NANO) return cut(r, "unit of time");
   return sh_arrow(r->call, ArrowSchemaSetTypeDateTime(schema, type, (enum ArrowTimeUnit)unit, zone), NULL);
+}
+
+static sh_status set_interval(const reader *r, struct ArrowSchema *schema, int64_t type) {
+  switch (number(r, type, 0, 2, 0)) {
+    case 0: return set(r, schema, NANOARROW_TYPE_INTERVAL_MONTHS);
+    case 1: return set(r, schema, NANOARROW_TYPE_INTERVAL_DAY_TIME);
+    case 2: return set(r, schema, NANOARROW_TYPE_INTERVAL_MONTH_DAY_NANO);
+    default: return cut(r, "unit of intervals");
+  }
 }
 
 static sh_status set_fixed(const reader *r, struct ArrowSchema *schema, enum ArrowType type, int64_t size) {
@@ -147,6 +158,8 @@ static sh_status set_type(reader *r, struct ArrowSchema *schema, int64_t table, 
       return set_time(r, schema, unit < NANOARROW_TIME_UNIT_MICRO ? NANOARROW_TYPE_TIME32 : NANOARROW_TYPE_TIME64, unit, NULL);
     }
     case TIMESTAMP: return set_time(r, schema, NANOARROW_TYPE_TIMESTAMP, number(r, type, 0, 2, 0), string(r, type, 1));
+    case DURATION: return set_time(r, schema, NANOARROW_TYPE_DURATION, number(r, type, 0, 2, 1), NULL);
+    case INTERVAL: return set_interval(r, schema, type);
     case LIST: return set_nested(r, schema, table, "+l", 1, 1, depth);
     case LARGE_LIST: return set_nested(r, schema, table, "+L", 1, 1, depth);
     case STRUCT: return set_nested(r, schema, table, "+s", 0, MOST_FIELDS, depth);

@@ -15,12 +15,14 @@ enum {
   DATE,
   TIME,
   TIMESTAMP,
-  LIST = 12,
+  INTERVAL,
+  LIST,
   STRUCT,
   FIXED_SIZE_BINARY = 15,
   FIXED_SIZE_LIST,
   MAP,
-  LARGE_BINARY = 19,
+  DURATION,
+  LARGE_BINARY,
   LARGE_UTF8,
   LARGE_LIST
 };
@@ -93,7 +95,7 @@ static uint8_t decimal(writer *w, const struct ArrowSchemaView *view) {
   size_t at = table(w, (const uint16_t[]){4, 8, 12}, 3, 16);
   put_half(w, at + 4, view->decimal_precision);
   put_half(w, at + 8, view->decimal_scale);
-  put_half(w, at + 12, 128);
+  put_half(w, at + 12, view->decimal_bitwidth);
   return DECIMAL;
 }
 
@@ -139,7 +141,12 @@ static uint8_t type_of(writer *w, const struct ArrowSchemaView *view) {
     case NANOARROW_TYPE_TIME32:
     case NANOARROW_TYPE_TIME64: return time_of_day(w, view);
     case NANOARROW_TYPE_TIMESTAMP: return timestamp(w, view);
-    case NANOARROW_TYPE_DECIMAL128: return decimal(w, view);
+    case NANOARROW_TYPE_DURATION: return with_word(w, DURATION, (int16_t)view->time_unit);
+    case NANOARROW_TYPE_INTERVAL_MONTHS: return with_word(w, INTERVAL, 0);
+    case NANOARROW_TYPE_INTERVAL_DAY_TIME: return with_word(w, INTERVAL, 1);
+    case NANOARROW_TYPE_INTERVAL_MONTH_DAY_NANO: return with_word(w, INTERVAL, 2);
+    case NANOARROW_TYPE_DECIMAL128:
+    case NANOARROW_TYPE_DECIMAL256: return decimal(w, view);
     case NANOARROW_TYPE_LIST: return plain(w, LIST);
     case NANOARROW_TYPE_LARGE_LIST: return plain(w, LARGE_LIST);
     case NANOARROW_TYPE_FIXED_SIZE_LIST: return with_half(w, FIXED_SIZE_LIST, view->fixed_size);

@@ -4,7 +4,16 @@
 
 #include "core.h"
 
-typedef enum staged_kind { STAGED_NULL, STAGED_INT, STAGED_DOUBLE, STAGED_TEXT, STAGED_DECIMAL, STAGED_VALUE } staged_kind;
+typedef enum staged_kind {
+  STAGED_NULL,
+  STAGED_INT,
+  STAGED_DOUBLE,
+  STAGED_TEXT,
+  STAGED_DECIMAL,
+  STAGED_VALUE,
+  STAGED_DECIMAL256,
+  STAGED_INTERVAL
+} staged_kind;
 
 /** A value of the row that is being put together. */
 typedef struct staged_value {
@@ -13,7 +22,7 @@ typedef struct staged_value {
     int64_t whole;
     double fraction;
     sh_decimal decimal;
-    /** Where it is in the scratch buffer, which may move. */
+    /** Where it is in the scratch buffer, which may move. What is wider than these is there too. */
     struct {
       size_t at, size;
     } text;
@@ -30,5 +39,9 @@ typedef struct sh_staged {
   /** Whether a column's array is one that came in. */
   bool *foreign;
 } sh_staged;
+
+/* Not inlined, as these are rare. */
+int sh_append_decimal256(struct ArrowArray *builder, const void *value);
+int sh_append_interval(struct ArrowArray *builder, struct ArrowInterval value);
 
 #endif

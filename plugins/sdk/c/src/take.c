@@ -15,6 +15,15 @@ static int append_decimal(struct ArrowArray *builder, const sh_column *from, int
   return ArrowArrayAppendDecimal(builder, &decimal);
 }
 
+int sh_append_decimal256(struct ArrowArray *builder, const void *value) {
+  struct ArrowDecimal decimal;
+  ArrowDecimalInit(&decimal, 256, 76, 0);
+  ArrowDecimalSetBytes(&decimal, (const uint8_t *)value);
+  return ArrowArrayAppendDecimal(builder, &decimal);
+}
+
+int sh_append_interval(struct ArrowArray *builder, struct ArrowInterval value) { return ArrowArrayAppendInterval(builder, &value); }
+
 static sh_status append_items(sh_call *call, struct ArrowArray *builder, const sh_column *from, int64_t row) {
   int64_t first, n = sh_items_at(from, row, &first);
   for (int64_t i = 0; i < n; i++) SH_TRY(sh_append_value(call, builder->children[0], &from->children[0], first + i));
@@ -43,6 +52,10 @@ sh_status sh_append_value(sh_call *call, struct ArrowArray *builder, const sh_co
     case NANOARROW_TYPE_LARGE_BINARY:
     case NANOARROW_TYPE_FIXED_SIZE_BINARY: code = append_bytes(builder, from, row); break;
     case NANOARROW_TYPE_DECIMAL128: code = append_decimal(builder, from, row); break;
+    case NANOARROW_TYPE_DECIMAL256: code = sh_append_decimal256(builder, (const uint8_t *)from->values + 32 * row); break;
+    case NANOARROW_TYPE_INTERVAL_MONTHS:
+    case NANOARROW_TYPE_INTERVAL_DAY_TIME:
+    case NANOARROW_TYPE_INTERVAL_MONTH_DAY_NANO: code = sh_append_interval(builder, sh_interval_at(from, row)); break;
     case NANOARROW_TYPE_FLOAT:
     case NANOARROW_TYPE_DOUBLE: code = ArrowArrayAppendDouble(builder, sh_get_double(&one, 0)); break;
     case NANOARROW_TYPE_HALF_FLOAT:

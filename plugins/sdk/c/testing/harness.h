@@ -16,6 +16,12 @@ sh_status sh_rows_read(sh_call *call, const char *lines, const struct ArrowSchem
 bool sh_read_moment(const char *text, int64_t *micros);
 bool sh_read_date(const char *text, int64_t *days);
 
+/** A duration, `-PT1.5S`; and an interval, `1 mons -2 days 3 hours 0.000000004 secs`, of the type that `value` has. */
+const char *sh_duration_text(sh_call *call, enum ArrowTimeUnit unit, int64_t value);
+bool sh_duration_read(const char *text, enum ArrowTimeUnit unit, int64_t *value);
+const char *sh_interval_text(sh_call *call, const struct ArrowInterval *value);
+bool sh_interval_read(const char *text, struct ArrowInterval *value);
+
 /** Writes columns of a row as members of a JSON object, without its nulls. */
 void sh_row_print(sh_call *call, const sh_batch *batch, int64_t row, sh_buffer *text);
 /** Ends a text with a zero. */

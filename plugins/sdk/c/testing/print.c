@@ -58,16 +58,25 @@ static void print_bytes(sh_call *call, const sh_column *c, int64_t i, sh_buffer 
 static void print_decimal(sh_call *call, const sh_column *c, int64_t i, sh_buffer *text) {
   struct ArrowDecimal number;
   struct ArrowBuffer digits;
-  sh_decimal value = sh_decimal_at(c, i);
   int32_t precision, scale;
   sh_decimal_type(c, &precision, &scale);
-  ArrowDecimalInit(&number, 128, precision, scale);
-  ArrowDecimalSetBytes(&number, (const uint8_t *)&value);
+  ArrowDecimalInit(&number, 8 * c->width, precision, scale);
+  ArrowDecimalSetBytes(&number, (const uint8_t *)c->values + c->width * i);
   ArrowBufferInit(&digits);
   if (ArrowDecimalAppendStringToBuffer(&number, &digits) == NANOARROW_OK) {
     sh_text_add(call, text, sh_format(call, "%.*s", (int)digits.size_bytes, (const char *)digits.data));
   }
   ArrowBufferReset(&digits);
+}
+
+static const char *length_text(sh_call *call, const sh_column *c, int64_t i) {
+  struct ArrowSchemaView view;
+  struct ArrowInterval interval;
+  if (c->type == NANOARROW_TYPE_DURATION) {
+    return ArrowSchemaViewInit(&view, c->schema, NULL) ? "" : sh_duration_text(call, view.time_unit, ((const int64_t *)c->values)[i]);
+  }
+  interval = sh_interval_at(c, i);
+  return sh_interval_text(call, &interval);
 }
 
 static void print(sh_call *call, const sh_column *c, int64_t i, sh_buffer *text) {
@@ -86,9 +95,14 @@ static void print(sh_call *call, const sh_column *c, int64_t i, sh_buffer *text)
     case NANOARROW_TYPE_BINARY:
     case NANOARROW_TYPE_LARGE_BINARY:
     case NANOARROW_TYPE_FIXED_SIZE_BINARY: print_bytes(call, c, i, text); break;
-    case NANOARROW_TYPE_DECIMAL128: print_decimal(call, c, i, text); break;
+    case NANOARROW_TYPE_DECIMAL128:
+    case NANOARROW_TYPE_DECIMAL256: print_decimal(call, c, i, text); break;
     case NANOARROW_TYPE_TIMESTAMP: sh_text_add(call, text, sh_format(call, "\"%s\"", sh_moment(call, sh_get_int(&row, 0)))); break;
     case NANOARROW_TYPE_DATE32: sh_text_add(call, text, sh_format(call, "\"%.10s\"", sh_moment(call, sh_get_int(&row, 0) * 86400000000))); break;
+    case NANOARROW_TYPE_DURATION:
+    case NANOARROW_TYPE_INTERVAL_MONTHS:
+    case NANOARROW_TYPE_INTERVAL_DAY_TIME:
+    case NANOARROW_TYPE_INTERVAL_MONTH_DAY_NANO: sh_text_add(call, text, sh_format(call, "\"%s\"", length_text(call, c, i))); break;
     case NANOARROW_TYPE_MAP: print_map(call, c, i, text); break;
     case NANOARROW_TYPE_LIST:
     case NANOARROW_TYPE_LARGE_LIST:

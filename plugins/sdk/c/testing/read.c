@@ -43,7 +43,7 @@ static sh_status misfit(const place *p, const struct ArrowSchema *schema, const 
 
 /** Digits with a point, scaled. */
 static bool decimal(const char *text, int scale, struct ArrowDecimal *value) {
-  char digits[64];
+  char digits[128];
   size_t n = 0;
   int behind = -1;
   for (; *text && n < sizeof digits - 1; text++) {
@@ -80,7 +80,7 @@ static sh_status append_number(const place *p, struct ArrowArray *to, const stru
 static sh_status append_decimal(const place *p, struct ArrowArray *to, const struct ArrowSchema *schema, const struct ArrowSchemaView *view,
                                 const sh_json *value) {
   struct ArrowDecimal number;
-  ArrowDecimalInit(&number, 128, view->decimal_precision, view->decimal_scale);
+  ArrowDecimalInit(&number, view->decimal_bitwidth, view->decimal_precision, view->decimal_scale);
   if (!value->text.data || !decimal(value->text.data, view->decimal_scale, &number)) return misfit(p, schema, value);
   return sh_arrow(p->call, ArrowArrayAppendDecimal(to, &number), NULL);
 }
@@ -108,6 +108,22 @@ static sh_status append_time(const place *p, struct ArrowArray *to, const struct
   int64_t number;
   bool read = value->kind == SH_JSON_TEXT && (view->type == NANOARROW_TYPE_DATE32 ? sh_read_date : sh_read_moment)(value->text.data, &number);
   return read ? sh_arrow(p->call, ArrowArrayAppendInt(to, number), NULL) : misfit(p, schema, value);
+}
+
+/** A duration may be a number of its unit too. */
+static sh_status append_duration(const place *p, struct ArrowArray *to, const struct ArrowSchema *schema, const struct ArrowSchemaView *view,
+                                 const sh_json *value) {
+  int64_t number;
+  if (value->kind == SH_JSON_NUMBER) return append_number(p, to, schema, view, value);
+  if (value->kind != SH_JSON_TEXT || !sh_duration_read(value->text.data, view->time_unit, &number)) return misfit(p, schema, value);
+  return sh_arrow(p->call, ArrowArrayAppendInt(to, number), NULL);
+}
+
+static sh_status append_interval(const place *p, struct ArrowArray *to, const struct ArrowSchema *schema, const struct ArrowSchemaView *view,
+                                 const sh_json *value) {
+  struct ArrowInterval interval = {.type = view->type};
+  if (value->kind != SH_JSON_TEXT || !sh_interval_read(value->text.data, &interval)) return misfit(p, schema, value);
+  return sh_arrow(p->call, ArrowArrayAppendInterval(to, &interval), NULL);
 }
 
 static sh_status append_list(const place *p, struct ArrowArray *to, const struct ArrowSchema *schema, const sh_json *value) {
@@ -157,7 +173,12 @@ static sh_status append(const place *p, struct ArrowArray *to, const struct Arro
     case NANOARROW_TYPE_FIXED_SIZE_BINARY: return append_bytes(p, to, schema, value);
     case NANOARROW_TYPE_DATE32:
     case NANOARROW_TYPE_TIMESTAMP: return append_time(p, to, schema, &view, value);
-    case NANOARROW_TYPE_DECIMAL128: return append_decimal(p, to, schema, &view, value);
+    case NANOARROW_TYPE_DURATION: return append_duration(p, to, schema, &view, value);
+    case NANOARROW_TYPE_INTERVAL_MONTHS:
+    case NANOARROW_TYPE_INTERVAL_DAY_TIME:
+    case NANOARROW_TYPE_INTERVAL_MONTH_DAY_NANO: return append_interval(p, to, schema, &view, value);
+    case NANOARROW_TYPE_DECIMAL128:
+    case NANOARROW_TYPE_DECIMAL256: return append_decimal(p, to, schema, &view, value);
     case NANOARROW_TYPE_LIST:
     case NANOARROW_TYPE_LARGE_LIST:
     case NANOARROW_TYPE_FIXED_SIZE_LIST: return append_list(p, to, schema, value);

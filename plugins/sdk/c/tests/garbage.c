@@ -14,8 +14,11 @@ static const char columns[] =
 static const char rows[] =
     "{\"a\": true, \"b\": 1, \"c\": 2, \"d\": 3, \"e\": 4, \"f\": 1.5, \"g\": 2.5, \"h\": \"ähm\", \"i\": \"00ff\", \"j\": \"2025-03-01\", "
     "\"k\": \"2025-03-01T12:00:00Z\", \"m\": \"1.5\", \"n\": [\"x\", null], \"o\": {\"x\": 1, \"y\": [1, 2]}, \"p\": {\"k\": 0.5}, \"q\": [{\"z\": "
-    "{\"a\": 1}}]}\n"
+    "{\"a\": 1}}], \"r0\": -2.5, \"r1\": 1, \"r2\": \"-PT0.5S\", \"r3\": \"1 mons\", \"r4\": \"-2 days\", \"r5\": \"1 mons -2 days 3 hours\"}\n"
     "{}\n{\"h\": \"\", \"n\": [], \"p\": {}, \"q\": [null]}\n";
+
+// Types that have no name in DDL.
+static const char *const formats[] = {"d:76,20,256", "tDs", "tDu", "tiM", "tiD", "tin"};
 
 static sh_status plan(sh_plan *plan) { return sh_plan_output(plan, plan->input); }
 
@@ -104,16 +107,27 @@ static int spoil_schemas(sh_bytes good) {
   return bound;
 }
 
+static sh_status make(sh_call *call, struct ArrowSchema *schema) {
+  SH_TRY(sh_ddl_parse(call, columns, schema));
+  for (int i = 0; i < 6; i++) {
+    struct ArrowSchema *child;
+    SH_TRY(sh_schema_append(call, schema, &child));
+    SH_TRY(sh_arrow(call, ArrowSchemaSetFormat(child, formats[i]), NULL));
+    SH_TRY(sh_arrow(call, ArrowSchemaSetName(child, sh_format(call, "r%d", i)), NULL));
+  }
+  return SH_OK;
+}
+
 int main(void) {
   sh_arena arena = {0};
   sh_call call = {0};
   sh_internal internal;
-  sh_table *table;
+  struct ArrowSchema types;
   sh_bytes schema, message;
   sh_call_begin(&call, &internal, &arena);
-  sh_status made = sh_table_new(&call, columns, &table);
-  if (made == SH_OK) made = sh_schema_write(&call, &table->schema, &schema);
-  if (made == SH_OK) made = sh_rows_read(&call, rows, &table->schema, &message);
+  sh_status made = make(&call, &types);
+  if (made == SH_OK) made = sh_schema_write(&call, &types, &schema);
+  if (made == SH_OK) made = sh_rows_read(&call, rows, &types, &message);
   sh_call binding = {0};
   sh_internal within;
   sh_call_begin(&binding, &within, &arena);
@@ -124,6 +138,7 @@ int main(void) {
   int answered = spoil_batches(message, 8 + header);
   int bound = spoil_schemas(schema);
   printf("of %d spoilt batches %d were answered, of as many schemas %d bound\n", ROUNDS, answered, bound);
+  ArrowSchemaRelease(&types);
   sh_call_end(&call);
   sh_unbind();
   sh_arena_free(&arena);

@@ -20,13 +20,12 @@ static int append_fields(sh_call *call, struct ArrowArray *to, const sh_column *
   return ArrowArrayFinishElement(to);
 }
 
-static int append_decimal(struct ArrowArray *to, const sh_column *from, int64_t i) {
+static int append_decimal(struct ArrowArray *to, const sh_column *from, const void *value, int32_t bits) {
   int32_t precision, scale;
-  sh_decimal value = sh_decimal_at(from, i);
   struct ArrowDecimal decimal;
   sh_decimal_type(from, &precision, &scale);
-  ArrowDecimalInit(&decimal, 128, precision, scale);
-  ArrowDecimalSetBytes(&decimal, (const uint8_t *)&value);
+  ArrowDecimalInit(&decimal, bits, precision, scale);
+  ArrowDecimalSetBytes(&decimal, (const uint8_t *)value);
   return ArrowArrayAppendDecimal(to, &decimal);
 }
 
@@ -40,7 +39,20 @@ static int append(sh_call *call, struct ArrowArray *to, const sh_column *from, i
     case NANOARROW_TYPE_DOUBLE: return ArrowArrayAppendDouble(to, sh_get_double(&row, 0));
     case NANOARROW_TYPE_HALF_FLOAT: return ArrowArrayAppendDouble(to, (double)ArrowHalfFloatToFloat(((const uint16_t *)from->values)[i]));
     case NANOARROW_TYPE_UINT64: return ArrowArrayAppendUInt(to, ((const uint64_t *)from->values)[i]);
-    case NANOARROW_TYPE_DECIMAL128: return append_decimal(to, from, i);
+    case NANOARROW_TYPE_DECIMAL128: {
+      sh_decimal value = sh_get_decimal(&row, 0);
+      return append_decimal(to, from, &value, 128);
+    }
+    case NANOARROW_TYPE_DECIMAL256: {
+      sh_decimal256 value = sh_get_decimal256(&row, 0);
+      return append_decimal(to, from, &value, 256);
+    }
+    case NANOARROW_TYPE_INTERVAL_MONTHS:
+    case NANOARROW_TYPE_INTERVAL_DAY_TIME:
+    case NANOARROW_TYPE_INTERVAL_MONTH_DAY_NANO: {
+      struct ArrowInterval value = sh_get_interval(&row, 0);
+      return ArrowArrayAppendInterval(to, &value);
+    }
     case NANOARROW_TYPE_STRING:
     case NANOARROW_TYPE_LARGE_STRING:
     case NANOARROW_TYPE_BINARY:

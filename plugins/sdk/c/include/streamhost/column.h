@@ -106,7 +106,15 @@ typedef struct sh_decimal {
 
 /** One value of a DECIMAL: 12.34 of DECIMAL(10, 2) is 1234. */
 sh_decimal sh_decimal_at(const sh_column *column, int64_t i);
-/** Digits and digits behind the point of a DECIMAL column. */
+/** The same of 256 bits, from its four words, the lowest first. */
+typedef struct sh_decimal256 {
+  uint64_t words[4];
+} sh_decimal256;
+
+sh_decimal256 sh_decimal256_at(const sh_column *column, int64_t i);
+/** One value of an INTERVAL: months, days and nanoseconds, each with its own sign; of Arrow's other two, months, or days and milliseconds. */
+struct ArrowInterval sh_interval_at(const sh_column *column, int64_t i);
+/** Digits and digits behind the point of a decimal column. */
 void sh_decimal_type(const sh_column *column, int32_t *precision, int32_t *scale);
 
 /** Spark's name of a column's type, such as `ARRAY<INT>`, in memory of the call. */

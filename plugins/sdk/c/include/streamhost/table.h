@@ -37,7 +37,7 @@ sh_status sh_table_of(sh_call *call, const struct ArrowSchema *schema, sh_table 
 
 void sh_put_null(sh_table *table, int32_t column);
 void sh_put_bool(sh_table *table, int32_t column, bool value);
-/** A whole number, a DATE in days, a TIMESTAMP in microseconds. */
+/** A whole number, a DATE in days, a TIMESTAMP in microseconds; other times and durations in their unit. */
 void sh_put_int(sh_table *table, int32_t column, int64_t value);
 void sh_put_double(sh_table *table, int32_t column, double value);
 /** A STRING or BINARY; the bytes are copied. */
@@ -45,6 +45,9 @@ void sh_put_text(sh_table *table, int32_t column, sh_text value);
 /** A text that ends with a zero. */
 void sh_put_string(sh_table *table, int32_t column, const char *value);
 void sh_put_decimal(sh_table *table, int32_t column, sh_decimal value);
+void sh_put_decimal256(sh_table *table, int32_t column, sh_decimal256 value);
+/** Its `type` has to be the column's. */
+void sh_put_interval(sh_table *table, int32_t column, struct ArrowInterval value);
 /** The value of a row of another column, of the same type or a narrower one. */
 void sh_put_value(sh_table *table, int32_t column, const sh_column *from, int64_t row);
 /** Adds the row. */
