@@ -2,13 +2,15 @@
 
 use super::{
     C, GO, JS, Language, PYTHON, corpus,
-    host::{Bench, block_on, built, runtime},
+    host::{Bench, block_on, built, patient, runtime},
 };
 use crate::binary::{ok, run, text, write};
 use arrow::{
-    array::{Int64Array, RecordBatch, StringArray},
-    datatypes::{DataType, Field, Schema},
+    array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray},
+    datatypes::{DataType, Field, Schema, TimeUnit},
 };
+use engine::{Epoch, EpochContext, Keyed, keyed::Alone};
+use plugin::{BindSettings, KeyedSettings};
 use std::{path::Path, sync::Arc};
 
 /// The sources of a plugin that breaks, by language: where its source is, one that breaks on a row, on which line it does so, and
@@ -19,6 +21,8 @@ struct Broken {
     breaks: &'static str,
     /// What a report of the break has in it, beside the message.
     place: &'static str,
+    /// A function that was being called.
+    function: &'static str,
     nothing: &'static str,
     /// What is said of the source that has no plugin.
     said: &'static str,
@@ -50,6 +54,7 @@ func keep(e event) bool {
 }
 "#,
         place: "plugin.go:17",
+        function: "keep",
         nothing: "package main\n\nfunc main() {}\n",
         said: "the module exports no kind of plugin",
     },
@@ -69,6 +74,7 @@ export default filter({
 });
 "#,
         place: "plugin.js:4",
+        function: "look",
         nothing: "export const nothing = 1;\n",
         said: "export default",
     },
@@ -96,6 +102,7 @@ def keep(event: Event) -> bool:
     return look(event.id)
 "#,
         place: "plugin.py:13",
+        function: "look",
         nothing: "nothing = 1\n",
         said: "plugin",
     },
@@ -113,6 +120,7 @@ static bool keep(const sh_row *event) {
 STREAMHOST_FILTER(keep, .reads = "id BIGINT NOT NULL");
 "#,
         place: "plugin.c:5",
+        function: "keep, called by ",
         nothing: "int nothing(void) { return 1; }\n",
         said: "the module exports no kind of plugin",
     },
@@ -128,7 +136,7 @@ fn with_source(dir: &Path, broken: &Broken, source: &str) {
     write(dir.join("broken").join(broken.source), source);
 }
 
-/// A row that breaks the plugin is in error by itself, and the error has message, file and line.
+/// A row that breaks the plugin is in error by itself, and the error has message, file, line and stack.
 #[track_caller]
 fn a_break_is_told_with_its_place(language: &Language) {
     let dir = tempfile::tempdir().unwrap();
@@ -149,7 +157,9 @@ fn a_break_is_told_with_its_place(language: &Language) {
     let letters = crate::binary::json_lines(&dir.path().join("bad"));
     let letter: serde_json::Value = serde_json::from_str(&letters[0]).unwrap();
     let error = letter["_error"].as_str().unwrap();
-    assert!(error.contains("no such id: 2") && error.contains(broken.place), "{}: {error}", broken.language);
+    for words in ["no such id: 2", broken.place, broken.function] {
+        assert!(error.contains(words), "{}: {words} in {error}", broken.language);
+    }
     assert_eq!(letters.len(), 1, "{letters:?}");
 }
 
@@ -168,23 +178,20 @@ fn nothing_is_no_plugin(language: &Language) {
 fn events(rows: usize) -> RecordBatch {
     let ids = Int64Array::from_iter_values(0..rows as i64);
     let texts: StringArray = (0..rows).map(|row| (row % 5 > 0).then(|| format!("text {row}"))).collect();
-    let values =
-        arrow::array::Float64Array::from_iter((0..rows).map(|row| (row % 7 > 0).then_some(row as f64)));
+    let values = Float64Array::from_iter((0..rows).map(|row| (row % 7 > 0).then_some(row as f64)));
     let fields = vec![
         Field::new("id", DataType::Int64, true),
         Field::new("text", DataType::Utf8, true),
         Field::new("value", DataType::Float64, true),
     ];
-    let columns: Vec<arrow::array::ArrayRef> = vec![Arc::new(ids), Arc::new(texts), Arc::new(values)];
+    let columns: Vec<ArrayRef> = vec![Arc::new(ids), Arc::new(texts), Arc::new(values)];
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap()
 }
 
 /// After 5,000 batches an instance has the memory that it had after 1,000, but for an eighth: a collector lets its heap settle.
 #[track_caller]
 fn memory_is_flat(language: &Language) {
-    for (name, config, batch) in
-        [("normalize", "{\"above\":10}", events(500)), ("echo", "{}", mixed(language))]
-    {
+    for (name, config, batch) in [("normalize", "{\"above\":10}", events(500)), ("echo", "{}", mixed())] {
         let (early, late) = block_on(async {
             let plugin = runtime().load(&built(&language.plugin(name))).await.unwrap();
             let mut bench = Bench::of(&plugin, &batch.schema(), config).await.unwrap();
@@ -197,13 +204,50 @@ fn memory_is_flat(language: &Language) {
             }
             (early, bench.progress().peak_memory)
         });
-        assert!(late <= early + early / 8, "{} {name}: {early} bytes, then {late}", language.name);
+        is_flat(language, name, early, late);
     }
+    let (early, late) = block_on(memory_with_state(language));
+    is_flat(language, "sessionize", early, late);
+}
+
+#[track_caller]
+fn is_flat(language: &Language, name: &str, early: u64, late: u64) {
+    assert!(late <= early + early / 8, "{} {name}: {early} bytes, then {late}", language.name);
+}
+
+/// Of a plugin with state, whose keys come again in each of 5,000 epochs.
+async fn memory_with_state(language: &Language) -> (u64, u64) {
+    let plugin = runtime().load(&built(&language.plugin("sessionize"))).await.unwrap();
+    let rows = visits();
+    let bind = BindSettings {
+        config: r#"{"time":"at","gap":"1m"}"#.into(),
+        limits: patient(),
+        ..BindSettings::new("tested", rows.schema())
+    };
+    let settings = KeyedSettings { bind, keys: vec!["user".into()] };
+    let step = Arc::new(plugin.bind_keyed(settings).await.unwrap());
+    let mut alone = Alone::new(step.clone());
+    let mut peaks = Vec::new();
+    for epoch in 0..5_000 {
+        let cx = EpochContext { epoch: Epoch(epoch), ..EpochContext::alone("tested") };
+        alone.epoch(&cx, &rows).await.unwrap();
+        peaks.extend(Keyed::progress(&*step).map(|progress| progress.peak_memory));
+    }
+    (peaks[1_000], peaks[4_999])
+}
+
+fn visits() -> RecordBatch {
+    let users = Int64Array::from_iter_values((0..40).map(|row| row % 20));
+    let times = TimestampMicrosecondArray::from_iter_values((0..40).map(|row| row * 1_000_000));
+    let at = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+    let fields = vec![Field::new("user", DataType::Int64, true), Field::new("at", at, true)];
+    let columns: Vec<ArrayRef> = vec![Arc::new(users), Arc::new(times.with_timezone("UTC"))];
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap()
 }
 
 /// A few rows of every type.
-fn mixed(language: &Language) -> RecordBatch {
-    let columns = corpus::columns().into_iter().filter(|(name, _)| !language.without.contains(name));
+fn mixed() -> RecordBatch {
+    let columns = corpus::columns().into_iter();
     let batches: Vec<RecordBatch> =
         columns.map(|(name, values)| corpus::batches(name, &values).swap_remove(2)).collect();
     let fields: Vec<_> = batches.iter().flat_map(|batch| batch.schema().fields().to_vec()).collect();

@@ -42,7 +42,17 @@ pub(super) fn built(folder: &Path) -> PathBuf {
     root().join(text(&output.stdout).trim())
 }
 
-/// A step's lane, with time for debug builds and loaded machines.
+/// With time for debug builds and loaded machines.
+pub(super) fn patient() -> Limits {
+    Limits {
+        cpu_per_call: Duration::from_secs(60),
+        wall_per_call: Duration::from_secs(300),
+        memory: 256 << 20,
+        ..Limits::default()
+    }
+}
+
+/// A step's lane.
 pub(super) struct Bench {
     step: PluginStep,
     worker: Box<dyn Worker>,
@@ -50,14 +60,11 @@ pub(super) struct Bench {
 
 impl Bench {
     pub(super) async fn of(plugin: &Plugin, schema: &SchemaRef, config: &str) -> Result<Self> {
-        let limits = Limits {
-            cpu_per_call: Duration::from_secs(60),
-            wall_per_call: Duration::from_secs(300),
-            memory: 256 << 20,
-            ..Limits::default()
+        let settings = BindSettings {
+            config: config.into(),
+            limits: patient(),
+            ..BindSettings::new("tested", schema.clone())
         };
-        let settings =
-            BindSettings { config: config.into(), limits, ..BindSettings::new("tested", schema.clone()) };
         let step = plugin.bind(settings).await?;
         let worker = step.worker().await?;
         Ok(Bench { step, worker })

@@ -1,6 +1,9 @@
 use crate::text;
 use std::{fmt, time::Duration};
-use wasmtime::Trap;
+use wasmtime::{Trap, WasmBacktrace};
+
+/// Functions of a crash that are named.
+const MOST_FRAMES: usize = 8;
 
 /// How a call into a guest can fail.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,10 +61,18 @@ impl Fault {
             None => what,
         };
         match error.downcast_ref::<Trap>() {
-            Some(_) => Fault::Trap(what),
+            Some(_) => Fault::Trap(what + &stack(error)),
             None => Fault::Breach(what),
         }
     }
+}
+
+/// The functions that it was in, innermost first, of a component that has kept their names.
+fn stack(error: &wasmtime::Error) -> String {
+    let frames = error.downcast_ref::<WasmBacktrace>().map_or(&[][..], WasmBacktrace::frames);
+    let names = frames.iter().filter_map(|frame| frame.func_name()).take(MOST_FRAMES);
+    let names: Vec<String> = names.map(|name| text::shown(name, text::NAME)).collect();
+    if names.is_empty() { String::new() } else { format!(" in {}", names.join(", called by ")) }
 }
 
 impl fmt::Display for Fault {

@@ -15,7 +15,7 @@ function(streamhost_plugin)
     target_compile_options(${name} PRIVATE -Wall -Wextra -Wno-missing-field-initializers "-ffile-prefix-map=${CMAKE_CURRENT_SOURCE_DIR}/=")
     # Sources of all of the SDK, of which only those stay that are called.
     target_link_options(${name} PRIVATE -mexec-model=reactor -O2 LINKER:--whole-archive $<TARGET_FILE:streamhost> LINKER:--no-whole-archive
-      LINKER:--gc-sections LINKER:--strip-all LINKER:-z,stack-size=262144 LINKER:--stack-first)
+      LINKER:--gc-sections LINKER:--strip-debug LINKER:-z,stack-size=262144 LINKER:--stack-first)
     set_target_properties(${name} PROPERTIES SUFFIX .core.wasm RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}")
   else()
     enable_testing()
