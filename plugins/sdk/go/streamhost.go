@@ -2,6 +2,7 @@ package streamhost
 
 import (
 	"streamhost/arrow"
+	"streamhost/internal/bind"
 	"streamhost/internal/config"
 	"streamhost/internal/host"
 )
@@ -118,4 +119,18 @@ func Reads(columns ...string) Option {
 // ReadsOf is Reads where the columns follow from the configuration.
 func ReadsOf[C any](columns func(config *C) []string) Option {
 	return func(s *Spec) { s.Reads = func(config any) []string { return columns(config.(*C)) } }
+}
+
+// Bound is the configuration and the columns that a plugin reads, of what the host gives to bind it. The SDK calls it.
+func Bound[C any](spec *Spec, text string, message []byte) (*C, arrow.Schema, error) {
+	config, err := config.Read[C](text)
+	if err != nil {
+		return nil, nil, err
+	}
+	input, err := arrow.DecodeSchema(message)
+	if err != nil || spec.Reads == nil {
+		return config, input, err
+	}
+	input, err = bind.Project(input, spec.Reads(config), false)
+	return config, input, err
 }

@@ -26,7 +26,7 @@ impl Language for Go {
             ask: &["version"],
             least: Version::new(1, 26, 0),
             below: None,
-            remedy: "install it from go.dev/dl, or with `apt-get install golang`",
+            remedy: "install it with `apt-get install golang`, or as the language's own site says",
         }];
         TOOLS
     }

@@ -32,7 +32,7 @@ impl Language for JavaScript {
     }
 
     fn tools(&self) -> &'static [Tool] {
-        const REMEDY: &str = "install it with `apt-get install nodejs npm`, or from nodejs.org";
+        const REMEDY: &str = "install it with `apt-get install nodejs npm`, or as Node.js's own site says";
         const TOOLS: &[Tool] = &[
             Tool {
                 program: "node",

@@ -1,34 +1,12 @@
 /* Schema messages. Whoever wrote one may have meant no good: each part is looked at before it is used. */
 #include "flat.h"
 #include "ipc.h"
+#include "schema.h"
 
 // Slots and values of Message.fbs and Schema.fbs.
 enum { HEADER_TYPE = 1, HEADER = 2, SCHEMA = 1 };
 enum { FIELDS = 1 };
 enum { NAME = 0, NULLABLE = 1, TYPE_TYPE = 2, TYPE = 3, DICTIONARY = 4, CHILDREN = 5 };
-enum {
-  NULL_TYPE = 1,
-  INT,
-  FLOATING_POINT,
-  BINARY,
-  UTF8,
-  BOOL,
-  DECIMAL,
-  DATE,
-  TIME,
-  TIMESTAMP,
-  INTERVAL,
-  LIST,
-  STRUCT,
-  UNION,
-  FIXED_SIZE_BINARY,
-  FIXED_SIZE_LIST,
-  MAP,
-  DURATION,
-  LARGE_BINARY,
-  LARGE_UTF8,
-  LARGE_LIST
-};
 
 /** Levels of columns within columns. */
 #define DEEPEST 16

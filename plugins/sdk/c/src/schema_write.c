@@ -1,31 +1,8 @@
 /* Schema messages. Tables come before what they refer to, whose places are filled in when they are known. */
 #include "ipc.h"
+#include "schema.h"
 
 #include <string.h>
-
-// Values of Schema.fbs.
-enum {
-  NULL_TYPE = 1,
-  INT,
-  FLOATING_POINT,
-  BINARY,
-  UTF8,
-  BOOL,
-  DECIMAL,
-  DATE,
-  TIME,
-  TIMESTAMP,
-  INTERVAL,
-  LIST,
-  STRUCT,
-  FIXED_SIZE_BINARY = 15,
-  FIXED_SIZE_LIST,
-  MAP,
-  DURATION,
-  LARGE_BINARY,
-  LARGE_UTF8,
-  LARGE_LIST
-};
 
 typedef struct writer {
   sh_call *call;

@@ -5,8 +5,6 @@ package batchsink
 import (
 	"streamhost"
 	"streamhost/arrow"
-	"streamhost/internal/bind"
-	"streamhost/internal/config"
 	"streamhost/internal/fail"
 	"streamhost/internal/host"
 	"streamhost/row"
@@ -48,26 +46,15 @@ func (p *plugin[C]) Describe() host.Description { return streamhost.Describe[C](
 // Bind reads the configuration, picks the columns and asks for the outputs.
 func (p *plugin[C]) Bind(text string, message []byte, _ []string) (host.Binding, error) {
 	p.config = nil
-	config, err := config.Read[C](text)
+	config, input, err := streamhost.Bound[C](p.spec, text, message)
 	if err != nil {
-		return host.Binding{}, err
-	}
-	input, err := arrow.DecodeSchema(message)
-	if err != nil {
-		return host.Binding{}, err
-	}
-	reads, all := []string(nil), p.spec.Reads == nil
-	if !all {
-		reads = p.spec.Reads(config)
-	}
-	if input, err = bind.Project(input, reads, all); err != nil {
 		return host.Binding{}, err
 	}
 	declared, err := p.outputs(config, input)
 	if err != nil {
 		return host.Binding{}, err
 	}
-	binding := host.Binding{Reads: input.Names(), All: all, Shape: host.Nothing}
+	binding := host.Binding{Reads: input.Names(), All: p.spec.Reads == nil, Shape: host.Nothing}
 	for i := range declared {
 		declared[i].Columns = declared[i].Columns.AllNullable()
 		binding.Side = append(binding.Side, host.Side{Name: declared[i].Name, Bytes: declared[i].Columns.Encode()})

@@ -8,8 +8,6 @@ package stateless
 import (
 	"streamhost"
 	"streamhost/arrow"
-	"streamhost/internal/bind"
-	"streamhost/internal/config"
 	"streamhost/internal/host"
 )
 
@@ -38,19 +36,8 @@ func (p *plugin[C]) Describe() host.Description { return streamhost.Describe[C](
 // Bind reads the configuration, picks the columns and asks the function, with an empty batch, what it gives for them.
 func (p *plugin[C]) Bind(text string, message []byte, _ []string) (host.Binding, error) {
 	p.ready = false
-	config, err := config.Read[C](text)
+	config, input, err := streamhost.Bound[C](p.spec, text, message)
 	if err != nil {
-		return host.Binding{}, err
-	}
-	input, err := arrow.DecodeSchema(message)
-	if err != nil {
-		return host.Binding{}, err
-	}
-	reads, all := []string(nil), p.spec.Reads == nil
-	if !all {
-		reads = p.spec.Reads(config)
-	}
-	if input, err = bind.Project(input, reads, all); err != nil {
 		return host.Binding{}, err
 	}
 	tried, err := p.process(streamhost.CallOf(host.Context{}, config), arrow.Empty(input))
@@ -59,7 +46,7 @@ func (p *plugin[C]) Bind(text string, message []byte, _ []string) (host.Binding,
 	}
 	p.config, p.input, p.bound, p.ready = config, input, boundBy(tried), true
 	binding := p.bound.binding()
-	binding.Reads, binding.All = input.Names(), all
+	binding.Reads, binding.All = input.Names(), p.spec.Reads == nil
 	return binding, nil
 }
 
