@@ -9,7 +9,7 @@ use arrow::{
     array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray},
     datatypes::{DataType, Field, Schema, TimeUnit},
 };
-use engine::{Epoch, EpochContext, Keyed, keyed::Alone};
+use engine::{Epoch, EpochContext, Keyed, keyed::Alone, sql::with_delay};
 use plugin::{BindSettings, KeyedSettings};
 use std::{path::Path, sync::Arc};
 
@@ -242,7 +242,7 @@ fn visits() -> RecordBatch {
     let at = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
     let fields = vec![Field::new("user", DataType::Int64, true), Field::new("at", at, true)];
     let columns: Vec<ArrayRef> = vec![Arc::new(users), Arc::new(times.with_timezone("UTC"))];
-    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap()
+    RecordBatch::try_new(Arc::new(with_delay(&Schema::new(fields), "at", 0)), columns).unwrap()
 }
 
 /// A few rows of every type.

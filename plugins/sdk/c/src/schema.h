@@ -1,0 +1,29 @@
+/** What Schema.fbs calls the types of columns. */
+#ifndef STREAMHOST_SCHEMA_H
+#define STREAMHOST_SCHEMA_H
+
+enum {
+  NULL_TYPE = 1,
+  INT,
+  FLOATING_POINT,
+  BINARY,
+  UTF8,
+  BOOL,
+  DECIMAL,
+  DATE,
+  TIME,
+  TIMESTAMP,
+  INTERVAL,
+  LIST,
+  STRUCT,
+  UNION,
+  FIXED_SIZE_BINARY,
+  FIXED_SIZE_LIST,
+  MAP,
+  DURATION,
+  LARGE_BINARY,
+  LARGE_UTF8,
+  LARGE_LIST
+};
+
+#endif
