@@ -114,11 +114,21 @@ async fn text_that_is_not_utf_8_is_refused_in_a_column() {
     assert!(said.contains("column `y`") && said.contains("UTF-8"), "{said}");
 }
 
+/// Imports the clock of the guest.
+const NOW: &str = r#"(import "wasi:clocks/monotonic-clock@0.2.0" "now" (func $now (result i64)))"#;
+
+#[tokio::test]
+async fn the_clock_of_a_guest_does_not_begin_at_zero() {
+    let trap = "(if (i64.eqz (call $now)) (then unreachable))";
+    let guest = Guest { on_bind: trap.into(), ..Guest::default() }.with_top(NOW);
+    bound_with(Arc::new(ManualClock::new(Timestamp(0))), &guest, |_| {}).await;
+}
+
 #[tokio::test]
 async fn a_new_instance_that_agrees_to_something_else_is_refused() {
-    let import = r#"(import "wasi:clocks/monotonic-clock@0.2.0" "now" (func $now (result i64)))"#;
-    let other = "(if (i64.gt_u (call $now) (i64.const 0)) (then (i32.store8 (i32.const 336) (i32.const 0))))";
-    let guest = Guest { on_bind: other.into(), ..Guest::default() }.with_top(import);
+    let other =
+        "(if (i64.gt_u (call $now) (i64.const 500000000)) (then (i32.store8 (i32.const 336) (i32.const 0))))";
+    let guest = Guest { on_bind: other.into(), ..Guest::default() }.with_top(NOW);
     let clock = Arc::new(ManualClock::new(Timestamp(0)));
     let step = bound_with(clock.clone(), &guest, |_| {}).await;
     run(&step, 0..1).await.unwrap();
