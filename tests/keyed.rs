@@ -259,3 +259,37 @@ fn inspect_shows_what_a_plugin_keeps_of_given_keys() {
     assert!(fails(2, ".", stateless).contains("this plugin keeps no state"));
     assert_eq!(run(".", ["inspect", &filter, "--keys", "value"]).status.code(), Some(2));
 }
+
+#[test]
+fn what_a_plugin_remembers_can_be_shown_and_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    sessions(dir.path(), 2);
+    let visits = "{\"user\":\"a\",\"at\":\"2025-03-01T12:00:00Z\",\"page\":\"x\"}\n\
+                  {\"user\":\"a\",\"at\":\"2025-03-01T12:00:30Z\",\"page\":\"y\"}\n";
+    write(dir.path().join("in/000.json"), visits);
+    ok(dir.path(), ["run", "pipeline.toml"]);
+    let shown = ok(dir.path(), ["state", "show", "checkpoint"]);
+    assert!(shown.contains("sessions"), "{shown}");
+    let sql = "SELECT DISTINCT user FROM sessions WHERE open IS NOT NULL";
+    let asked = ok(dir.path(), ["state", "query", "checkpoint", sql, "--format", "csv"]);
+    assert_eq!(asked, "user\na\n", "{shown}");
+}
+
+#[test]
+fn a_key_with_more_rows_than_a_call_takes_is_handed_over_in_several() {
+    const ROWS: usize = 40_000;
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path().join("in/a.json"), "{\"k\":1}\n".repeat(ROWS));
+    write(
+        dir.path().join("pipeline.toml"),
+        format!(
+            "trigger = 'available-now'\n[sources.rows]\nschema = 'k INT'\n[sources.rows.files]\npath = 'in'\nformat = 'json'\n\
+             settle = '0s'\n[steps.counted]\nkeys = ['k']\nplugin = {:?}\n[sinks.out.files]\npath = 'out'\nformat = 'json'\n",
+            built(&root().join("tests/guests/count-per-key"))
+        ),
+    );
+    ok(dir.path(), ["run", "pipeline.toml"]);
+    let counts = json_lines(&dir.path().join("out"));
+    assert!(counts.len() > 1, "{counts:?}");
+    assert!(counts.contains(&format!("{{\"k\":1,\"n\":{ROWS}}}")), "{counts:?}");
+}

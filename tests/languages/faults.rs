@@ -226,6 +226,7 @@ async fn memory_with_state(language: &Language) -> (u64, u64) {
     };
     let settings = KeyedSettings { bind, keys: vec!["user".into()] };
     let step = Arc::new(plugin.bind_keyed(settings).await.unwrap());
+    step.try_out().await.unwrap();
     let mut alone = Alone::new(step.clone());
     let mut peaks = Vec::new();
     for epoch in 0..5_000 {

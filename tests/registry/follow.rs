@@ -91,6 +91,48 @@ fn a_step_that_follows_goes_on_with_a_newer_version_between_two_epochs_and_keeps
     assert_eq!(seen, ["1.0.0", "1.1.0", "1.4.0"]);
 }
 
+/// Brings a version into the registry as somebody who copies folders would, after something was done to its files.
+fn smuggle(folder: &Path, version: &str, change: impl FnOnce(&Path)) {
+    let other = tempfile::tempdir_in(folder).unwrap();
+    let component = versioned(folder, version, &[]);
+    ok(
+        other.path(),
+        [
+            "--registry".as_ref(),
+            "elsewhere".as_ref(),
+            "plugin".as_ref(),
+            "add".as_ref(),
+            component.as_os_str(),
+        ],
+    );
+    let from = other.path().join("elsewhere/versioned").join(version);
+    change(&from);
+    fs::rename(from, folder.join("registry/versioned").join(version)).unwrap();
+}
+
+#[test]
+fn a_step_that_follows_takes_nothing_that_was_spoilt_or_half_copied() {
+    let dir = folder("versioned@^1");
+    add(dir.path(), "1.0.0", &[]);
+    let mut query = Following::start(dir);
+    assert!(runs(&query.epoch(), "versioned", "1.0.0"));
+    // A folder without `plugin.toml` is not there yet.
+    smuggle(query.dir.path(), "1.9.0", |from| fs::remove_file(from.join("plugin.toml")).unwrap());
+    smuggle(query.dir.path(), "1.1.0", |from| {
+        let component = from.join("component.wasm");
+        let mut bytes = fs::read(&component).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        fs::write(component, bytes).unwrap();
+    });
+    let stays = query.until(|epoch| notice(epoch, "stays with versioned@1.0.0: "));
+    assert!(
+        runs(&stays, "versioned", "1.0.0") && notice(&stays, "1.1.0") && notice(&stays, "digest"),
+        "{stays}"
+    );
+    add(query.dir.path(), "1.2.0", &[]);
+    query.until(|epoch| runs(epoch, "versioned", "1.2.0"));
+}
+
 #[test]
 fn a_start_goes_on_with_the_version_that_ran_last_and_only_then_looks_for_newer_ones() {
     let dir = folder("versioned@^1");

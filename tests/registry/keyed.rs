@@ -104,3 +104,16 @@ fn an_epoch_runs_again_on_the_state_that_it_began_with_and_another_version_on_a_
     let gone = fails(2, folder, replay(&["1"]));
     assert!(gone.contains("the state that it began with is gone"), "{gone}");
 }
+
+#[test]
+fn a_version_that_is_not_what_it_says_it_is_is_found_out_when_an_epoch_runs_again() {
+    let dir = counting("tally@1.0.0");
+    let folder = dir.path();
+    add_tally(folder, "1.0.0", &[("honesty: counts", "honesty: lies !")]);
+    (0..3).for_each(|id| give(folder, id));
+    ran(folder);
+    let replay =
+        |epoch| ["replay", "checkpoint", "--step", "said", "--registry", "registry", "--epoch", epoch];
+    let found = fails(3, folder, replay("2"));
+    assert!(found.contains("what step said puts out is not what it put out then"), "{found}");
+}

@@ -68,3 +68,19 @@ fn an_epoch_runs_again_as_it_was_and_what_is_gone_is_named() {
     assert!(!output.status.success() && text(&output.stderr).contains("1.json"), "{}", text(&output.stderr));
     ran(folder);
 }
+
+#[test]
+fn a_plugin_that_is_not_deterministic_as_it_says_is_found_out_when_an_epoch_runs_again() {
+    let dir = folder("versioned@1.0.0");
+    let folder = dir.path();
+    add(folder, "1.0.0", &[("honesty: says", "honesty: lies")]);
+    (0..3).for_each(|id| give(folder, id));
+    ran(folder);
+    let replay =
+        |epoch| ["replay", "checkpoint", "--step", "said", "--registry", "registry", "--epoch", epoch];
+    let found = fails(3, folder, replay("2"));
+    assert!(
+        found.contains("what step said puts out is not what it put out then, and its plugin says that it is deterministic"),
+        "{found}"
+    );
+}

@@ -106,6 +106,12 @@ pub trait Keyed: Send + Sync {
         None
     }
 
+    /// A hash of what it put out since the last call, if it promises the same output for the same input and state; the engine asks once
+    /// an epoch.
+    fn fingerprint(&self) -> Option<u64> {
+        None
+    }
+
     /// Rows that came too late since the last call.
     fn take_late(&self) -> u64 {
         0

@@ -68,6 +68,8 @@ pub(crate) struct Run<'q> {
     backlog: BTreeMap<String, u64>,
     /// By source, those that nobody was warned of.
     bad_rows: BTreeMap<String, BadRows>,
+    /// The steps of which it was said that they leave late rows out.
+    lost: BTreeSet<String>,
     /// Set once an epoch is committed or there is none to run.
     advanced: &'q AtomicBool,
 }
@@ -132,6 +134,7 @@ impl<'q> Run<'q> {
             times: None,
             backlog: BTreeMap::new(),
             bad_rows: BTreeMap::new(),
+            lost: BTreeSet::new(),
             advanced,
         }
     }
@@ -388,6 +391,8 @@ impl<'q> Run<'q> {
         };
         // With every sink's rows stored already there is nothing to run for, but to bring state up to date. How many rows the epoch
         // had only who committed it last would have written down.
+        // What an earlier try has put out does not count.
+        again::fingerprints(&self.flow);
         let (input, outputs) = if run.writing.iter().any(Option::is_some) || self.flow.remembers() {
             (run.run(&record.sources).await?, again::fingerprints(&self.flow))
         } else {

@@ -90,6 +90,9 @@ pub(crate) struct KeyedState {
 /// The time of an entry that is never looked at again. None such is kept in [`Due`], which would only grow by them.
 const NEVER: i64 = i64::MAX;
 
+/// The step whose state nobody stores.
+const TRIAL: &str = "trial";
+
 /// What brings the time of an entry about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Timeline {
@@ -223,6 +226,17 @@ impl ShardEntries {
         Ok(ShardEntries { state: states.of(step)?, states, shard, most })
     }
 
+    /// Those of a step that remembers nothing, to try something with.
+    pub fn none(step: &dyn Keyed) -> Result<Self> {
+        let table = StateTable::new(TRIAL, KeyGroups::default());
+        ShardEntries::trial(KeyedState::new(table, step), Shard { index: 0, of: 1 }, u64::MAX)
+    }
+
+    fn trial(state: KeyedState, shard: Shard, most: u64) -> Result<Self> {
+        let states = States([(TRIAL.to_owned(), Arc::new(state))].into());
+        ShardEntries::new(Arc::new(states), TRIAL, shard, most)
+    }
+
     /// The entries. Held for as long as the answer lives.
     pub fn open(&self) -> Result<ShardState<'_>> {
         self.state.shard(self.shard)
@@ -230,9 +244,7 @@ impl ShardEntries {
 
     /// The same entries, to try something with: what is put there is never stored.
     pub fn copy(&self) -> Result<Self> {
-        const STEP: &str = "copy";
-        let states = States([(STEP.to_owned(), Arc::new(self.state.copy(STEP, self.shard)?))].into());
-        ShardEntries::new(Arc::new(states), STEP, self.shard, self.most)
+        ShardEntries::trial(self.state.copy(TRIAL, self.shard)?, self.shard, self.most)
     }
 
     /// How many bytes may still be added before the state of the query is as large as it may be.

@@ -291,7 +291,8 @@ async fn refuse_state(made: &PipelineFile, world: &World) -> Result<()> {
         named.source.restore(History::default(), engine::Reach::AvailableNow).await?;
         schemas.push(named.source.schema(None)?);
     }
-    let flow = planner.dataflow(&schemas).await?;
+    let alone = "planning the steps for letters alone, which have no watermark; steps that remember rows are not replayed";
+    let flow = planner.dataflow(&schemas).await.map_err(|e| e.while_doing(alone))?;
     match flow.keyed().next() {
         Some((_, name, _)) => Err(Error::invalid(format!(
             "step `{name}` remembers rows, and a replay does not know what it remembers; give the letters to the pipeline as one more source"

@@ -13,6 +13,7 @@ use arrow::datatypes::SchemaRef;
 use connectors::{formats::ddl, source::Limit, sql::SqlTableSettings};
 use engine::{
     Guarantee, History, NamedFunction, OutputMode, Port, Result, Trigger, Wanted,
+    operators::LATE,
     plan::{Dataflow, Input, NamedSource, Planner as _},
 };
 use std::{fmt::Write, sync::Arc};
@@ -43,6 +44,7 @@ fn text(file: &PipelineFile, sources: &[NamedSource], schemas: &[SchemaRef], pla
         let facts = source.facts();
         let mut details = vec![format!("columns: {}", ddl::print(schema))];
         details.extend(used(schema, &flow.wanted(Input::Source(index))));
+        details.extend(settings.watermark.as_ref().map(behind));
         details.extend(settings.max_per_trigger.map(most));
         if !facts.replayable {
             details.push("cannot be read again after a crash: rows of an unfinished epoch are lost".into());
@@ -177,6 +179,10 @@ fn used(schema: &SchemaRef, wanted: &Wanted) -> Option<String> {
     }
 }
 
+fn behind(watermark: &settings::Watermark) -> String {
+    format!("watermark: {:?} behind the latest `{}`", watermark.delay.0, watermark.column)
+}
+
 fn most(limit: Limit) -> String {
     match limit {
         Limit::Files(files) => format!("at most {files} files an epoch"),
@@ -217,6 +223,7 @@ fn from(upstream: &Upstream, pipeline: &Pipeline) -> String {
 /// What a sink gets in its mode, and by what that is possible.
 fn rows_of(mode: OutputMode, flow: &Dataflow, input: Input) -> String {
     let what = match mode {
+        _ if is_late(flow, input) => "each row once, in the epoch in which it came too late",
         OutputMode::Append if flow.waits_above(input) => {
             "each row once, when the watermark says that it is final"
         }
@@ -226,6 +233,12 @@ fn rows_of(mode: OutputMode, flow: &Dataflow, input: Input) -> String {
         OutputMode::Complete => "the whole result after each epoch, all of which stays in state",
     };
     format!("mode {mode}: {what}")
+}
+
+fn is_late(flow: &Dataflow, input: Input) -> bool {
+    let Input::Step { step, port } = input else { return false };
+    let port = flow.steps.get(step).and_then(|step| step.ports().get(port));
+    port.is_some_and(|port| port.name == LATE)
 }
 
 /// What a sink's own guarantee comes to in this pipeline.

@@ -1,7 +1,7 @@
 //! `follow = true`: newer versions of a running step's plugin.
 //!
 //! A task watches the registry. What is newer and compatible is loaded, bound to the step's own configuration and columns, and given a
-//! batch without rows, or asked for its tables, all beside the running query. Only what passes is handed over, between two epochs,
+//! batch without rows, or a call without keys, all beside the running query. Only what passes is handed over, between two epochs,
 //! and its instance is ready by then. What does not pass changes nothing but the log and the progress.
 
 use crate::{
@@ -174,8 +174,7 @@ impl Shared {
                     "it keeps other tables than the version that runs, or newer ones; start the query again, which migrates them",
                 ));
             }
-            // In `bind` it was asked for its tables.
-            (BoundPlugin::Keyed(_), _) => {}
+            (BoundPlugin::Keyed(step), _) => step.try_out().await?,
         }
         Ok(step)
     }

@@ -11,9 +11,17 @@ pub(crate) fn of(said: &abi::Outcome, of: u64) -> u64 {
         abi::Rows::Extend(rows) => bytes(3, rows),
         abi::Rows::KeepExtend((bits, rows)) => bytes(bytes(4, bits), rows),
     };
-    let sides = said.side.iter().fold(main, |hash, (name, rows)| bytes(bytes(hash, name.as_bytes()), rows));
-    let errors = said
-        .errors
+    whole(main, &said.side, &said.errors, of)
+}
+
+/// The same of a plugin with state. What it has put into that shows in later answers.
+pub(crate) fn of_keyed(said: &abi::KeyedOutcome, of: u64) -> u64 {
+    whole(bytes(1, &said.main), &said.side, &said.errors, of)
+}
+
+fn whole(main: u64, side: &[(String, Vec<u8>)], errors: &[abi::RowError], of: u64) -> u64 {
+    let sides = side.iter().fold(main, |hash, (name, rows)| bytes(bytes(hash, name.as_bytes()), rows));
+    let errors = errors
         .iter()
         .fold(sides, |hash, error| bytes(mixed(hash ^ u64::from(error.row)), error.message.as_bytes()));
     mixed(errors ^ of)

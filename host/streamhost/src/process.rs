@@ -12,7 +12,15 @@ use std::{
     sync::Arc,
 };
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::{
+    Layer,
+    filter::{LevelFilter, Targets},
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
+
+/// Whose lines the level of the log is about.
+const OURS: [&str; 5] = ["streamhost", "engine", "connectors", "pipeline", "plugin"];
 
 /// The value of an environment variable; the one place that reads the environment.
 #[allow(
@@ -31,8 +39,12 @@ pub(crate) fn start_log(level: Level) {
         Level::Info => LevelFilter::INFO,
         Level::Debug => LevelFilter::DEBUG,
     };
-    let log = tracing_subscriber::fmt().with_max_level(level).with_target(false);
-    log.with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal()).init();
+    // What libraries say beyond warnings is about them and not about the query.
+    let ours = OURS.map(|target| (target, level));
+    let targets = Targets::new().with_default(level.min(LevelFilter::WARN)).with_targets(ours);
+    let log = tracing_subscriber::fmt::layer().with_target(false);
+    let log = log.with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
+    tracing_subscriber::registry().with(log.with_filter(targets)).init();
 }
 
 /// What pipelines of this process get.

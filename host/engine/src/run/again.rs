@@ -22,8 +22,23 @@ impl Query {
     ///
     /// Kind `Invalid` if the epoch's plan, what it read, or the state that it began with is gone.
     pub async fn again(&self, epoch: Epoch) -> Result<Vec<String>> {
-        let never = AtomicBool::new(false);
         let checkpoint = Checkpoint::new(self.store.clone());
+        let place = checkpoint.location();
+        let of = checkpoint.metadata().await?.map(|metadata| metadata.name);
+        let other = of.filter(|of| *of != self.settings.name);
+        self.look_again(checkpoint, epoch).await.map_err(|error| match other {
+            None => error,
+            Some(of) => {
+                let name = &self.settings.name;
+                error.while_doing(format!(
+                    "checkpoint {place} is of query `{of}`, and the pipeline file of `{name}`"
+                ))
+            }
+        })
+    }
+
+    async fn look_again(&self, checkpoint: Checkpoint, epoch: Epoch) -> Result<Vec<String>> {
+        let never = AtomicBool::new(false);
         let record = kept(&checkpoint, epoch).await?;
         let mut run = Run::to_look_at(self, checkpoint, &never).await?;
         self.planner.pin(&record.releases, true).await?;
@@ -101,7 +116,10 @@ impl<'q> Run<'q> {
             partitions: record.partitions.max(1),
             writing,
         };
-        run.run(&record.sources).await.map(drop)
+        run.run(&record.sources).await?;
+        // Who looks on may count by what is asked once an epoch.
+        self.plugins();
+        Ok(())
     }
 
     /// Steps whose output is not what the commit says that it was, if the same code ran then.
@@ -120,9 +138,11 @@ impl<'q> Run<'q> {
 
 /// What the steps have put out since this was asked last, of those that promise the same output for the same input.
 pub(super) fn fingerprints(flow: &Dataflow) -> BTreeMap<String, String> {
+    let stateless = flow.stateless().map(|(_, name, step)| (name, step.fingerprint()));
+    let keyed = flow.keyed().map(|(_, name, step)| (name, step.fingerprint()));
     let mut sums: BTreeMap<String, u64> = BTreeMap::new();
-    for (_, name, step) in flow.stateless() {
-        if let Some(fingerprint) = step.fingerprint() {
+    for (name, fingerprint) in stateless.chain(keyed) {
+        if let Some(fingerprint) = fingerprint {
             let sum = sums.entry(name.to_owned()).or_default();
             *sum = sum.wrapping_add(fingerprint);
         }

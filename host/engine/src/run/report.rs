@@ -4,7 +4,7 @@ use super::Run;
 use crate::{
     Epoch, EpochContext, StepProgress, Timestamp,
     checkpoint::OffsetRecord,
-    plan::NamedSource,
+    plan::{Input, NamedSource},
     progress::{Progress, SinkProgress, SourceProgress, StateProgress, per_second},
 };
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -133,14 +133,23 @@ impl Run<'_> {
         all
     }
 
-    fn state_operators(&self) -> Vec<StateProgress> {
-        let operators = self.flow.keyed().filter_map(|(_, name, step)| {
+    fn state_operators(&mut self) -> Vec<StateProgress> {
+        let operators = self.flow.keyed().filter_map(|(index, name, step)| {
             let (rows, bytes) = self.states.of(name).ok()?.size();
+            let late = step.take_late();
+            let is_lost = self.flow.wanted(Input::Step { step: index, port: step.shard_ports() }).is_nothing();
+            if late > 0 && is_lost && self.lost.insert(name.to_owned()) {
+                tracing::warn!(
+                    rows = late,
+                    "rows of step `{name}` came behind the watermark and are left out; a sink with `from = \"{name}.late\"` gets them. \
+                     This is said once; the progress of each epoch counts them"
+                );
+            }
             Some(StateProgress {
                 operator_name: name.to_owned(),
                 num_rows_total: rows,
                 memory_used_bytes: bytes,
-                num_rows_dropped_by_watermark: step.take_late(),
+                num_rows_dropped_by_watermark: late,
             })
         });
         operators.collect()
@@ -152,7 +161,7 @@ impl Run<'_> {
     }
 
     /// Steps, sinks and functions that call plugins, and other steps with rows in error.
-    fn plugins(&self) -> BTreeMap<String, StepProgress> {
+    pub(super) fn plugins(&self) -> BTreeMap<String, StepProgress> {
         let progress = |(_, name, step): (usize, &str, &Arc<dyn crate::Step>)| {
             let progress = step.progress();
             let of_interest = step.facts().digest.is_some() || progress.rows_error > 0;

@@ -29,11 +29,13 @@ impl Planner {
         }
         let plugins = steps.iter().filter(|(_, step)| step.plugin.is_some());
         let plugins: Vec<&str> = plugins.map(|(name, _)| name.as_str()).collect();
-        Err(Error::invalid(format!(
-            "there is no step `{}` with a plugin; there are: {}",
-            shadow.step,
-            plugins.join(", ")
-        )))
+        let there = if plugins.is_empty() {
+            "none has one".into()
+        } else {
+            format!("there are: {}", plugins.join(", "))
+        };
+        let none = format!("there is no step `{}` with a plugin; {there}", shadow.step);
+        Err(self.file.locate(&["steps"], Error::invalid(none)))
     }
 
     /// What a step with a plugin does: with another one beside it, if that was asked for.

@@ -26,7 +26,7 @@ pub struct Step {
     /// stays.
     pub plugin: Option<String>,
     /// Whether to go on with a newer compatible version of the registry's plugin as soon as there is one: between two epochs, once a
-    /// copy of it has agreed to the same columns and has answered a batch without rows.
+    /// copy of it has agreed to the same columns and has answered a batch without rows, or a call without keys.
     #[serde(default)]
     pub follow: bool,
     /// The columns by which the plugin keeps state: of a plugin of the world `stateful`, which gets all rows of a key together. Rows that

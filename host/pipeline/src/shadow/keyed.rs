@@ -86,6 +86,10 @@ impl Keyed for Watched {
         ours
     }
 
+    fn fingerprint(&self) -> Option<u64> {
+        self.step.fingerprint()
+    }
+
     fn take_late(&self) -> u64 {
         self.step.take_late()
     }

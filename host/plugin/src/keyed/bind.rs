@@ -1,4 +1,4 @@
-use super::worker::Worker;
+use super::{host::KeyedCall, run::Run, worker::Worker};
 use crate::{
     abi,
     bind::{BindSettings, OnError},
@@ -14,9 +14,9 @@ use crate::{
 };
 use arrow::datatypes::{FieldRef, SchemaRef};
 use engine::{
-    Epoch, EpochContext, Error, Keyed, OneShard, Port, Result, Scatter, ShardWorker, StepFacts, StepProgress,
-    Timeline, Wanted,
-    keyed::{ByKey, Migration, TableKind, TableSpec, Tables, timeline},
+    Epoch, EpochContext, Error, Keyed, OneShard, Outbox, Port, Result, Scatter, ShardEntries, ShardWorker,
+    StepFacts, StepProgress, Timeline, Wanted,
+    keyed::{ByKey, CallState, Migration, TableKind, TableSpec, Tables, timeline},
     operators::{Entries, LATE, Layout, TableLayout},
 };
 use std::sync::{Arc, Mutex, PoisonError};
@@ -84,6 +84,22 @@ impl KeyedPlugin {
     /// What it keeps of a key.
     pub fn tables(&self) -> &Tables {
         &self.0.tables
+    }
+
+    /// Whether an instance takes a call without keys, and answers it as was agreed. It is kept for the first call that has some.
+    pub async fn try_out(&self) -> Result<()> {
+        let (bound, cx) = (&*self.0, EpochContext::alone("health"));
+        let state =
+            CallState::new(bound.tables.clone(), ShardEntries::none(self)?, &cx, bound.by.has_event_time());
+        let mut out = Outbox::keeping();
+        let call = KeyedCall::new(state, &bound.settings.limits)?;
+        let mut run = Run::new(bound, &cx, call, Vec::new(), &mut out)?;
+        run.try_out().await?;
+        run.end();
+        // Nobody is to count it among the work of an epoch.
+        bound.tally.progress();
+        bound.tally.fingerprint();
+        Ok(())
     }
 
     /// The work of one shard in one epoch.
@@ -315,6 +331,11 @@ impl Keyed for KeyedPlugin {
 
     fn progress(&self) -> Option<StepProgress> {
         Some(self.0.tally.progress())
+    }
+
+    fn fingerprint(&self) -> Option<u64> {
+        let answers = self.0.tally.fingerprint();
+        self.0.plugin.description().deterministic.then_some(answers)
     }
 
     fn take_late(&self) -> u64 {

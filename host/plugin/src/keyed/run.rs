@@ -9,6 +9,7 @@ use crate::{
     abi,
     bind::OnError,
     fault::Fault,
+    fingerprint,
     instance::{Call, Instance, KeyedInput},
     ipc::Encoder,
     outcome::{self, RowError},
@@ -20,7 +21,7 @@ use crate::{
     worker::{hashed, rows_per_piece},
 };
 use arrow::{
-    array::RecordBatch,
+    array::{RecordBatch, UInt64Array},
     util::display::{ArrayFormatter, FormatOptions},
 };
 use engine::{
@@ -76,6 +77,14 @@ impl<'a> Run<'a> {
             origins,
             done: false,
         })
+    }
+
+    /// Whether an instance takes a call without keys.
+    pub(super) async fn try_out(&mut self) -> Result<()> {
+        let rows = RecordBatch::new_empty(self.bound.settings.input.clone());
+        let none = Unit::new(Work::Rows { rows, places: UInt64Array::new_null(0), groups: Vec::new() });
+        let (said, _) = self.one_call(&none, Some(0..0), false).await?;
+        said.map(drop).map_err(|fault| self.bound.blame("a call without keys", fault))
     }
 
     /// The last unit is done with.
@@ -190,8 +199,11 @@ impl<'a> Run<'a> {
             }
             (None, Work::Rows { .. }) => return Err(Error::internal("rows without a part of them")),
         };
-        let cx = Call { cx: self.cx, seed: seed_of(self.cx, seed) };
-        let (said, call) = instance.keyed(cx, call, input).await;
+        let seed = seed_of(self.cx, seed);
+        let (said, call) = instance.keyed(Call { cx: self.cx, seed }, call, input).await;
+        if let (Ok(said), true) = (&said, self.bound.plugin.description().deterministic) {
+            self.bound.tally.answered(fingerprint::of_keyed(said, seed));
+        }
         let said = match &call {
             Some(call) => said.map_err(|fault| call.explain(fault)),
             None => said,

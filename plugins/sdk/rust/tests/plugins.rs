@@ -320,6 +320,19 @@ mod rows {
         letter: &'a str,
     }
 
+    #[streamhost::map]
+    fn first<'a>(event: Event<'a>, config: &Config) -> Result<Letter<'a>> {
+        let text = event.event.filter(|_| event.value > config.above).unwrap_or("-");
+        Ok(Letter { letter: text.split_at(1).0 })
+    }
+
+    #[test]
+    fn what_leaves_may_borrow_from_the_row_where_there_is_a_configuration() {
+        let answer = run::<first>(r#"{"above": 10}"#);
+        assert_eq!(answer.rows[0]["letter"], "-");
+        assert_eq!(answer.rows[1]["letter"], "p");
+    }
+
     #[streamhost::transform]
     fn letters(event: Event) -> Vec<Letter> {
         let text = event.event.unwrap_or_default();

@@ -1,7 +1,10 @@
 //! A plugin with state of which tests make versions without building it again: they replace texts in its component by others of the
 //! same length.
 
-use std::hint::black_box;
+use std::{
+    hint::black_box,
+    sync::atomic::{AtomicI64, Ordering::Relaxed},
+};
 use streamhost::prelude::*;
 
 /// What is kept of a key.
@@ -21,14 +24,20 @@ pub struct Said {
 #[streamhost::keyed(tables(so_far(version = version())))]
 pub fn tally(rows: Group<()>, so_far: &mut Option<Tally>) -> [Said; 1] {
     let before = so_far.take().unwrap_or_default().n;
-    let extra = i64::from(black_box(HONESTY).ends_with("cheats"));
+    let extra = match black_box(HONESTY) {
+        "honesty: cheats" => 1,
+        "honesty: lies !" => CALLS.fetch_add(1, Relaxed),
+        _ => 0,
+    };
     let n = before + rows.len() as i64 + extra;
     *so_far = Some(Tally { n });
     [Said { n, by_version: black_box(env!("CARGO_PKG_VERSION")).to_owned() }]
 }
 
-/// Ends with `counts`, or of a version that counts otherwise with `cheats`.
+/// Or of a version that counts otherwise `cheats`; of one that is not deterministic, as it says it is, `lies !`.
 static HONESTY: &str = "honesty: counts";
+
+static CALLS: AtomicI64 = AtomicI64::new(0);
 
 /// Ends with `older`, or of a version that keeps state of another version with `newer`.
 static KEPT: &str = "what is kept is older";

@@ -1,10 +1,10 @@
 //! `#[streamhost::filter]`, `map` and `transform`: a plugin from a function.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Group, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::meta::ParseNestedMeta;
 use syn::parse::Parser;
-use syn::{Error, Expr, ExprArray, FnArg, ItemFn, LitBool, LitStr, Path, Result, ReturnType, Type};
+use syn::{Error, Expr, ExprArray, FnArg, Ident, ItemFn, LitBool, LitStr, Path, Result, ReturnType, Type};
 
 /// What the function does with rows.
 #[derive(Clone, Copy, PartialEq)]
@@ -33,7 +33,7 @@ pub(crate) enum Reads {
 /// What the function's parameters are: `arguments` passes them on.
 struct Signature {
     /// The struct of a function over rows; none over batches.
-    row: Option<Type>,
+    row: Option<TokenStream>,
     config: Option<Type>,
     arguments: Vec<TokenStream>,
 }
@@ -155,7 +155,7 @@ impl Signature {
         match kind {
             Type::Reference(_) if i == 0 => Ok(quote!(batch)),
             row if i == 0 => {
-                self.row = Some(row.clone());
+                self.row = Some(elided(row.to_token_stream()));
                 Ok(quote!(row))
             }
             Type::Reference(to) if named(&to.elem, "Context") => Ok(quote!(cx)),
@@ -181,6 +181,27 @@ impl Signature {
             (None, reads) => Ok(reads_of_batches(reads)),
         }
     }
+}
+
+/// The type with `'_` for each of its lifetimes, whose names are the function's own.
+pub(crate) fn elided(kind: TokenStream) -> TokenStream {
+    let mut lifetime = false;
+    let tokens = kind.into_iter().map(|token| match token {
+        TokenTree::Ident(name) if lifetime => {
+            lifetime = false;
+            TokenTree::Ident(Ident::new("_", name.span()))
+        }
+        TokenTree::Group(group) => {
+            let mut within = Group::new(group.delimiter(), elided(group.stream()));
+            within.set_span(group.span());
+            TokenTree::Group(within)
+        }
+        other => {
+            lifetime = matches!(&other, TokenTree::Punct(mark) if mark.as_char() == '\'');
+            other
+        }
+    });
+    tokens.collect()
 }
 
 fn reads_of_batches(reads: Option<&Reads>) -> TokenStream {

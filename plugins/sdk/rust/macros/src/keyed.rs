@@ -1,12 +1,12 @@
 //! `#[streamhost::keyed]`: a plugin that keeps state for each key, from a function.
 
-use proc_macro2::{Group, TokenStream, TokenTree};
+use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident, quote};
 use syn::meta::ParseNestedMeta;
 use syn::parse::Parser;
 use syn::{Error, Expr, FnArg, Ident, ItemFn, Lit, Pat, Path, Result, Type};
 
-use crate::function::{Arguments, first_argument, named as is_named, returns};
+use crate::function::{Arguments, elided, first_argument, named as is_named, returns};
 
 /// The arguments of the attribute.
 #[derive(Default)]
@@ -190,27 +190,6 @@ impl Signature {
             None => (quote!(), quote!(::streamhost::Result::Ok(())), quote!(())),
         }
     }
-}
-
-/// The type with `'_` for each of its lifetimes, whose names are the function's own.
-fn elided(kind: TokenStream) -> TokenStream {
-    let mut lifetime = false;
-    let tokens = kind.into_iter().map(|token| match token {
-        TokenTree::Ident(name) if lifetime => {
-            lifetime = false;
-            TokenTree::Ident(Ident::new("_", name.span()))
-        }
-        TokenTree::Group(group) => {
-            let mut within = Group::new(group.delimiter(), elided(group.stream()));
-            within.set_span(group.span());
-            TokenTree::Group(within)
-        }
-        other => {
-            lifetime = matches!(&other, TokenTree::Punct(mark) if mark.as_char() == '\'');
-            other
-        }
-    });
-    tokens.collect()
 }
 
 fn is_table(kind: &Type) -> bool {
