@@ -95,7 +95,7 @@ typedef struct sh_schema {
   int32_t n_types;
 } sh_schema;
 
-/** Reads a schema message. Fails if it has a type that the contract leaves out. The schema is released with sh_schema_release. */
+/** Reads a schema message. Fails if it has a type that the contract leaves out. The schema is released with ArrowSchemaRelease. */
 sh_status sh_schema_read(sh_call *call, sh_bytes message, struct ArrowSchema *schema);
 sh_status sh_schema_write(sh_call *call, const struct ArrowSchema *schema, sh_bytes *message);
 /** Looks the types up. Fails if there is one that the contract leaves out. */
