@@ -106,7 +106,7 @@ func Summary(summary string) Option { return func(s *Spec) { s.Description.Summa
 // clock.
 func Nondeterministic() Option { return func(s *Spec) { s.Description.Deterministic = false } }
 
-// Asks says what the plugin wants of the host beyond rows. It is not deterministic then.
+// Asks says what the plugin wants of the host beyond rows. It is not deterministic then. "http" is of no use: this SDK has no requests.
 func Asks(capabilities ...string) Option {
 	return func(s *Spec) { s.Description.Asks, s.Description.Deterministic = capabilities, false }
 }

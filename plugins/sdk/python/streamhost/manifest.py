@@ -19,7 +19,7 @@ class Manifest:
     summary: str = ""
     #: Same rows in, same bytes out: lets a replay reproduce an epoch exactly.
     deterministic: bool = True
-    #: What it wants of the host beyond rows; it gets what the pipeline allows.
+    #: What it wants of the host beyond rows; it gets what the pipeline allows. `http` is of no use: this SDK has no requests.
     asks: tuple[str, ...] = ()
 
 
