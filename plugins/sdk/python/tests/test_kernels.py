@@ -1,5 +1,6 @@
 """The compiled kernels do what the plain ones do, and the stored ones are those of the source."""
 
+import importlib
 import math
 import random
 import shutil
@@ -7,6 +8,7 @@ import struct
 import subprocess
 import sys
 from array import array
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -28,9 +30,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
     sources = sorted(map(str, (SDK / "kernels").glob("*.c")))
     subprocess.run([compiler, "-std=c17", "-O1", "-fPIC", "-shared", *sources, "-o", str(out)], check=True)
     sys.path.insert(0, str(out.parent))
-    import _streamhost_kernels
-
-    return _streamhost_kernels
+    return importlib.import_module("_streamhost_kernels")
 
 
 def test_the_stored_kernels_are_made_of_the_source(tmp_path: Path) -> None:
@@ -57,7 +57,7 @@ def wild(code: str, random: random.Random, special: list[float]) -> float:
     return struct.unpack("<f", struct.pack("<f", value if abs(value) < 1e38 or not math.isfinite(value) else 1.0))[0] if code == "f" else value
 
 
-def answer(function, arguments):  # type: ignore[no-untyped-def]
+def answer(function: Callable[..., object], arguments: tuple[object, ...]) -> object:
     """What a kernel gives, or how it fails."""
     try:
         return function(*arguments)

@@ -50,7 +50,8 @@ class Sessionize(Keyed):
     def process(self, config: Config, cx: Context, groups: Groups, state: State, errors: RowErrors) -> Batch | None:
         found = sessions(groups, groups.rows[config.time], state.open("open").get(), errors)
         keep(config, groups.rows, found, state)
-        over, running = [], []
+        over: list[Session] = []
+        running: list[Session] = []
         for one in found:
             ended = cx.watermark is not None and config.ends(one.end) <= cx.watermark
             # What follows of its rows belongs to it.

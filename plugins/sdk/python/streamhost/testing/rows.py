@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
-from .. import ddl, types
+from .. import types
 from ..batch import Batch
 from ..columns import column
 from ..errors import Error
@@ -137,8 +137,3 @@ def same(what: str, given: Iterable[Any], expected: str) -> None:
 def decoded(messages: bytes, schema: Schema) -> list[dict[str, Any]]:
     """The rows of messages."""
     return [row for batch in decode(messages, schema) for row in write(batch)]
-
-
-def type_names(schema: Schema) -> str:
-    """The columns, for messages."""
-    return ddl.show(schema)

@@ -45,7 +45,7 @@ class Ended:
 def ended(user: User, fired: Fired, visit: Value[Visit]) -> Ended | None:
     """Ends the visit."""
     last, visit.value = visit.value, None
-    return last and Ended(user.user_id, last.start, last.end, last.events)
+    return Ended(user.user_id, last.start, last.end, last.events) if last else None
 
 
 @streamhost.keyed(expired=ended)
