@@ -1,6 +1,6 @@
 // Makes a component of a plugin in JavaScript or TypeScript: see `usage`.
 import { createRequire } from "node:module";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
@@ -10,23 +10,22 @@ import { kernels } from "./kernels.mjs";
 import { OldNode, Problem } from "./problem.mjs";
 import { writeWorld } from "./world.mjs";
 
-const usage = "node main.mjs --folder PLUGIN --sdk SDK --tools TOOLS [--out FILE] [--keep FOLDER]";
+const usage = "node main.mjs --folder PLUGIN --sdk SDK --tools TOOLS [--out FILE]";
 const ENTRIES = ["src/plugin.ts", "src/plugin.js", "plugin.ts", "plugin.js"];
 
 async function main() {
   if (Number(process.versions.node.split(".")[0]) < 20) throw new OldNode();
   const { values } = parseArgs({
-    options: { folder: { type: "string" }, sdk: { type: "string" }, tools: { type: "string" }, out: { type: "string" }, keep: { type: "string" } },
+    options: { folder: { type: "string" }, sdk: { type: "string" }, tools: { type: "string" }, out: { type: "string" } },
   });
   if (!values.folder || !values.sdk || !values.tools) throw new Problem(`usage: ${usage}`);
   const [folder, sdk, tools] = [values.folder, values.sdk, values.tools].map((path) => resolve(path));
   const about = manifest(folder);
-  const work = values.keep ? resolve(values.keep) : mkdtempSync(join(tmpdir(), "streamhost-js-"));
+  const work = mkdtempSync(join(tmpdir(), "streamhost-js-"));
   try {
-    mkdirSync(work, { recursive: true });
     await build({ folder, sdk, about, work, from: fromTools(tools), tools, out: resolve(values.out ?? join(folder, `${about.name}.wasm`)) });
   } finally {
-    if (!values.keep) rmSync(work, { recursive: true, force: true });
+    rmSync(work, { recursive: true, force: true });
   }
 }
 

@@ -190,12 +190,4 @@ export class Writer {
     });
     return start;
   }
-
-  /** A vector of 32-bit numbers. */
-  ints(all) {
-    const start = this.room(4 + 4 * all.length, 4);
-    this.view.setUint32(start, all.length, true);
-    all.forEach((value, i) => this.view.setInt32(start + 4 + 4 * i, value, true));
-    return start;
-  }
 }
