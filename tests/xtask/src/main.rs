@@ -11,7 +11,7 @@ const TARGET: &str = "wasm32-wasip2";
 
 const USAGE: &str = "usage: cargo xtask COMMAND
   test [ARGS]   everything in its short form; ARGS go to the host's `cargo test`
-  lint          formatting, clippy and documentation, all without a warning
+  lint          formatting, clippy and documentation, all without a warning; gofmt and go vet
   long          the same tests with hundreds of kills, fuzzing for minutes and more seeds
   bench         an optimised build, and the table of speeds; with --spark beside Spark in the same run
   conformance DIR   every recorded scenario of a folder, against Spark's answers";
@@ -54,7 +54,9 @@ fn test(args: &[String], environment: &[(&str, &str)]) -> Done {
 fn languages() -> Done {
     run(script("languages.sh"))?;
     let sdk = |name: &str| plugins().join("sdk").join(name);
-    run(program("go", &["test", "./..."], &sdk("go")))?;
+    for module in go_modules()? {
+        run(program("go", &["test", "./..."], &module))?;
+    }
     for tools in ["test", "build"] {
         run(program("npm", &["ci", "--no-audit", "--no-fund"], &sdk("js").join(tools)))?;
     }
@@ -68,12 +70,23 @@ fn languages() -> Done {
     run(program("ctest", &["--test-dir", &build, "--output-on-failure"], &sdk("c")))
 }
 
-/// In an environment of its own: what runs tests of Python is none of its standard library.
+/// The folders of Go's SDK and of the plugins beside it, each a module of its own.
+fn go_modules() -> Result<Vec<PathBuf>, String> {
+    let sdk = plugins().join("sdk/go");
+    let mut modules = folders_with("go.mod", &sdk.join("conformance"))?;
+    modules.insert(0, sdk);
+    Ok(modules)
+}
+
+/// In an environment of its own: what runs tests of Python, and what looks at its types, is none of its standard library.
 fn pytest(sdk: &Path) -> Done {
     let venv = env::temp_dir().join("streamhost-sdk-python");
     let python = venv.join("bin/python").to_string_lossy().into_owned();
     run(program("python3", &["-m", "venv", &venv.to_string_lossy()], sdk))?;
-    run(program(&python, &["-m", "pip", "install", "--quiet", "pytest>=8,<9"], sdk))?;
+    run(program(&python, &["-m", "pip", "install", "--quiet", "pytest>=8,<9", "mypy>=1.20,<2"], sdk))?;
+    // What it remembers lies outside the SDK, which is a part of the program: cargo would build that anew.
+    let cache = venv.join("mypy").to_string_lossy().into_owned();
+    run(program(&python, &["-m", "mypy", "--cache-dir", &cache], sdk))?;
     run(program(&python, &["-m", "pytest", "--quiet"], sdk))
 }
 
@@ -98,17 +111,40 @@ fn lint() -> Done {
         cargo(&root(), &["doc", "--workspace", "--no-deps", "--document-private-items", "--quiet"]);
     // Private items are documented too, so a link to one leads somewhere.
     docs.env("RUSTDOCFLAGS", "-D warnings -A rustdoc::private_intra_doc_links");
-    run(docs)
+    run(docs)?;
+    lint_go()
+}
+
+/// The SDK twice, as guests are.
+fn lint_go() -> Done {
+    run(script("languages.sh"))?;
+    let sdk = plugins().join("sdk/go");
+    let listed = program("gofmt", &["-l", "."], &sdk).output();
+    let listed = listed.map_err(|e| format!("cannot run gofmt, which comes with Go: {e}"))?;
+    let said = [listed.stdout, listed.stderr].concat();
+    if !listed.status.success() || !said.is_empty() {
+        return Err(format!("gofmt -l in {}:\n{}", sdk.display(), String::from_utf8_lossy(&said)));
+    }
+    for module in go_modules()? {
+        run(program("go", &["vet", "./..."], &module))?;
+    }
+    let mut guest = program("go", &["vet", "./..."], &sdk);
+    guest.envs([("GOOS", "wasip1"), ("GOARCH", "wasm")]);
+    run(guest)
 }
 
 /// The folders of the guests that tests are made with, each a workspace of its own.
 fn guests() -> Result<Vec<PathBuf>, String> {
-    let folder = root().join("tests/guests");
-    let read = std::fs::read_dir(&folder).map_err(|e| format!("cannot read {}: {e}", folder.display()))?;
-    let mut guests: Vec<PathBuf> = read.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    guests.retain(|guest| guest.join("Cargo.toml").is_file());
-    guests.sort();
-    Ok(guests)
+    folders_with("Cargo.toml", &root().join("tests/guests"))
+}
+
+/// The folders in this one that have the manifest, in order.
+fn folders_with(manifest: &str, folder: &Path) -> Result<Vec<PathBuf>, String> {
+    let read = std::fs::read_dir(folder).map_err(|e| format!("cannot read {}: {e}", folder.display()))?;
+    let mut folders: Vec<PathBuf> = read.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    folders.retain(|folder| folder.join(manifest).is_file());
+    folders.sort();
+    Ok(folders)
 }
 
 fn clippy(workspace: &Path, args: &[&str]) -> Command {
