@@ -29,7 +29,8 @@ pub(crate) fn plugin(folder: &Path, kind: Kind, lang: Lang) -> Result<()> {
     for (path, bytes) in template.sdk {
         let written = match path.strip_prefix(template.folder).and_then(|path| path.strip_prefix('/')) {
             Some(path) => template.place(path).map(|to| (to, template.filled(bytes, name))),
-            None if is_about_the_sdk(path) => None,
+            // JavaScript has a template beside that of TypeScript.
+            None if path.starts_with("template") => None,
             None => Some((format!("{}/{path}", template.place), Cow::Borrowed(*bytes))),
         };
         if let Some((path, bytes)) = written {
@@ -40,12 +41,6 @@ pub(crate) fn plugin(folder: &Path, kind: Kind, lang: Lang) -> Result<()> {
         "made {folder}: a plugin with a test\n  streamhost test {folder}\n  streamhost build {folder}\n",
         folder = folder.display()
     ))
-}
-
-/// The SDK's own tests are not the plugin's, and neither are templates.
-fn is_about_the_sdk(path: &str) -> bool {
-    let folders = ["test/", "tests/", "testdata/", "template"];
-    folders.iter().any(|folder| path.starts_with(folder)) || path.ends_with("_test.go")
 }
 
 /// The plugin's name: the folder's, which its tools and the pipeline file must be able to spell.
