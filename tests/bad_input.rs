@@ -352,7 +352,7 @@ fn what_is_no_plugin_is_refused_with_what_it_is() {
         (
             "core",
             &b"\0asm\x01\0\0\0"[..],
-            "it is a core module, not a component: build it for wasm32-wasip2, or wrap it",
+            "it is a core module, not a component: `streamhost build` makes one of a plugin's source",
         ),
         ("empty", b"\0asm\x0d\0\x01\0", "it is a component, and not a streamhost plugin: it does not export"),
         ("text", b"hello", "it is no WebAssembly file"),

@@ -294,7 +294,7 @@ fn check_format(wasm: &[u8]) -> Result<()> {
     match wasm.get(..8) {
         Some([0, b'a', b's', b'm', _, _, 1, 0]) => Ok(()),
         Some([0, b'a', b's', b'm', 1, 0, 0, 0]) => Err(Error::invalid(
-            "it is a core module, not a component: build it for wasm32-wasip2, or wrap it with `wasm-tools component new`",
+            "it is a core module, not a component: `streamhost build` makes one of a plugin's source",
         )),
         Some([0, b'a', b's', b'm', ..]) => {
             Err(Error::invalid("it is of a WebAssembly version that is unknown here"))

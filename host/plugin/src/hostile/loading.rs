@@ -19,7 +19,7 @@ async fn a_file_that_is_no_wasm_is_refused() {
 #[tokio::test]
 async fn a_core_module_is_refused_with_the_remedy() {
     let said = refusal(&wat::parse_str("(module)").unwrap()).await;
-    assert!(said.contains("core module, not a component: build it for wasm32-wasip2"), "{said}");
+    assert!(said.contains("core module, not a component: `streamhost build` makes one"), "{said}");
 }
 
 #[tokio::test]
