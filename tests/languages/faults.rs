@@ -104,7 +104,7 @@ def keep(event: Event) -> bool:
         place: "plugin.py:13",
         function: "look",
         nothing: "nothing = 1\n",
-        said: "plugin",
+        said: "`plugin` has no plugin: decorate a function with @streamhost.filter",
     },
     Broken {
         language: "c",
