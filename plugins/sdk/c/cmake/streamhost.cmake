@@ -11,8 +11,7 @@ function(streamhost_plugin)
   if(STREAMHOST_WASM)
     add_executable(${name} ${ARGN} "${project}")
     target_link_libraries(${name} PRIVATE streamhost)
-    # In messages files are called as they are within the project, wherever that was built.
-    target_compile_options(${name} PRIVATE -Wall -Wextra -Wno-missing-field-initializers "-ffile-prefix-map=${CMAKE_CURRENT_SOURCE_DIR}/=")
+    target_compile_options(${name} PRIVATE -Wall -Wextra -Wno-missing-field-initializers)
     # Sources of all of the SDK, of which only those stay that are called.
     target_link_options(${name} PRIVATE -mexec-model=reactor -O2 LINKER:--whole-archive $<TARGET_FILE:streamhost> LINKER:--no-whole-archive
       LINKER:--gc-sections LINKER:--strip-debug LINKER:-z,stack-size=262144 LINKER:--stack-first)
