@@ -55,7 +55,7 @@ fn shown(health: &Health) -> String {
             Condition::Wanting(what) => writeln!(text, "  {tool}: {what}"),
         };
     }
-    for brought in health.brings {
+    for brought in &health.brings {
         let _ = writeln!(text, "  the first build brings {brought}");
     }
     text

@@ -3,11 +3,10 @@
 use super::{
     Language, Project,
     component::{self, Further},
-    sources::newer,
+    kit,
     tool::{Tool, run},
 };
 use engine::{Error, Kind, Result, ResultExt};
-use semver::Version;
 use std::{
     fs::{self, File},
     hash::{DefaultHasher, Hash, Hasher},
@@ -29,29 +28,29 @@ impl Language for C {
         "CMakeLists.txt"
     }
 
-    fn tools(&self) -> &'static [Tool] {
+    fn tools(&self, _folder: &Path) -> Vec<Tool> {
         const REMEDY: &str = "install what C needs with `apt-get install clang-19 lld-19 llvm-19 wasi-libc \
-                              libclang-rt-19-dev-wasm32 cmake make python3-pip`";
-        const fn tool(program: &'static str, major: u64, minor: u64, below: Option<u64>) -> Tool {
-            let below = match below {
-                Some(major) => Some(Version::new(major, 0, 0)),
-                None => None,
-            };
-            Tool { program, ask: &["--version"], least: Version::new(major, minor, 0), below, remedy: REMEDY }
-        }
-        const TOOLS: &[Tool] = &[
-            tool("cmake", 3, 20, None),
-            tool("make", 4, 0, None),
-            tool("clang-19", 19, 1, Some(20)),
-            tool("wasm-ld-19", 19, 1, Some(20)),
-            tool("llvm-ar-19", 19, 1, Some(20)),
-            tool("python3", 3, 9, None),
-        ];
-        TOOLS
+                              libclang-rt-19-dev-wasm32 cmake make python3 python3-pip`";
+        const VERSION: &[&str] = &["--version"];
+        const LIBC: &[&str] = &["--target=wasm32-wasi", "-print-file-name=crt1-reactor.o"];
+        const COMPILER_RT: &[&str] =
+            &["--target=wasm32-wasi", "-rtlib=compiler-rt", "-print-libgcc-file-name"];
+        const PIP: &[&str] = &["-c", "import pip; print(pip.__file__)"];
+        vec![
+            Tool::program("cmake", VERSION, (3, 20), REMEDY),
+            Tool::program("make", VERSION, (4, 0), REMEDY),
+            Tool::only("clang-19", VERSION, (19, 1), REMEDY),
+            Tool::only("wasm-ld-19", VERSION, (19, 1), REMEDY),
+            Tool::only("llvm-ar-19", VERSION, (19, 1), REMEDY),
+            Tool::found_by("clang-19", LIBC, "wasi-libc", REMEDY),
+            Tool::found_by("clang-19", COMPILER_RT, "libclang-rt-19-dev-wasm32", REMEDY),
+            Tool::program("python3", VERSION, (3, 9), REMEDY),
+            Tool::found_by("python3", PIP, "python3's module pip", REMEDY),
+        ]
     }
 
-    fn brings(&self) -> &'static [&'static str] {
-        &["nanoarrow's source, with pip"]
+    fn brings(&self) -> Vec<String> {
+        vec!["nanoarrow's source, with pip".into()]
     }
 
     fn plugin_name(&self, manifest: &str) -> Result<String> {
@@ -59,17 +58,12 @@ impl Language for C {
         name.ok_or_else(|| Error::invalid("it has no `project(NAME …)`"))
     }
 
-    fn is_stale(&self, project: &Project) -> bool {
-        let folder = project.absolute();
-        let sdk = sdk(project).ok().map(|sdk| ["include", "src", "cmake", "wit"].map(|name| sdk.join(name)));
-        let roots: Vec<PathBuf> =
-            sdk.into_iter().flatten().filter(|path| path.exists()).chain([folder]).collect();
-        newer(&roots, &project.component())
+    fn sources(&self, project: &Project) -> Vec<PathBuf> {
+        project.with_sdk(sdk(project), ["include", "src", "cmake", "wit"])
     }
 
     fn build(&self, project: &Project, tell: &dyn Fn(&str)) -> Result<Vec<u8>> {
         let sdk = sdk(project)?;
-        check_libraries()?;
         let kept = Kept::of(project, &sdk)?;
         kept.configure(project, &sdk, tell)?;
         let mut make = Command::new("cmake");
@@ -98,10 +92,7 @@ impl Kept {
         let mut places = DefaultHasher::new();
         (project.absolute(), sdk).hash(&mut places);
         let dir = project.work.join(format!("c-{}-{:016x}", project.name, places.finish()));
-        let doing = || format!("making the directory {}", dir.display());
-        fs::create_dir_all(&project.work).doing(Kind::Unavailable, doing)?;
-        let lock = File::create(dir.with_extension("lock")).doing(Kind::Unavailable, doing)?;
-        lock.lock().doing(Kind::Unavailable, doing)?;
+        let lock = kit::locked(&dir)?;
         Ok(Kept { dir, _lock: lock })
     }
 
@@ -141,29 +132,7 @@ fn sdk(project: &Project) -> Result<PathBuf> {
         Error::invalid("CMakeLists.txt has no `add_subdirectory(SDK streamhost)`; `streamhost new plugin --lang c` writes one")
     })?;
     let named = named.replace("${CMAKE_CURRENT_SOURCE_DIR}/", "");
-    let sdk = project.absolute().join(named);
-    match sdk.join("cmake/wasm.cmake").exists() {
-        true => Ok(sdk),
-        false => Err(Error::invalid(format!(
-            "there is no SDK in {}, where CMakeLists.txt says it is",
-            sdk.display()
-        ))),
-    }
-}
-
-/// The libraries that clang links, which are packages of their own.
-fn check_libraries() -> Result<()> {
-    for (package, path) in [
-        ("wasi-libc", "/usr/include/wasm32-wasi/stdio.h"),
-        ("libclang-rt-19-dev-wasm32", "/usr/lib/llvm-19/lib/clang/19/lib/wasi/libclang_rt.builtins-wasm32.a"),
-    ] {
-        if !Path::new(path).exists() {
-            return Err(Error::invalid(format!(
-                "a plugin in C is built with {package}, which is not installed; install it with `apt-get install {package}`"
-            )));
-        }
-    }
-    Ok(())
+    project.sdk(&named, "cmake/wasm.cmake")
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What of each language's tools is there, and what brings the rest.
 
-use super::{LANGUAGES, tool::Found};
+use super::LANGUAGES;
 use std::path::Path;
 
 /// How it is with the tools of a language.
@@ -11,13 +11,13 @@ pub struct Health {
     /// Each tool that has to be installed, and how it is with it.
     pub tools: Vec<(String, Condition)>,
     /// What the first build brings by itself.
-    pub brings: &'static [&'static str],
+    pub brings: Vec<String>,
 }
 
 /// How it is with a tool.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Condition {
-    /// It is there, in this version.
+    /// It is there: in which version, or where.
     Ready(String),
     /// It is not there, or not in a version that will do: what is wrong, and what to do.
     Wanting(String),
@@ -33,13 +33,8 @@ impl Health {
 /// Looks for every tool of every language, as a build in `folder` would find it.
 pub fn doctor(folder: &Path) -> Vec<Health> {
     let health = LANGUAGES.iter().map(|language| {
-        let tools = language.tools().iter().map(|tool| {
-            let condition = match tool.find(folder) {
-                Found::Fits(version) => Condition::Ready(version.to_string()),
-                Found::Other(version) => Condition::Wanting(format!("it is {version}; {}", tool.remedy)),
-                Found::Unknown(said) => Condition::Wanting(format!("it says {said:?}; {}", tool.remedy)),
-                Found::Missing => Condition::Wanting(format!("it is missing; {}", tool.remedy)),
-            };
+        let tools = language.tools(folder).into_iter().map(|tool| {
+            let condition = tool.find(folder).map_or_else(Condition::Wanting, Condition::Ready);
             (tool.wanted(), condition)
         });
         Health { language: language.name(), tools: tools.collect(), brings: language.brings() }

@@ -2,11 +2,9 @@
 
 use super::{
     Language, Project, kit,
-    sources::newer,
     tool::{Tool, run},
 };
 use engine::{Error, Kind, Result, ResultExt};
-use semver::Version;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::{
@@ -17,6 +15,8 @@ use std::{
 
 /// What the package of the SDK is called.
 const SDK: &str = "streamhost-sdk";
+/// What npm writes of the packages that it has installed.
+const INSTALLED: &str = "node_modules/.package-lock.json";
 /// Tools come as the lock file says and without npm's advice.
 const QUIET: [&str; 3] = ["--no-audit", "--no-fund", "--loglevel=error"];
 
@@ -31,29 +31,16 @@ impl Language for JavaScript {
         "package.json"
     }
 
-    fn tools(&self) -> &'static [Tool] {
+    fn tools(&self, _folder: &Path) -> Vec<Tool> {
         const REMEDY: &str = "install it with `apt-get install nodejs npm`, or as Node.js's own site says";
-        const TOOLS: &[Tool] = &[
-            Tool {
-                program: "node",
-                ask: &["--version"],
-                least: Version::new(20, 0, 0),
-                below: None,
-                remedy: REMEDY,
-            },
-            Tool {
-                program: "npm",
-                ask: &["--version"],
-                least: Version::new(9, 0, 0),
-                below: None,
-                remedy: REMEDY,
-            },
-        ];
-        TOOLS
+        vec![
+            Tool::program("node", &["--version"], (20, 0), REMEDY),
+            Tool::program("npm", &["--version"], (9, 0), REMEDY),
+        ]
     }
 
-    fn brings(&self) -> &'static [&'static str] {
-        &["componentize-qjs, esbuild and assemblyscript, with npm"]
+    fn brings(&self) -> Vec<String> {
+        vec!["componentize-qjs, esbuild and assemblyscript, with npm".into()]
     }
 
     fn plugin_name(&self, manifest: &str) -> Result<String> {
@@ -64,32 +51,23 @@ impl Language for JavaScript {
         Ok(name.rsplit('/').next().unwrap_or_default().to_owned())
     }
 
-    fn is_stale(&self, project: &Project) -> bool {
-        let mut roots = vec![project.absolute()];
-        roots.extend(
-            sdk(project)
-                .ok()
-                .map(|sdk| ["src", "build", "kernels", "wit"].map(|name| sdk.join(name)))
-                .into_iter()
-                .flatten(),
-        );
-        let installed = project.absolute().join("node_modules/.package-lock.json");
-        roots.extend(Some(installed).filter(|file| file.exists()));
-        newer(&roots, &project.component())
+    fn sources(&self, project: &Project) -> Vec<PathBuf> {
+        let mut sources = project.with_sdk(sdk(project), ["src", "build", "kernels", "wit"]);
+        sources.extend(Some(project.absolute().join(INSTALLED)).filter(|file| file.exists()));
+        sources
     }
 
     fn build(&self, project: &Project, tell: &dyn Fn(&str)) -> Result<Vec<u8>> {
         let sdk = sdk(project)?;
         let tools = tools(project, &sdk, tell)?;
         install_dependencies(project, tell)?;
-        let scratch = project.scratch()?;
-        let component = scratch.0.join("component.wasm");
-        let mut node = Command::new("node");
-        node.arg(sdk.join("build/main.mjs")).arg("--folder").arg(project.absolute());
-        node.arg("--sdk").arg(&sdk).arg("--tools").arg(tools).arg("--out").arg(&component);
-        node.current_dir(&project.folder);
-        run(node, tell)?;
-        fs::read(&component).doing(Kind::Unavailable, || "reading what node has made")
+        let node = |component: &Path| {
+            let mut node = Command::new("node");
+            node.arg(sdk.join("build/main.mjs")).arg("--folder").arg(project.absolute());
+            node.arg("--sdk").arg(&sdk).arg("--tools").arg(tools).arg("--out").arg(component);
+            node
+        };
+        project.output_of(node, tell)
     }
 }
 
@@ -111,18 +89,8 @@ fn sdk(project: &Project) -> Result<PathBuf> {
             "package.json has no dependency {SDK}; `streamhost new plugin --lang js` writes one"
         ))
     })?;
-    let folder = project.absolute();
-    let sdk = match named.strip_prefix("file:") {
-        Some(path) => folder.join(path),
-        None => folder.join("node_modules").join(SDK),
-    };
-    match sdk.join("build/main.mjs").exists() {
-        true => Ok(sdk),
-        false => Err(Error::invalid(format!(
-            "there is no SDK in {}, where package.json says it is",
-            sdk.display()
-        ))),
-    }
+    let installed = format!("node_modules/{SDK}");
+    project.sdk(named.strip_prefix("file:").unwrap_or(&installed), "build/main.mjs")
 }
 
 /// What the script works with, in the versions of the SDK's lock file.
@@ -130,9 +98,7 @@ fn tools(project: &Project, sdk: &Path, tell: &dyn Fn(&str)) -> Result<PathBuf> 
     let files = ["package.json", "package-lock.json"];
     let lock = sdk.join("build/package-lock.json");
     let locked = fs::read(&lock).doing(Kind::Invalid, || format!("reading {}", lock.display()))?;
-    let digest =
-        Sha256::digest(&locked).iter().take(8).fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
-    kit::installed(&project.work, &format!("js-{digest}"), |dir| {
+    kit::installed(&project.work, &format!("js-{}", digest(&locked)), |dir| {
         tell("installing componentize-qjs, esbuild and assemblyscript with npm");
         for name in files {
             fs::copy(sdk.join("build").join(name), dir.join(name))
@@ -157,4 +123,8 @@ fn install_dependencies(project: &Project, tell: &dyn Fn(&str)) -> Result<()> {
     let mut npm = Command::new("npm");
     npm.arg("install").args(QUIET).current_dir(&project.folder);
     run(npm, tell)
+}
+
+fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().take(8).fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }

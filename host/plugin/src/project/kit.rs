@@ -16,15 +16,12 @@ pub(super) fn installed(
     name: &str,
     install: impl FnOnce(&Path) -> Result<()>,
 ) -> Result<PathBuf> {
-    let tools = work.join("tools");
-    let dir = tools.join(name);
+    let dir = work.join("tools").join(name);
     if dir.join(COMPLETE).exists() {
         return Ok(dir);
     }
     let doing = || format!("installing tools in {}", dir.display());
-    fs::create_dir_all(&tools).doing(Kind::Unavailable, doing)?;
-    let lock = File::create(tools.join(format!("{name}.lock"))).doing(Kind::Unavailable, doing)?;
-    lock.lock().doing(Kind::Unavailable, doing)?;
+    let _lock = locked(&dir)?;
     if dir.join(COMPLETE).exists() {
         return Ok(dir);
     }
@@ -35,6 +32,20 @@ pub(super) fn installed(
     install(&dir)?;
     fs::write(dir.join(COMPLETE), "").doing(Kind::Unavailable, doing)?;
     Ok(dir)
+}
+
+/// Waits until nobody else works in a directory, which need not be there; until the answer is dropped, others wait.
+pub(super) fn locked(dir: &Path) -> Result<File> {
+    let doing = || format!("taking the lock of {}", dir.display());
+    if let Some(parent) = dir.parent() {
+        fs::create_dir_all(parent).doing(Kind::Unavailable, doing)?;
+    }
+    // The name may have dots of its own.
+    let mut path = dir.as_os_str().to_owned();
+    path.push(".lock");
+    let lock = File::create(path).doing(Kind::Unavailable, doing)?;
+    lock.lock().doing(Kind::Unavailable, doing)?;
+    Ok(lock)
 }
 
 #[cfg(test)]

@@ -19,8 +19,9 @@ use engine::{Error, Kind, Result, ResultExt};
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Command,
 };
-use tool::Tool;
+use tool::{Tool, run};
 
 /// Every language, in the order in which they are named to people.
 const LANGUAGES: [&dyn Language; 5] = [&rust::Rust, &go::Go, &javascript::JavaScript, &python::Python, &c::C];
@@ -33,19 +34,19 @@ trait Language: Sync {
     /// The file that makes a folder a plugin in this language.
     fn manifest(&self) -> &'static str;
 
-    /// What has to be installed, in the order in which it is looked for.
-    fn tools(&self) -> &'static [Tool];
+    /// What has to be installed for a build in `folder`, in the order in which it is looked for.
+    fn tools(&self, folder: &Path) -> Vec<Tool>;
 
     /// What the build brings itself the first time, for the doctor; empty if nothing.
-    fn brings(&self) -> &'static [&'static str] {
-        &[]
+    fn brings(&self) -> Vec<String> {
+        Vec::new()
     }
 
     /// The plugin's name by the text of its manifest; an error says what is missing there.
     fn plugin_name(&self, manifest: &str) -> Result<String>;
 
-    /// Whether what the component is made of is newer than it.
-    fn is_stale(&self, project: &Project) -> bool;
+    /// Files and folders that the component is made of, the SDK's included. It is stale when one is newer or is not there.
+    fn sources(&self, project: &Project) -> Vec<PathBuf>;
 
     /// Runs the tools; answers the bytes of the component.
     fn build(&self, project: &Project, tell: &dyn Fn(&str)) -> Result<Vec<u8>>;
@@ -65,7 +66,7 @@ pub fn build(folder: &Path, tell: &dyn Fn(&str)) -> Result<PathBuf> {
 pub fn build_in(folder: &Path, work: &Path, tell: &dyn Fn(&str)) -> Result<PathBuf> {
     let project = Project::open(folder, work)?;
     let component = project.component();
-    if !project.language.is_stale(&project) {
+    if !project.is_stale() {
         return Ok(component);
     }
     let building = || format!("building the plugin in {}", folder.display());
@@ -126,11 +127,41 @@ impl Project {
         std::path::absolute(&self.folder).unwrap_or_else(|_| self.folder.clone())
     }
 
+    fn is_stale(&self) -> bool {
+        sources::newer(&self.language.sources(self), &self.component())
+    }
+
+    /// The project's folder, and these folders of its SDK, if there is one.
+    fn with_sdk<const N: usize>(&self, sdk: Result<PathBuf>, folders: [&str; N]) -> Vec<PathBuf> {
+        let sdk = sdk.ok().map(|sdk| folders.map(|name| sdk.join(name)));
+        sdk.into_iter().flatten().chain([self.absolute()]).collect()
+    }
+
     fn made(&self, tell: &dyn Fn(&str)) -> Result<Vec<u8>> {
-        for tool in self.language.tools() {
+        for tool in self.language.tools(&self.folder) {
             tool.check(self.language.name(), &self.folder)?;
         }
         self.language.build(self, tell)
+    }
+
+    /// The folder of the SDK that the manifest names, which is known by a file in it.
+    fn sdk(&self, named: &str, file: &str) -> Result<PathBuf> {
+        let sdk = self.absolute().join(named);
+        if sdk.join(file).exists() {
+            return Ok(sdk);
+        }
+        let (sdk, manifest) = (sdk.display(), self.language.manifest());
+        Err(Error::invalid(format!("there is no SDK in {sdk}, where {manifest} has it")))
+    }
+
+    /// Runs the command that writes to the path which it is made with; answers what it has written there.
+    fn output_of(&self, command: impl FnOnce(&Path) -> Command, tell: &dyn Fn(&str)) -> Result<Vec<u8>> {
+        let scratch = self.scratch()?;
+        let path = scratch.0.join("made.wasm");
+        let mut command = command(&path);
+        command.current_dir(&self.folder);
+        run(command, tell)?;
+        fs::read(&path).doing(Kind::Unavailable, || "reading what the build has made")
     }
 
     /// A directory of this project's own for what is made on the way, empty.
@@ -213,7 +244,7 @@ mod tests {
             let folder = folder(manifest, text);
             let project = Project::open(folder.path(), folder.path()).unwrap();
             assert_eq!((project.language.name(), project.name.as_str()), (language, "my-filter"));
-            assert!(is_source(folder.path()) && project.language.is_stale(&project));
+            assert!(is_source(folder.path()) && project.is_stale());
         }
     }
 

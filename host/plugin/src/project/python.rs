@@ -2,21 +2,19 @@
 
 use super::{
     Language, Project, kit,
-    sources::newer,
     tool::{Tool, run},
 };
 use engine::{Error, Kind, Result, ResultExt};
-use semver::Version;
 use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
 };
 
-/// What makes the component, and the version of it that the SDK is written for.
-const COMPONENTIZE: &str = "componentize-py==0.25.1";
-/// Where `streamhost new` puts the SDK.
-const VENDORED: &str = "vendor/streamhost-sdk";
+/// The version of componentize-py that the SDK is written for.
+const COMPONENTIZE: &str = "0.25.1";
+/// Where the SDK is unless the manifest names another folder.
+const SDK: &str = "vendor/streamhost-sdk";
 
 pub(super) struct Python;
 
@@ -29,44 +27,54 @@ impl Language for Python {
         "pyproject.toml"
     }
 
-    fn tools(&self) -> &'static [Tool] {
-        const TOOLS: &[Tool] = &[Tool {
-            program: "python3",
-            ask: &["--version"],
-            least: Version::new(3, 11, 0),
-            below: None,
-            remedy: "install it with `apt-get install python3 python3-venv`",
-        }];
-        TOOLS
+    fn tools(&self, _folder: &Path) -> Vec<Tool> {
+        const REMEDY: &str = "install it with `apt-get install python3 python3-venv`";
+        const VENV: &[&str] = &["-c", "import venv, ensurepip; print(ensurepip.__file__)"];
+        vec![
+            Tool::program("python3", &["--version"], (3, 11), REMEDY),
+            Tool::found_by("python3", VENV, "python3's module venv", REMEDY),
+        ]
     }
 
-    fn brings(&self) -> &'static [&'static str] {
-        &["componentize-py 0.25.1, with pip"]
+    fn brings(&self) -> Vec<String> {
+        vec![format!("componentize-py {COMPONENTIZE}, with pip")]
     }
 
     fn plugin_name(&self, manifest: &str) -> Result<String> {
-        let manifest: toml::Table = manifest.parse().doing(Kind::Invalid, || "it is no TOML")?;
+        let manifest = parse(manifest)?;
         let name = manifest.get("project").and_then(|project| project.get("name")?.as_str());
         Ok(name.ok_or_else(|| Error::invalid("it has no project.name"))?.to_owned())
     }
 
-    fn is_stale(&self, project: &Project) -> bool {
-        let sdk = sdk(project).ok().map(|sdk| ["streamhost", "wit"].map(|name| sdk.join(name)));
-        let roots: Vec<PathBuf> = sdk.into_iter().flatten().chain([project.absolute()]).collect();
-        newer(&roots, &project.component())
+    fn sources(&self, project: &Project) -> Vec<PathBuf> {
+        project.with_sdk(sdk(project), ["streamhost", "wit"])
     }
 
     fn build(&self, project: &Project, tell: &dyn Fn(&str)) -> Result<Vec<u8>> {
         let sdk = sdk(project)?;
-        let tools = kit::installed(&project.work, "python-0.25.1", |dir| install(dir, tell))?;
-        let scratch = project.scratch()?;
-        let component = scratch.0.join("component.wasm");
-        let mut python = python(&tools);
-        python.args(["-m", "streamhost.build"]).arg(project.absolute()).arg("-o").arg(&component);
-        python.env("PYTHONPATH", &sdk).env("PYTHONDONTWRITEBYTECODE", "1").current_dir(&project.folder);
-        run(python, tell)?;
-        fs::read(&component).doing(Kind::Unavailable, || "reading what componentize-py has made")
+        let tools =
+            kit::installed(&project.work, &format!("python-{COMPONENTIZE}"), |dir| install(dir, tell))?;
+        let build = |component: &Path| {
+            let mut python = python(&tools);
+            python.args(["-m", "streamhost.build"]).arg(project.absolute()).arg("-o").arg(component);
+            python.env("PYTHONPATH", &sdk).env("PYTHONDONTWRITEBYTECODE", "1");
+            python
+        };
+        project.output_of(build, tell)
     }
+}
+
+fn parse(manifest: &str) -> Result<toml::Table> {
+    manifest.parse().doing(Kind::Invalid, || "it is no TOML")
+}
+
+/// Where the SDK is: the manifest may say so.
+fn sdk(project: &Project) -> Result<PathBuf> {
+    let path = project.folder.join("pyproject.toml");
+    let text = fs::read_to_string(&path).doing(Kind::Invalid, || format!("reading {}", path.display()))?;
+    let manifest = parse(&text)?;
+    let named = manifest.get("tool").and_then(|tool| tool.get("streamhost")?.get("sdk")?.as_str());
+    project.sdk(named.unwrap_or(SDK), "streamhost/py.typed")
 }
 
 /// The interpreter of an environment that is not the caller's.
@@ -79,26 +87,14 @@ fn python(tools: &Path) -> Command {
 }
 
 fn install(dir: &Path, tell: &dyn Fn(&str)) -> Result<()> {
-    tell(&format!("installing {COMPONENTIZE} with pip"));
+    let package = format!("componentize-py=={COMPONENTIZE}");
+    tell(&format!("installing {package} with pip"));
     let mut venv = Command::new("python3");
     venv.args(["-m", "venv"]).arg(dir).env_remove("VIRTUAL_ENV");
     run(venv, tell).map_err(|e| {
         e.while_doing("making an environment for Python's tools; this needs `apt-get install python3-venv`")
     })?;
     let mut pip = python(dir);
-    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", COMPONENTIZE]);
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", &package]);
     run(pip, tell).map_err(|e| e.while_doing("what Python is built with comes from its package index"))
-}
-
-/// Where the SDK is: in the folder, as `new` puts it there, or above it, as in its own checkout.
-fn sdk(project: &Project) -> Result<PathBuf> {
-    let folder = project.absolute();
-    let above = folder.ancestors().skip(1).map(Path::to_owned);
-    let found =
-        [folder.join(VENDORED)].into_iter().chain(above).find(|sdk| sdk.join("streamhost/py.typed").exists());
-    found.ok_or_else(|| {
-        Error::invalid(format!(
-            "there is no SDK in {VENDORED}; `streamhost new plugin --lang python` puts it there"
-        ))
-    })
 }

@@ -2,11 +2,9 @@
 
 use super::{
     Language, Project,
-    sources::modified,
     tool::{Tool, run},
 };
 use engine::{Error, Kind, Result, ResultExt};
-use semver::Version;
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -15,6 +13,12 @@ use std::{
 
 /// What a plugin is compiled for.
 const TARGET: &str = "wasm32-wasip2";
+
+const VERSION: &[&str] = &["--version"];
+const REMEDY: &str = "install Rust with rustup, or bring it up to date with `rustup update`";
+/// What rustup brings when it is not there.
+const LIBRARIES: Tool =
+    Tool::found_by("rustc", &["--print", "target-libdir", "--target", TARGET], TARGET, REMEDY);
 
 pub(super) struct Rust;
 
@@ -27,18 +31,19 @@ impl Language for Rust {
         "Cargo.toml"
     }
 
-    fn tools(&self) -> &'static [Tool] {
-        const REMEDY: &str = "install Rust with rustup, or bring it up to date with `rustup update`";
-        const LEAST: Version = Version::new(1, 85, 0);
-        const TOOLS: &[Tool] = &[
-            Tool { program: "cargo", ask: &["--version"], least: LEAST, below: None, remedy: REMEDY },
-            Tool { program: "rustc", ask: &["--version"], least: LEAST, below: None, remedy: REMEDY },
+    fn tools(&self, folder: &Path) -> Vec<Tool> {
+        let mut tools = vec![
+            Tool::program("cargo", VERSION, (1, 85), REMEDY),
+            Tool::program("rustc", VERSION, (1, 85), REMEDY),
         ];
-        TOOLS
+        if LIBRARIES.find(folder).is_err() {
+            tools.push(Tool::program("rustup", VERSION, (1, 20), REMEDY));
+        }
+        tools
     }
 
-    fn brings(&self) -> &'static [&'static str] {
-        &["the target wasm32-wasip2, with rustup"]
+    fn brings(&self) -> Vec<String> {
+        vec![format!("the target {TARGET}, with rustup")]
     }
 
     fn plugin_name(&self, manifest: &str) -> Result<String> {
@@ -47,13 +52,12 @@ impl Language for Rust {
         Ok(name.to_owned())
     }
 
-    /// Cargo writes beside what it makes the list of the local files that went into it; when in doubt it is stale.
-    fn is_stale(&self, project: &Project) -> bool {
-        let Some(built) = modified(&project.component()) else { return true };
-        let Ok(list) = fs::read_to_string(made(project, "d")) else { return true };
-        let settings = settings(project);
-        let settings = settings.iter().filter(|file| file.exists());
-        sources(&list).iter().chain(settings).any(|file| modified(file).is_none_or(|at| at >= built))
+    /// Cargo writes beside what it makes the list of the local files that went into it.
+    fn sources(&self, project: &Project) -> Vec<PathBuf> {
+        let path = made(project, "d");
+        let Ok(list) = fs::read_to_string(&path) else { return vec![path] };
+        let settings = settings(project).into_iter().filter(|file| file.exists());
+        listed(&list).into_iter().chain(settings).collect()
     }
 
     fn build(&self, project: &Project, tell: &dyn Fn(&str)) -> Result<Vec<u8>> {
@@ -94,11 +98,7 @@ fn settings(project: &Project) -> Vec<PathBuf> {
 }
 
 fn install_target(folder: &Path, tell: &dyn Fn(&str)) -> Result<()> {
-    let mut rustc = Command::new("rustc");
-    rustc.args(["--print", "target-libdir", "--target", TARGET]).current_dir(folder);
-    let said = rustc.output().doing(Kind::Invalid, || "asking rustc for its targets: is Rust installed?")?;
-    let libraries = String::from_utf8_lossy(&said.stdout).trim().to_owned();
-    if said.status.success() && Path::new(&libraries).exists() {
+    if LIBRARIES.find(folder).is_ok() {
         return Ok(());
     }
     tell(&format!("installing Rust's target {TARGET}"));
@@ -116,7 +116,7 @@ fn text_at<'a>(manifest: &'a toml::Table, table: &str) -> Option<&'a str> {
 }
 
 /// The files on the right of a makefile rule, as cargo writes it: spaces in names have a backslash before them.
-fn sources(list: &str) -> Vec<PathBuf> {
+fn listed(list: &str) -> Vec<PathBuf> {
     let rule = list.lines().next().and_then(|line| line.split_once(": ")).map_or("", |(_, right)| right);
     let split = rule.replace("\\ ", "\0");
     split.split(' ').filter(|name| !name.is_empty()).map(|name| name.replace('\0', " ").into()).collect()
@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn a_rule_of_cargo_lists_the_sources() {
         let list = "/t/a.wasm: /p/src/lib.rs /my\\ sdk/src/lib.rs\n\n/p/src/lib.rs:\n";
-        assert_eq!(sources(list), [PathBuf::from("/p/src/lib.rs"), PathBuf::from("/my sdk/src/lib.rs")]);
+        assert_eq!(listed(list), [PathBuf::from("/p/src/lib.rs"), PathBuf::from("/my sdk/src/lib.rs")]);
     }
 
     #[test]
@@ -141,7 +141,7 @@ mod tests {
         fs::create_dir_all(at(".cargo")).unwrap();
         fs::write(at("Cargo.toml"), "[package]\nname = \"my-filter\"").unwrap();
         let project = Project::open(&folder, &folder).unwrap();
-        assert!(Rust.is_stale(&project));
+        assert!(project.is_stale());
         fs::create_dir_all(made(&project, "d").parent().unwrap()).unwrap();
         fs::write(made(&project, "d"), format!("x: {}\n", at("lib.rs").display())).unwrap();
         fs::write(at("my-filter.wasm"), "").unwrap();
@@ -154,9 +154,9 @@ mod tests {
         for name in ["lib.rs", "Cargo.lock", ".cargo/config.toml", "rust-toolchain.toml", "../rust-toolchain"]
         {
             touch(name, 0);
-            assert!(!Rust.is_stale(&project), "{name} is older");
+            assert!(!project.is_stale(), "{name} is older");
             touch(name, 1 << 40);
-            assert!(Rust.is_stale(&project), "{name} is newer");
+            assert!(project.is_stale(), "{name} is newer");
             touch(name, 0);
         }
     }

@@ -12,75 +12,111 @@ use std::{
 /// Lines of a tool that an error shows: the last ones.
 const LINES_SHOWN: usize = 40;
 
-/// A program that has to be installed.
+/// What has to be installed: a program, or what a program finds.
+#[derive(Clone, Copy)]
 pub(super) struct Tool {
-    pub(super) program: &'static str,
-    /// What makes it tell its version.
-    pub(super) ask: &'static [&'static str],
-    /// The first version that will do.
-    pub(super) least: Version,
-    /// The first version that will not do any more, if there is one.
-    pub(super) below: Option<Version>,
+    /// As people call it.
+    name: &'static str,
+    program: &'static str,
+    /// What the program is asked.
+    ask: &'static [&'static str],
+    answer: Answer,
     /// What brings it, as the end of a sentence: "install it with …".
-    pub(super) remedy: &'static str,
+    remedy: &'static str,
 }
 
-/// How a look for a tool ends.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Found {
-    Fits(Version),
-    Other(Version),
-    /// There is such a program, and what it says has no version in it.
-    Unknown(String),
-    Missing,
+/// What a program has to answer.
+#[derive(Clone, Copy)]
+enum Answer {
+    /// A version: the first that will do, and the major number of the first that will not do any more, if there is one.
+    Version { least: (u64, u64), below: Option<u64> },
+    /// The path of what is looked for.
+    Path,
 }
 
 impl Tool {
-    /// Looks for it as the build in `folder` would find it: tools may have versions for a folder.
-    pub(super) fn find(&self, folder: &Path) -> Found {
+    /// A program in this version or a newer one.
+    pub(super) const fn program(
+        program: &'static str,
+        ask: &'static [&'static str],
+        least: (u64, u64),
+        remedy: &'static str,
+    ) -> Self {
+        Tool { name: program, program, ask, answer: Answer::Version { least, below: None }, remedy }
+    }
+
+    /// A program of which another major version is another program.
+    pub(super) const fn only(
+        program: &'static str,
+        ask: &'static [&'static str],
+        least: (u64, u64),
+        remedy: &'static str,
+    ) -> Self {
+        let answer = Answer::Version { least, below: Some(least.0 + 1) };
+        Tool { name: program, program, ask, answer, remedy }
+    }
+
+    /// A file, library or module whose path a program tells.
+    pub(super) const fn found_by(
+        program: &'static str,
+        ask: &'static [&'static str],
+        name: &'static str,
+        remedy: &'static str,
+    ) -> Self {
+        Tool { name, program, ask, answer: Answer::Path, remedy }
+    }
+
+    /// Looks for it as the build in `folder` would find it: tools may have versions for a folder. Answers its version or its path,
+    /// or else what is wrong and what to do.
+    pub(super) fn find(&self, folder: &Path) -> std::result::Result<String, String> {
+        self.found(folder).map_err(|problem| format!("{problem}; {}", self.remedy))
+    }
+
+    fn found(&self, folder: &Path) -> std::result::Result<String, String> {
+        let missing = || "it is missing".to_owned();
+        let said = self.said(folder).ok_or_else(missing)?;
+        match self.answer {
+            Answer::Path if Path::new(&said).is_absolute() && Path::new(&said).exists() => Ok(said),
+            Answer::Path => Err(missing()),
+            Answer::Version { least, below } => match version(&said) {
+                Some(version) if fits(&version, least, below) => Ok(version.to_string()),
+                Some(version) => Err(format!("it is {version}")),
+                None => Err(format!("it says {:?} for a version", said.lines().next().unwrap_or_default())),
+            },
+        }
+    }
+
+    fn said(&self, folder: &Path) -> Option<String> {
         let mut command = Command::new(self.program);
-        let Ok(said) = command.args(self.ask).current_dir(folder).stdin(Stdio::null()).output() else {
-            return Found::Missing;
-        };
+        let said = command.args(self.ask).current_dir(folder).stdin(Stdio::null()).output().ok()?;
         // A shim of a version manager is there although what it stands for is not.
-        if !said.status.success() {
-            return Found::Missing;
-        }
-        let text = String::from_utf8_lossy(&said.stdout);
-        match version(&text) {
-            Some(version) if self.fits(&version) => Found::Fits(version),
-            Some(version) => Found::Other(version),
-            None => Found::Unknown(text.lines().next().unwrap_or_default().to_owned()),
-        }
+        said.status.success().then(|| String::from_utf8_lossy(&said.stdout).trim().to_owned())
     }
 
-    fn fits(&self, version: &Version) -> bool {
-        *version >= self.least && self.below.as_ref().is_none_or(|below| version < below)
-    }
-
-    /// Fails with kind `Invalid`, naming what to do, unless it is there in a version that will do.
+    /// Fails with kind `Invalid`, naming what to do, unless it is there and will do.
     pub(super) fn check(&self, language: &str, folder: &Path) -> Result<()> {
-        let found = self.find(folder);
-        let found = match found {
-            Found::Fits(_) => return Ok(()),
-            Found::Missing => format!("which is not installed; {}", self.remedy),
-            Found::Other(version) => format!("and the one found is {version}; {}", self.remedy),
-            Found::Unknown(said) => format!("and the one found says {said:?} for a version; {}", self.remedy),
-        };
-        Err(Error::invalid(format!("a plugin in {language} is built with {}, {found}", self.wanted())))
+        self.find(folder).map(drop).map_err(|problem| {
+            Error::invalid(format!("a plugin in {language} is built with {}: {problem}", self.wanted()))
+        })
     }
 
-    /// Name and versions, as in "go 1.24 or newer".
+    /// Name and versions, as in "go 1.26 or newer".
     pub(super) fn wanted(&self) -> String {
-        let short = |version: &Version| match version.patch {
-            0 => format!("{}.{}", version.major, version.minor),
-            _ => version.to_string(),
-        };
-        match &self.below {
-            Some(below) => format!("{} from {} to before {}", self.program, short(&self.least), short(below)),
-            None => format!("{} {} or newer", self.program, short(&self.least)),
+        let name = self.name;
+        match self.answer {
+            Answer::Path => name.to_owned(),
+            Answer::Version { least: (major, minor), below: None } => {
+                format!("{name} {major}.{minor} or newer")
+            }
+            Answer::Version { least: (major, minor), below: Some(below) } => {
+                format!("{name} from {major}.{minor} to before {below}.0")
+            }
         }
     }
+}
+
+fn fits(version: &Version, least: (u64, u64), below: Option<u64>) -> bool {
+    (version.major, version.minor) >= least && below.is_none_or(|below| version.major < below)
 }
 
 /// The first version in what a tool says of itself: `go version go1.26.8 linux/amd64`, `v22.1.0`, `Debian clang version 19.1.7 (3)`.
@@ -143,30 +179,45 @@ mod tests {
         }
     }
 
-    fn tool(program: &'static str, least: u64, below: Option<u64>) -> Tool {
-        Tool {
-            program,
-            ask: &["version 7.2.1"],
-            least: Version::new(least, 0, 0),
-            below: below.map(|below| Version::new(below, 0, 0)),
-            remedy: "install it with `get it`",
-        }
+    const ASK: &[&str] = &["version 7.2.1"];
+    const REMEDY: &str = "install it with `get it`";
+
+    fn report(tool: Tool) -> Option<String> {
+        tool.check("Fortran", Path::new(".")).err().map(|e| e.report())
     }
 
     #[test]
     fn a_tool_that_is_missing_old_or_too_new_is_named_with_its_remedy() {
-        let here = Path::new(".");
-        let report = |tool: Tool| tool.check("Fortran", here).err().map(|e| e.report());
-        assert_eq!(report(tool("echo", 7, Some(8))), None);
+        assert_eq!(report(Tool::only("echo", ASK, (7, 1), REMEDY)), None);
         for (tool, said) in [
-            (tool("no-such-program", 7, None), "no-such-program 7.0 or newer, which is not installed"),
-            (tool("echo", 8, None), "echo 8.0 or newer, and the one found is 7.2.1"),
-            (tool("echo", 6, Some(7)), "echo from 6.0 to before 7.0, and the one found is 7.2.1"),
-            (Tool { ask: &["what?"], ..tool("echo", 6, None) }, "says \"what?\" for a version"),
+            (
+                Tool::program("no-such-program", ASK, (7, 0), REMEDY),
+                "no-such-program 7.0 or newer: it is missing",
+            ),
+            (Tool::program("false", ASK, (7, 0), REMEDY), "false 7.0 or newer: it is missing"),
+            (Tool::program("echo", ASK, (7, 3), REMEDY), "echo 7.3 or newer: it is 7.2.1"),
+            (Tool::only("echo", ASK, (6, 0), REMEDY), "echo from 6.0 to before 7.0: it is 7.2.1"),
+            (
+                Tool::program("echo", &["what?"], (6, 0), REMEDY),
+                "echo 6.0 or newer: it says \"what?\" for a version",
+            ),
         ] {
-            let report = report(tool).unwrap();
-            assert!(report.starts_with("a plugin in Fortran is built with "), "{report}");
-            assert!(report.contains(said) && report.ends_with("install it with `get it`"), "{report}");
+            let expected = format!("a plugin in Fortran is built with {said}; {REMEDY}");
+            assert_eq!(report(tool).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn a_file_is_there_if_the_path_that_a_program_tells_is() {
+        assert_eq!(report(Tool::found_by("echo", &["/"], "libfortran", REMEDY)), None);
+        for (program, path) in
+            [("echo", "/no/such/file"), ("echo", "Cargo.toml"), ("echo", ""), ("false", "/")]
+        {
+            let ask: &'static [&'static str] = Box::leak(Box::new([path]));
+            assert_eq!(
+                report(Tool::found_by(program, ask, "libfortran", REMEDY)).unwrap(),
+                format!("a plugin in Fortran is built with libfortran: it is missing; {REMEDY}")
+            );
         }
     }
 
