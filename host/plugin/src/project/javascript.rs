@@ -111,18 +111,29 @@ fn tools(project: &Project, sdk: &Path, tell: &dyn Fn(&str)) -> Result<PathBuf> 
     })
 }
 
-/// The plugin's own packages, the first time.
+/// The plugin's own packages: the first time, and when what it asks for is not what was installed.
 fn install_dependencies(project: &Project, tell: &dyn Fn(&str)) -> Result<()> {
     let manifest = manifest(project)?;
     let dependencies = manifest.get("dependencies").and_then(Value::as_object);
     let others = dependencies.into_iter().flatten().any(|(name, _)| name != SDK);
-    if !others || project.folder.join("node_modules").exists() {
+    let by_another = project.folder.join("node_modules").exists() && !project.folder.join(INSTALLED).exists();
+    let mark = project.folder.join("node_modules/.streamhost");
+    let wanted = || asked_for(project);
+    if !others || by_another || fs::read_to_string(&mark).is_ok_and(|mark| mark == wanted()) {
         return Ok(());
     }
     tell("installing the plugin's packages with npm");
     let mut npm = Command::new("npm");
     npm.arg("install").args(QUIET).current_dir(&project.folder);
-    run(npm, tell)
+    run(npm, tell)?;
+    // As npm leaves the lock file.
+    fs::write(&mark, wanted()).doing(Kind::Unavailable, || format!("writing {}", mark.display()))
+}
+
+/// What says which packages the plugin has.
+fn asked_for(project: &Project) -> String {
+    let files = ["package.json", "package-lock.json"].map(|name| project.folder.join(name));
+    digest(&files.map(|file| fs::read(file).unwrap_or_default()).concat())
 }
 
 fn digest(bytes: &[u8]) -> String {
