@@ -65,7 +65,7 @@ impl Language for Rust {
         let mut cargo = Command::new("cargo");
         // From the plugin's own folder, so that its toolchain file and its flags for the compiler count.
         cargo.args(["build", "--release", "--target", TARGET]).current_dir(&project.folder);
-        cargo.arg("--target-dir").arg(&project.work);
+        cargo.arg("--target-dir").arg(&project.work).arg("--config").arg(short_names(project));
         run(cargo, tell)?;
         let made = made(project, "wasm");
         fs::read(&made).doing(Kind::Unavailable, || {
@@ -75,6 +75,35 @@ impl Language for Rust {
             )
         })
     }
+}
+
+/// The setting that gives short names to the files whose names a panic has in its message; those of the project's own have short ones.
+///
+/// Cargo takes flags from one place of several and puts there together what it finds and what it is given. If the project has flags for
+/// the target, these join them; otherwise they are where every other place comes before. They are the same for all projects, so that
+/// the SDK is compiled once.
+fn short_names(project: &Project) -> String {
+    let home = std::env::home_dir().filter(|home| home.parent().is_some());
+    // The last one that fits counts.
+    let names = [(home, "~"), (cargo_home(), "cargo"), (Some(project.work.clone()), "target")];
+    let flags = names.into_iter().filter_map(|(path, name)| {
+        Some(toml::Value::from(format!("--remap-path-prefix={}={name}", path?.to_str()?)))
+    });
+    let place = if has_flags_for_target(project) { &format!("target.{TARGET}") } else { "build" };
+    format!("{place}.rustflags={}", toml::Value::Array(flags.collect()))
+}
+
+fn has_flags_for_target(project: &Project) -> bool {
+    let texts = settings(project).into_iter().filter_map(|file| fs::read_to_string(file).ok());
+    texts.filter_map(|text| parse(&text).ok()).any(|settings| {
+        let flags = settings.get("target").and_then(|targets| targets.get(TARGET)?.get("rustflags"));
+        flags.is_some()
+    })
+}
+
+fn cargo_home() -> Option<PathBuf> {
+    let set = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    set.or_else(|| Some(std::env::home_dir()?.join(".cargo")))
 }
 
 /// Where cargo puts what it makes of the library.
@@ -89,12 +118,13 @@ fn parse(manifest: &str) -> Result<toml::Table> {
     manifest.parse().doing(Kind::Invalid, || "it is no TOML")
 }
 
-/// Where there may be files that say how it is built. cargo and rustup look for theirs in the folders above too.
+/// Where there may be files that say how it is built. cargo and rustup look for theirs in the folders above and at home too.
 fn settings(project: &Project) -> Vec<PathBuf> {
     const ABOVE: [&str; 4] = [".cargo/config.toml", ".cargo/config", "rust-toolchain.toml", "rust-toolchain"];
     let folder = project.absolute();
     let above = folder.ancestors().flat_map(|folder| ABOVE.map(|name| folder.join(name)));
-    ["Cargo.toml", "Cargo.lock"].map(|name| folder.join(name)).into_iter().chain(above).collect()
+    let home = cargo_home().map(|home| home.join("config.toml"));
+    ["Cargo.toml", "Cargo.lock"].map(|name| folder.join(name)).into_iter().chain(above).chain(home).collect()
 }
 
 fn install_target(folder: &Path, tell: &dyn Fn(&str)) -> Result<()> {
@@ -126,6 +156,27 @@ fn listed(list: &str) -> Vec<PathBuf> {
 mod tests {
     use super::*;
     use std::time::SystemTime;
+
+    #[test]
+    fn short_names_join_the_flags_that_a_project_has_for_the_target_and_yield_to_all_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join(".cargo/config.toml");
+        fs::create_dir(folder.path().join(".cargo")).unwrap();
+        fs::write(folder.path().join("Cargo.toml"), "[package]\nname = \"p\"").unwrap();
+        let project = Project::open(folder.path(), &folder.path().join("a \"work\"")).unwrap();
+        for (text, place) in [
+            ("[build]\nrustflags = []", "build"),
+            ("[target.x86_64-unknown-linux-gnu]\nrustflags = []", "build"),
+            ("[target.wasm32-wasip2]\nrustflags = []", "target.wasm32-wasip2"),
+        ] {
+            fs::write(&config, text).unwrap();
+            let setting: toml::Table = short_names(&project).parse().unwrap();
+            let place = place.split('.').fold(&toml::Value::Table(setting), |at, name| &at[name]).clone();
+            let flags = place["rustflags"].as_array().unwrap().clone();
+            let last = flags.last().and_then(toml::Value::as_str).unwrap();
+            assert!(last.ends_with("/a \"work\"=target"), "{last}");
+        }
+    }
 
     #[test]
     fn a_rule_of_cargo_lists_the_sources() {
