@@ -249,6 +249,42 @@ mod tests {
     }
 
     #[test]
+    fn an_sdk_is_where_the_manifest_has_it_and_nowhere_else() {
+        for (manifest, text, place, file) in [
+            (
+                "package.json",
+                r#"{"name": "p", "dependencies": {"streamhost-sdk": "file:up"}}"#,
+                "up",
+                "build/main.mjs",
+            ),
+            ("pyproject.toml", "[project]\nname = \"p\"\n", "vendor/streamhost-sdk", "streamhost/py.typed"),
+            (
+                "pyproject.toml",
+                "[project]\nname = \"p\"\n[tool.streamhost]\nsdk = \"up\"\n",
+                "up",
+                "streamhost/py.typed",
+            ),
+            ("CMakeLists.txt", "project(p C)\nadd_subdirectory(up streamhost)\n", "up", "cmake/wasm.cmake"),
+        ] {
+            let above = folder(manifest, text);
+            let (folder, elsewhere) = (above.path().join("p"), above.path().join(file));
+            fs::create_dir_all(elsewhere.parent().unwrap()).unwrap();
+            fs::write(elsewhere, "").unwrap();
+            fs::create_dir(&folder).unwrap();
+            fs::copy(above.path().join(manifest), folder.join(manifest)).unwrap();
+            let project = Project::open(&folder, &folder).unwrap();
+            let report = project.language.build(&project, &|_| ()).err().unwrap().report();
+            let expected =
+                format!("there is no SDK in {}, where {manifest} has it", folder.join(place).display());
+            assert_eq!(report, expected);
+            let sdk = folder.join(place).join(file);
+            fs::create_dir_all(sdk.parent().unwrap()).unwrap();
+            fs::write(sdk, "").unwrap();
+            assert_eq!(project.sdk(place, file).unwrap(), folder.join(place));
+        }
+    }
+
+    #[test]
     fn a_manifest_without_a_name_or_with_a_path_for_one_is_refused() {
         for (manifest, text, said) in [
             ("Cargo.toml", "[lib]\n", "no package.name"),
