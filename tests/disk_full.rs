@@ -94,7 +94,9 @@ fn fills_up(place: &Place) {
             expected.insert(id, f64::from(id) / 8.0);
             format!("{{\"id\":{id},\"value\":{}}}\n", f64::from(id) / 8.0)
         };
-        write(folder.join(format!("in/{number}.json")), rows.map(line).collect::<String>());
+        // It is there as a whole: with `settle = "0s"` a part of it would be read.
+        write(folder.join("in/.new"), rows.map(line).collect::<String>());
+        fs::rename(folder.join("in/.new"), folder.join(format!("in/{number}.json"))).unwrap();
     };
     file(0);
     let pipeline = format!(

@@ -73,8 +73,10 @@ fn pipeline(folder: &Path, plugin: &str) {
     );
 }
 
+/// Gives a row: a file that is there as a whole, as a part of it would be read.
 fn give(folder: &Path, id: u32) {
-    write(folder.join(format!("in/{id}.json")), format!("{{\"id\":{id}}}\n"));
+    write(folder.join("in/.new"), format!("{{\"id\":{id}}}\n"));
+    fs::rename(folder.join("in/.new"), folder.join(format!("in/{id}.json"))).unwrap();
 }
 
 /// Runs the pipeline of a folder to its end.
