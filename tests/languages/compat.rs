@@ -10,9 +10,11 @@ use std::{
 
 const KINDS: [&str; 6] = ["batch-sink", "filter", "function", "keyed", "map", "transform"];
 
-/// What is stored of each version: archives, and the kinds in them.
-const STORED: [(&str, &[(&str, &[&str])]); 1] =
-    [("0.9.0", &[("c", &KINDS), ("js", &["keyed"]), ("rust", &KINDS)])];
+/// An archive's language, and the kinds in it.
+type Archive = (&'static str, &'static [&'static str]);
+
+/// What is stored of each version.
+const STORED: [(&str, &[Archive]); 1] = [("0.9.0", &[("c", &KINDS), ("js", &["keyed"]), ("rust", &KINDS)])];
 
 fn files(of: &Path, extension: &str) -> Vec<PathBuf> {
     let mut all: Vec<PathBuf> = fs::read_dir(of).unwrap().map(|entry| entry.unwrap().path()).collect();
