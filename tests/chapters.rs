@@ -1,4 +1,4 @@
-//! The chapters about connectors: each pipeline in them is one that `check` finds nothing wrong with, and each setting has its row.
+//! The chapters about the pipeline file and connectors: each pipeline in them is one that `check` finds nothing wrong with, and each setting has its row.
 
 use crate::binary::{command, ok, plugin, root, text, write};
 use pipeline::settings::{Pipeline, json_schema};
@@ -6,7 +6,27 @@ use std::{fs, os::unix::fs::symlink};
 use tests::services::databases::sqlite;
 
 /// A chapter, and whose settings its tables list.
-const CHAPTERS: [(&str, &[&str]); 8] = [
+const CHAPTERS: [(&str, &[&str]); 9] = [
+    (
+        "host/pipeline/src/pipeline.md",
+        &[
+            "Source",
+            "Watermark",
+            "SocketSettings",
+            "StdinSettings",
+            "RateSettings",
+            "Function",
+            "Step",
+            "DropDuplicates",
+            "Retry",
+            "Sink",
+            "MemorySettings",
+            "ConsoleSettings",
+            "StdoutSettings",
+            "Test",
+            "Limits",
+        ],
+    ),
     (
         "host/connectors/src/kafka/README.md",
         &["KafkaSettings", "MinRows", "RegistrySettings", "KafkaSinkSettings"],

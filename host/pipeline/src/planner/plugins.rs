@@ -82,7 +82,10 @@ impl Planner {
                 false => self.plugin(text).await,
             };
         };
-        let found = self.releases.choose(place, &wanted)?;
+        let found = self.releases.choose(place, &wanted).map_err(|e| match text.contains('@') {
+            true => e,
+            false => e.while_doing(format!("there is no {}", self.file.resolve(text.as_ref()).display())),
+        })?;
         let key = PathBuf::from(format!("{} {}", found.release, found.digest));
         let mut plugins = self.plugins.lock().await;
         if let Some(plugin) = plugins.get(&key) {
