@@ -12,7 +12,9 @@ use rdkafka::{
 };
 use std::{
     fmt,
-    sync::{Mutex, MutexGuard, PoisonError},
+    ops::Deref,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
+    thread,
     time::Duration,
 };
 
@@ -21,6 +23,9 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long one request may take before somebody looks whether there is hope.
 const SLICE: Duration = Duration::from_millis(1000);
+
+/// How long the closing of a consumer may take.
+const CLOSE: Duration = Duration::from_secs(5);
 
 /// Between two tries.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -290,9 +295,36 @@ fn passes(error: &KafkaError) -> bool {
 }
 
 /// A consumer by these settings.
-pub(super) fn consumer(config: &ClientConfig, context: Context) -> Result<BaseConsumer<Context>> {
+pub(super) fn consumer(config: &ClientConfig, context: Context) -> Result<Closing> {
     let of = context.of.clone();
-    config.create_with_context(context).map_err(|error| not_made(&of, error))
+    let made = config.create_with_context(context).map_err(|error| not_made(&of, error))?;
+    Ok(Closing(Some(Arc::new(made))))
+}
+
+/// A consumer that is closed with its last holder. That asks the brokers, and one that is gone may never answer: then nobody waits for
+/// it longer than [`CLOSE`].
+pub(super) struct Closing(Option<Arc<BaseConsumer<Context>>>);
+
+impl Deref for Closing {
+    type Target = Arc<BaseConsumer<Context>>;
+
+    fn deref(&self) -> &Self::Target {
+        self.0.as_ref().expect("taken by drop alone")
+    }
+}
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        let consumer = self.0.take();
+        let (done, closed) = mpsc::channel();
+        thread::spawn(move || {
+            drop(consumer);
+            let _ = done.send(());
+        });
+        if closed.recv_timeout(CLOSE).is_err() {
+            tracing::warn!("a consumer of Kafka was not closed within {CLOSE:?}; going on without waiting for it");
+        }
+    }
 }
 
 /// A client that could not be made: a setting is not known, or not what it has to be.

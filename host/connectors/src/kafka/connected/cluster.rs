@@ -1,14 +1,14 @@
 //! A consumer, and what is asked of the brokers by it.
 
 use super::{
-    client::{Context, insist},
+    client::{Closing, Context, insist},
     offsets::{Offsets, Tp},
     reader::Reader,
 };
 use engine::{Clock, Error, Result};
 use rdkafka::{
     Offset, TopicPartitionList,
-    consumer::{BaseConsumer, Consumer},
+    consumer::Consumer,
     error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code},
     topic_partition_list::TopicPartitionListElem as Element,
 };
@@ -21,7 +21,6 @@ use tokio::sync::Notify;
 
 /// A consumer of some partitions, and what is common to all that read from it.
 pub(super) struct Cluster {
-    pub(super) consumer: Arc<BaseConsumer<Context>>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) fail_on_data_loss: bool,
     /// Whether messages may come from a replica that follows the leader, and learns later than it where a partition ends.
@@ -29,6 +28,8 @@ pub(super) struct Cluster {
     /// Told when messages come in.
     pub(super) news: Arc<Notify>,
     pub(super) readers: Mutex<Readers>,
+    /// Behind the readers, which hold it too.
+    pub(super) consumer: Closing,
 }
 
 /// Those of the partitions that are fetched.

@@ -88,7 +88,7 @@ impl Inner {
             }
         }
         let cluster = Arc::new(Cluster {
-            consumer: Arc::new(consumer(&config, Context::new(self.of.clone()))?),
+            consumer: consumer(&config, Context::new(self.of.clone()))?,
             clock: self.clock.clone(),
             fail_on_data_loss: self.settings.fail_on_data_loss,
             follows: config.get("client.rack").is_some_and(|rack| !rack.is_empty()),

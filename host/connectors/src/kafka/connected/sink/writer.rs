@@ -6,7 +6,7 @@ use crate::kafka::{KafkaSinkOptions, sink_settings::KafkaSinkSettings};
 use engine::{Clock, Epoch, Error, Kind, Result};
 use rdkafka::{
     ClientConfig, Offset, TopicPartitionList,
-    consumer::{BaseConsumer, Consumer, ConsumerGroupMetadata},
+    consumer::{Consumer, ConsumerGroupMetadata},
     error::{KafkaError, RDKafkaErrorCode as Code},
     producer::{BaseProducer, BaseRecord, Producer, PurgeConfig},
 };
@@ -122,7 +122,7 @@ impl Writer {
             .set("group.id", id)
             .set("enable.auto.commit", "false")
             .set("isolation.level", "read_committed");
-        let reader: BaseConsumer<Context> = consumer(&config, Context::new(of))?;
+        let reader = consumer(&config, Context::new(of))?;
         let kept = self.ask("reading the mark of the last epoch", |timeout| {
             let mut asked = TopicPartitionList::new();
             asked.add_partition(topic, 0);
