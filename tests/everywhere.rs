@@ -284,6 +284,8 @@ fn links_to_broker_and_database_that_are_cut_and_slow_lose_and_double_nothing() 
     let (listen, upstream) = broker.proxy_ports();
     let to_broker = toxiproxy().link(listen, upstream);
     let (database, to_database) = server.through(toxiproxy());
+    to_broker.slow(20);
+    to_database.slow(20);
     let mut job = own("cut", folder.path(), &broker, broker.proxied(), database);
     job.pipeline(PATIENT);
     job.send(0..3000);
@@ -292,7 +294,6 @@ fn links_to_broker_and_database_that_are_cut_and_slow_lose_and_double_nothing() 
     for seconds in cuts() {
         for link in [&to_broker, &to_database] {
             assert!(said.any(|line| line.contains("\"batchId\"")));
-            link.slow(20);
             link.cut();
             std::thread::sleep(Duration::from_secs(*seconds));
             link.mend();

@@ -220,13 +220,13 @@ async fn a_link_that_is_cut_in_the_middle_of_a_range_loses_and_doubles_nothing()
     let kafka = Kafka::own();
     let (listen, upstream) = kafka.proxy_ports();
     let link = toxiproxy().link(listen, upstream);
+    link.slow(20);
     kafka.topic("cut", 2);
     kafka.send("cut", None, lines(0..20_000));
     // Little is fetched ahead, so that most is still to come when the link is cut.
     let settings = "topic = \"cut\"\n[client]\n\"fetch.message.max.bytes\" = 4096\n\"queued.min.messages\" = 100\n\"queued.max.messages.kbytes\" = 16";
     for seconds in cuts() {
         let mut feed = Feed::new(&kafka.proxied(), settings, plain()).await;
-        link.slow(20);
         let planned = feed.plan().await.unwrap().unwrap();
         let cut = async {
             link.cut();

@@ -10,7 +10,7 @@ use arrow::{
     compute::take_arrays,
     datatypes::{
         ArrowPrimitiveType, DataType, Date32Type, Date64Type, Decimal128Type, DurationMicrosecondType,
-        DurationSecondType, Field, Fields, Float16Type, Float32Type, Float64Type, Int8Type, Int16Type,
+        DurationMillisecondType, DurationNanosecondType, DurationSecondType, Field, Fields, Float16Type, Float32Type, Float64Type, Int8Type, Int16Type,
         Int32Type, Int64Type, IntervalDayTime, IntervalDayTimeType, IntervalMonthDayNano,
         IntervalMonthDayNanoType, IntervalYearMonthType, Schema, Time32MillisecondType, Time32SecondType,
         Time64MicrosecondType, Time64NanosecondType, TimestampMicrosecondType, TimestampMillisecondType,
@@ -19,8 +19,12 @@ use arrow::{
 };
 use std::sync::Arc;
 
-/// How many rows batches have.
-pub(super) const ROWS: [usize; 5] = [0, 1, 9, 1_000, 65_536];
+/// How many rows batches of every type have.
+pub(super) const ROWS: [usize; 4] = [0, 1, 9, 1_000];
+
+/// How many rows a batch may have, and the types of which there is such a one: of each layout.
+const MANY: usize = 65_536;
+const OF_MANY: [&str; 7] = ["boolean", "int64", "float64", "decimal128", "timestamp-us-utc", "utf8", "list-of-structs"];
 
 /// A column of each type, of some values of its own.
 pub(super) fn columns() -> Vec<(&'static str, ArrayRef)> {
@@ -31,7 +35,7 @@ pub(super) fn columns() -> Vec<(&'static str, ArrayRef)> {
     all
 }
 
-/// Batches of a column's values over and over, one for each of [`ROWS`].
+/// Batches of a column's values over and over, one for each of [`ROWS`] and perhaps one of [`MANY`].
 pub(super) fn batches(name: &str, values: &ArrayRef) -> Vec<RecordBatch> {
     let field = Field::new(name, values.data_type().clone(), true);
     let schema = Arc::new(Schema::new(vec![field]));
@@ -40,7 +44,8 @@ pub(super) fn batches(name: &str, values: &ArrayRef) -> Vec<RecordBatch> {
         RecordBatch::try_new(schema.clone(), take_arrays(std::slice::from_ref(values), &rows, None).unwrap())
             .unwrap()
     };
-    ROWS.into_iter().map(batch).collect()
+    let many = OF_MANY.contains(&name).then_some(MANY);
+    ROWS.into_iter().chain(many).map(batch).collect()
 }
 
 fn of<T: ArrowPrimitiveType>(values: impl IntoIterator<Item = T::Native>) -> ArrayRef {
@@ -104,9 +109,13 @@ fn times() -> Vec<(&'static str, ArrayRef)> {
         ("timestamp-ns", of::<TimestampNanosecondType>(moments)),
         ("timestamp-us-utc", Arc::new(zoned.clone().with_timezone("UTC"))),
         ("timestamp-us-berlin", Arc::new(zoned.clone().with_timezone("Europe/Berlin"))),
+        ("timestamp-us-nepal", Arc::new(zoned.clone().with_timezone("Asia/Kathmandu"))),
         ("timestamp-us-offset", Arc::new(zoned.clone().with_timezone("+05:30"))),
+        ("timestamp-us-west", Arc::new(zoned.clone().with_timezone("-03:30"))),
         ("duration-s", of::<DurationSecondType>([0, 1, -1, i64::MAX])),
+        ("duration-ms", of::<DurationMillisecondType>(moments)),
         ("duration-us", of::<DurationMicrosecondType>(moments)),
+        ("duration-ns", of::<DurationNanosecondType>(moments)),
         ("interval-months", of::<IntervalYearMonthType>([0, 1, -1, i32::MAX])),
         (
             "interval-days",
@@ -191,7 +200,7 @@ fn fixed_list() -> ArrayRef {
     Arc::new(FixedSizeListArray::new(item, 2, Arc::new(items), Some(nulls)))
 }
 
-/// A text, and a struct in the struct; one that is null and has values below it that nobody is to see.
+/// A text, and a struct in the struct; one of each is null and has values below it that nobody is to see.
 fn structs(texts: ArrayRef) -> ArrayRef {
     let rows = texts.len();
     let numbers: ArrayRef =
@@ -203,7 +212,8 @@ fn structs(texts: ArrayRef) -> ArrayRef {
         Field::new("text", DataType::Utf8, true),
         Field::new("inner", inner.data_type().clone(), true),
     ]);
-    Arc::new(StructArray::new(fields, vec![texts, inner], None))
+    let nulls = NullBuffer::from((0..rows).map(|row| row != 4).collect::<Vec<_>>());
+    Arc::new(StructArray::new(fields, vec![texts, inner], Some(nulls)))
 }
 
 fn map() -> ArrayRef {

@@ -2,7 +2,7 @@
 
 use super::{
     C, GO, JS, Language, PYTHON, corpus,
-    host::{Bench, block_on, built, patient, runtime},
+    host::{Bench, block_on, built, keyed, runtime},
 };
 use crate::binary::{ok, run, text, write};
 use arrow::{
@@ -10,7 +10,6 @@ use arrow::{
     datatypes::{DataType, Field, Schema, TimeUnit},
 };
 use engine::{Epoch, EpochContext, Keyed, keyed::Alone, sql::with_delay};
-use plugin::{BindSettings, KeyedSettings};
 use std::{path::Path, sync::Arc};
 
 /// The sources of a plugin that breaks, by language: where its source is, one that breaks on a row, on which line it does so, and
@@ -219,14 +218,8 @@ fn is_flat(language: &Language, name: &str, early: u64, late: u64) {
 async fn memory_with_state(language: &Language) -> (u64, u64) {
     let plugin = runtime().load(&built(&language.plugin("sessionize"))).await.unwrap();
     let rows = visits();
-    let bind = BindSettings {
-        config: r#"{"time":"at","gap":"1m"}"#.into(),
-        limits: patient(),
-        ..BindSettings::new("tested", rows.schema())
-    };
-    let settings = KeyedSettings { bind, keys: vec!["user".into()] };
-    let step = Arc::new(plugin.bind_keyed(settings).await.unwrap());
-    step.try_out().await.unwrap();
+    let config = r#"{"time":"at","gap":"1m"}"#;
+    let step = keyed(&plugin, &rows.schema(), config, &["user"]).await.unwrap();
     let mut alone = Alone::new(step.clone());
     let mut peaks = Vec::new();
     for epoch in 0..5_000 {

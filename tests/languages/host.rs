@@ -5,9 +5,17 @@ use arrow::{
     array::RecordBatch,
     datatypes::{Schema, SchemaRef},
 };
-use engine::{Batch, EpochContext, Error, Place, Result, Step, StepProgress, SystemClock, Worker};
-use plugin::{BindSettings, Compiler, Limits, Plugin, PluginStep, Runtime, RuntimeSettings};
+use connectors::memory::{LiveTables, MemorySettings, MemorySink};
+use engine::{
+    Batch, Begin, Begun, EpochContext, Error, OutputMode, Partition, Place, Result, Sink, Step, StepProgress,
+    SystemClock, Worker,
+};
+use plugin::{
+    BindSettings, Compiler, Grant, KeyedPlugin, KeyedSettings, Limits, Plugin, PluginStep, Runtime,
+    RuntimeSettings, SinkSettings,
+};
 use std::{
+    collections::BTreeMap,
     future::Future,
     path::{Path, PathBuf},
     sync::{Arc, OnceLock},
@@ -47,7 +55,7 @@ pub(super) fn patient() -> Limits {
     Limits {
         cpu_per_call: Duration::from_secs(60),
         wall_per_call: Duration::from_secs(300),
-        memory: 256 << 20,
+        memory: 1 << 30,
         ..Limits::default()
     }
 }
@@ -90,4 +98,50 @@ impl Bench {
     pub(super) fn progress(&self) -> StepProgress {
         self.step.progress()
     }
+}
+
+/// A step with state, which has answered that it can start.
+pub(super) async fn keyed(
+    plugin: &Plugin,
+    schema: &SchemaRef,
+    config: &str,
+    keys: &[&str],
+) -> Result<Arc<KeyedPlugin>> {
+    let bind = BindSettings {
+        config: config.into(),
+        limits: patient(),
+        ..BindSettings::new("tested", schema.clone())
+    };
+    let keys = keys.iter().map(|key| (*key).to_owned()).collect();
+    let step = plugin.bind_keyed(KeyedSettings { bind, keys }).await?;
+    step.try_out().await?;
+    Ok(Arc::new(step))
+}
+
+/// What each output of a sink has after an epoch of these rows.
+pub(super) async fn stored(
+    plugin: &Plugin,
+    rows: &RecordBatch,
+) -> Result<BTreeMap<String, Vec<RecordBatch>>> {
+    let settings = SinkSettings { limits: patient(), ..SinkSettings::new("tested", rows.schema()) };
+    let bound = plugin.bind_sink(settings).await?;
+    let tables = LiveTables::default();
+    let grant = |name: &String| {
+        let table = tables.table(name);
+        let sink = MemorySink::new(MemorySettings::default(), OutputMode::Append, table)?;
+        Ok(Grant {
+            name: name.clone(),
+            description: "tested".into(),
+            mode: OutputMode::Append,
+            sink: Arc::new(sink),
+        })
+    };
+    let grants = bound.outputs().iter().map(|output| grant(&output.name)).collect::<Result<_>>()?;
+    let sink = bound.grant(grants)?;
+    sink.accepts(OutputMode::Append, &rows.schema())?;
+    if let Begun::Writer(writer) = sink.begin(&Begin::of("tested", "tested", 0, rows.schema())).await? {
+        writer.write(Partition(0), rows.clone()).await?;
+        writer.commit().await?;
+    }
+    Ok(tables.snapshot().into_iter().map(|(name, table)| (name, table.rows)).collect())
 }

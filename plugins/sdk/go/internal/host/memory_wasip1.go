@@ -76,7 +76,11 @@ func Collect() {
 	if stats.HeapAlloc < live+max(collectAfter, live) {
 		return
 	}
+	// After a collection under the percentage of -1, memory that the heap no longer needs would be given back as soon as it grows. That
+	// reads a clock, too, and it may be the host that lets it grow. From another percentage to -1, everything is kept.
+	setGCPercent(100)
 	runtime.GC()
+	setGCPercent(-1)
 	runtime.ReadMemStats(&stats)
 	live = stats.HeapAlloc
 }

@@ -4,18 +4,20 @@
 use std::sync::Arc;
 
 use arrow_array::types::{
-    ArrowPrimitiveType, BinaryType, ByteArrayType, Date32Type, Date64Type, Decimal128Type, Float16Type,
-    Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, LargeBinaryType, LargeUtf8Type,
-    Time32MillisecondType, Time32SecondType, Time64MicrosecondType, Time64NanosecondType,
-    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
-    UInt8Type, UInt16Type, UInt32Type, UInt64Type, Utf8Type,
+    ArrowPrimitiveType, BinaryType, ByteArrayType, Date32Type, Date64Type, Decimal128Type, Decimal256Type,
+    DurationMicrosecondType, DurationMillisecondType, DurationNanosecondType, DurationSecondType,
+    Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, IntervalDayTimeType,
+    IntervalMonthDayNanoType, IntervalYearMonthType, LargeBinaryType, LargeUtf8Type, Time32MillisecondType,
+    Time32SecondType, Time64MicrosecondType, Time64NanosecondType, TimestampMicrosecondType,
+    TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type,
+    UInt32Type, UInt64Type, Utf8Type,
 };
 use arrow_array::{
     ArrayRef, BooleanArray, FixedSizeBinaryArray, FixedSizeListArray, GenericByteArray, GenericListArray,
     MapArray, NullArray, OffsetSizeTrait, PrimitiveArray, StructArray,
 };
 use arrow_buffer::{ArrowNativeType, BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
-use arrow_schema::{DataType, FieldRef, Fields, TimeUnit};
+use arrow_schema::{DataType, FieldRef, Fields, IntervalUnit, TimeUnit};
 
 use crate::{Error, Result, ddl};
 
@@ -84,7 +86,15 @@ pub(crate) fn fixed(
         DataType::Timestamp(TimeUnit::Millisecond, _) => primitive::<TimestampMillisecondType>,
         DataType::Timestamp(TimeUnit::Microsecond, _) => primitive::<TimestampMicrosecondType>,
         DataType::Timestamp(TimeUnit::Nanosecond, _) => primitive::<TimestampNanosecondType>,
+        DataType::Duration(TimeUnit::Second) => primitive::<DurationSecondType>,
+        DataType::Duration(TimeUnit::Millisecond) => primitive::<DurationMillisecondType>,
+        DataType::Duration(TimeUnit::Microsecond) => primitive::<DurationMicrosecondType>,
+        DataType::Duration(TimeUnit::Nanosecond) => primitive::<DurationNanosecondType>,
+        DataType::Interval(IntervalUnit::YearMonth) => primitive::<IntervalYearMonthType>,
+        DataType::Interval(IntervalUnit::DayTime) => primitive::<IntervalDayTimeType>,
+        DataType::Interval(IntervalUnit::MonthDayNano) => primitive::<IntervalMonthDayNanoType>,
         DataType::Decimal128(..) => primitive::<Decimal128Type>,
+        DataType::Decimal256(..) => primitive::<Decimal256Type>,
         other => {
             return Err(Error::invalid(format_args!("{} cannot come into a plugin", ddl::type_name(other))));
         }

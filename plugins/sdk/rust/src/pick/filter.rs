@@ -68,15 +68,21 @@ fn column_of(column: &dyn Array, keep: &BooleanBuffer) -> Result<ArrayRef> {
     match column.data_type() {
         DataType::Utf8 => Ok(Arc::new(bytes::<Utf8Type>(column.as_bytes(), keep))),
         DataType::Binary => Ok(Arc::new(bytes::<BinaryType>(column.as_bytes(), keep))),
+        // Not aligned as numbers of its width are.
+        DataType::Interval(_) => picked(column, keep),
         other => match other.primitive_width() {
             Some(1) => width::<u8>(column, keep),
             Some(2) => width::<u16>(column, keep),
             Some(4) => width::<u32>(column, keep),
             Some(8) => width::<u64>(column, keep),
             Some(16) => width::<i128>(column, keep),
-            _ => take_rows(column, &keep.set_indices().map(|row| row as u32).collect::<Vec<_>>()),
+            _ => picked(column, keep),
         },
     }
+}
+
+fn picked(column: &dyn Array, keep: &BooleanBuffer) -> Result<ArrayRef> {
+    take_rows(column, &keep.set_indices().map(|row| row as u32).collect::<Vec<_>>())
 }
 
 /// A column whose values are as wide as a `T`, whatever they mean.

@@ -9,8 +9,11 @@ use arrow_array::{
     Array, ArrayRef, BooleanArray, FixedSizeBinaryArray, FixedSizeListArray, GenericByteArray,
     GenericListArray, MapArray, NullArray, OffsetSizeTrait, StructArray,
 };
-use arrow_buffer::{ArrowNativeType, BooleanBuffer, Buffer, NullBuffer, OffsetBuffer};
-use arrow_schema::{DataType, FieldRef};
+use arrow_buffer::{
+    ArrowNativeType, BooleanBuffer, Buffer, IntervalDayTime, IntervalMonthDayNano, NullBuffer, OffsetBuffer,
+    i256,
+};
+use arrow_schema::{DataType, FieldRef, IntervalUnit};
 
 use crate::ipc::fixed;
 use crate::{Error, Result, ddl};
@@ -113,14 +116,18 @@ fn spread<O: OffsetSizeTrait>(offsets: &[O], rows: &[u32]) -> (OffsetBuffer<O>, 
 /// Values of a fixed width, one after the other.
 fn values(column: &dyn Array, rows: &[u32]) -> Result<Buffer> {
     let of = column.data_type();
-    match of.primitive_width() {
-        Some(1) => Ok(gather::<i8>(column, rows)),
-        Some(2) => Ok(gather::<i16>(column, rows)),
-        Some(4) => Ok(gather::<i32>(column, rows)),
-        Some(8) => Ok(gather::<i64>(column, rows)),
-        Some(16) => Ok(gather::<i128>(column, rows)),
-        _ => Err(unknown(of)),
-    }
+    Ok(match (of, of.primitive_width()) {
+        // They are not aligned as numbers of their width are.
+        (DataType::Interval(IntervalUnit::DayTime), _) => gather::<IntervalDayTime>(column, rows),
+        (DataType::Interval(IntervalUnit::MonthDayNano), _) => gather::<IntervalMonthDayNano>(column, rows),
+        (_, Some(1)) => gather::<i8>(column, rows),
+        (_, Some(2)) => gather::<i16>(column, rows),
+        (_, Some(4)) => gather::<i32>(column, rows),
+        (_, Some(8)) => gather::<i64>(column, rows),
+        (_, Some(16)) => gather::<i128>(column, rows),
+        (_, Some(32)) => gather::<i256>(column, rows),
+        _ => return Err(unknown(of)),
+    })
 }
 
 fn unknown(of: &DataType) -> Error {
@@ -138,7 +145,10 @@ fn gather<T: ArrowNativeType>(column: &dyn Array, rows: &[u32]) -> Buffer {
 mod tests {
     use super::*;
     use crate::arrow::compute::take;
-    use arrow_array::UInt32Array;
+    use arrow_array::{
+        Decimal256Array, DurationMillisecondArray, IntervalDayTimeArray, IntervalMonthDayNanoArray,
+        IntervalYearMonthArray, UInt32Array,
+    };
     use arrow_json::ReaderBuilder;
     use std::sync::Arc;
 
@@ -163,6 +173,32 @@ mod tests {
                 let expected = take(column, &UInt32Array::from(rows.to_vec()), None)?;
                 assert_eq!(&take_rows(column, rows)?, &expected, "{field}");
             }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn what_has_no_name_in_ddl_is_picked_too() -> Result<()> {
+        let days = [IntervalDayTime::new(1, -2), IntervalDayTime::new(i32::MIN, i32::MAX)];
+        let nanos = [IntervalMonthDayNano::new(1, -2, 3), IntervalMonthDayNano::new(0, 7, i64::MIN)];
+        let columns: [ArrayRef; 5] = [
+            Arc::new(IntervalDayTimeArray::from_iter([Some(days[0]), None, Some(days[1])])),
+            Arc::new(IntervalMonthDayNanoArray::from_iter([Some(nanos[0]), None, Some(nanos[1])])),
+            Arc::new(IntervalYearMonthArray::from_iter([Some(14), None, Some(-1)])),
+            Arc::new(DurationMillisecondArray::from_iter([Some(1), None, Some(i64::MIN)])),
+            Arc::new(Decimal256Array::from_iter([Some(i256::MAX), None, Some(i256::MINUS_ONE)])),
+        ];
+        for column in columns {
+            let rows = UInt32Array::from(vec![2, 0, 1, 2]);
+            assert_eq!(
+                &take_rows(&column, rows.values())?,
+                &take(&column, &rows, None)?,
+                "{}",
+                column.data_type()
+            );
+            let keep = BooleanArray::from(vec![true, false, true]);
+            let kept = take(&column, &UInt32Array::from(vec![0, 2]), None)?;
+            assert_eq!(&crate::pick::filter(&column, &keep)?, &kept, "{}", column.data_type());
         }
         Ok(())
     }

@@ -1,0 +1,7 @@
+module echo-function
+
+go 1.26
+
+require streamhost v0.0.0
+
+replace streamhost => ../..
