@@ -48,6 +48,16 @@ pub(super) fn batches(name: &str, values: &ArrayRef) -> Vec<RecordBatch> {
     ROWS.into_iter().chain(many).map(batch).collect()
 }
 
+/// A few rows of all columns that are wanted.
+pub(super) fn together(wanted: impl Fn(&str) -> bool) -> RecordBatch {
+    let columns = columns().into_iter().filter(|(name, _)| wanted(name));
+    let batches: Vec<RecordBatch> =
+        columns.map(|(name, values)| batches(name, &values).swap_remove(2)).collect();
+    let fields: Vec<_> = batches.iter().flat_map(|batch| batch.schema().fields().to_vec()).collect();
+    let columns = batches.iter().flat_map(|batch| batch.columns().to_vec()).collect();
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap()
+}
+
 fn of<T: ArrowPrimitiveType>(values: impl IntoIterator<Item = T::Native>) -> ArrayRef {
     let values = values.into_iter().map(Some).chain([None]);
     Arc::new(values.collect::<Vec<_>>().into_iter().collect::<PrimitiveArray<T>>())

@@ -4,7 +4,6 @@ use crate::{
     guest::Guest,
     http::Client,
     instances::Terms,
-    ipc::{self, Encoder},
     keyed::KeyedCall,
     limits::Limits,
     load::Code,
@@ -16,8 +15,7 @@ use crate::{
     text,
     voice::Speaker,
 };
-use arrow::array::RecordBatch;
-use engine::{Clock, EpochContext, Timestamp, keyed::Migration};
+use engine::{Clock, EpochContext, Timestamp};
 use futures::future::{Either, FutureExt, poll_fn, select};
 use std::{
     pin::pin,
@@ -96,7 +94,7 @@ impl Instance {
         let started = self.arm(input.len());
         let keys: Vec<&str> = terms.keys.iter().map(String::as_str).collect();
         let bind = &self.functions.plugin;
-        let call = bind.call_bind(&mut self.store, terms.role, &terms.config, input, &keys);
+        let call = bind.call_bind(&mut self.store, terms.role.into(), &terms.config, input, &keys);
         let ended = watch(&*self.clock, &self.stopwatch, self.wall, call).await;
         self.settle(started, ended)?.map_err(Fault::from)
     }
@@ -180,20 +178,19 @@ impl Instance {
         self.settle(started, ended)?.map_err(Fault::from)
     }
 
-    /// Has entries of an older version of a table rewritten.
+    /// Has entries of an older version of a table rewritten: a schema message, and record-batch messages.
+    #[allow(clippy::ptr_arg, reason = "the generated bindings take a `Vec`")]
     pub(crate) async fn migrate(
         &mut self,
-        migration: &Migration,
-        rows: &RecordBatch,
+        table: &str,
+        version: u32,
+        before: &Vec<u8>,
+        entries: &Vec<u8>,
     ) -> Result<Vec<u8>, Fault> {
-        let internal = |error: engine::Error| Fault::Breach(error.report());
-        let before = migration.before.spec();
-        let schema = ipc::encode_schema(rows.schema_ref()).map_err(internal)?;
-        let entries = Encoder::new(rows.schema_ref()).and_then(|mut to| to.encode(rows)).map_err(internal)?;
         self.store.data_mut().http.close();
         let started = self.arm_fully();
         let guest = self.functions.keyed()?;
-        let call = guest.call_migrate(&mut self.store, &before.name, before.version, &schema, &entries);
+        let call = guest.call_migrate(&mut self.store, table, version, before, entries);
         let ended = watch(&*self.clock, &self.stopwatch, self.wall, call).await;
         self.settle(started, ended)?.map_err(Fault::from)
     }

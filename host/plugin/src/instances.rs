@@ -6,6 +6,7 @@ use crate::{
     ipc::{self, Encoder},
     limits::Limits,
     load::Plugin,
+    role::Role,
     voice::Speaker,
 };
 use arrow::datatypes::SchemaRef;
@@ -14,7 +15,7 @@ use std::sync::{Mutex, PoisonError};
 
 /// What all instances of a plugin are bound to in one place of a pipeline.
 pub(crate) struct Terms {
-    pub(crate) role: abi::Role,
+    pub(crate) role: Role,
     /// The step's or sink's name, for the log.
     pub(crate) name: String,
     /// JSON text.

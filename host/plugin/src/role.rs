@@ -68,6 +68,17 @@ impl Role {
     }
 }
 
+impl From<Role> for abi::Role {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Transform => abi::Role::Transform,
+            Role::Keyed => abi::Role::Keyed,
+            Role::BatchSink => abi::Role::BatchSink,
+            Role::Functions => abi::Role::Functions,
+        }
+    }
+}
+
 /// Where in a component its functions are. A role that it lacks, or that this host does not run yet, has none.
 pub(crate) struct Exports {
     plugin: abi::plugin::GuestIndices,

@@ -1,5 +1,4 @@
 use crate::{
-    abi,
     bind::{BindSettings, OnError},
     dead_letter::Sender,
     instances::{Instances, Terms},
@@ -77,7 +76,7 @@ async fn bind(plugin: Plugin, settings: BindSettings) -> Result<Arc<Bound>> {
     Role::Transform.require(&plugin.roles())?;
     let settings = BindSettings { http: plugin.granted(&settings.http), ..settings };
     let terms = Terms {
-        role: abi::Role::Transform,
+        role: Role::Transform,
         name: settings.step.clone(),
         config: settings.config.clone(),
         input: settings.input.clone(),

@@ -80,7 +80,7 @@ impl BoundFunctions {
 async fn bind(plugin: Plugin, settings: FunctionSettings) -> Result<Bound> {
     Role::Functions.require(&plugin.roles())?;
     let terms = Terms {
-        role: abi::Role::Functions,
+        role: Role::Functions,
         name: settings.name.clone(),
         config: settings.config.clone(),
         input: Arc::new(Schema::empty()),

@@ -89,17 +89,22 @@ impl KeyedPlugin {
     /// Whether an instance takes a call without keys, and answers it as was agreed. It is kept for the first call that has some.
     pub async fn try_out(&self) -> Result<()> {
         let (bound, cx) = (&*self.0, EpochContext::alone("health"));
-        let state =
-            CallState::new(bound.tables.clone(), ShardEntries::none(self)?, &cx, bound.by.has_event_time());
         let mut out = Outbox::keeping();
-        let call = KeyedCall::new(state, &bound.settings.limits)?;
-        let mut run = Run::new(bound, &cx, call, Vec::new(), &mut out)?;
+        let mut run = Run::new(bound, &cx, self.without_state(&cx)?, Vec::new(), &mut out)?;
         run.try_out().await?;
         run.end();
         // Nobody is to count it among the work of an epoch.
         bound.tally.progress();
         bound.tally.fingerprint();
         Ok(())
+    }
+
+    /// What a call sees of which nothing is kept yet.
+    pub(crate) fn without_state(&self, cx: &EpochContext) -> Result<KeyedCall> {
+        let bound = &*self.0;
+        let entries = ShardEntries::none(self)?;
+        let state = CallState::new(bound.tables.clone(), entries, cx, bound.by.has_event_time());
+        KeyedCall::new(state, &bound.settings.limits)
     }
 
     /// The work of one shard in one epoch.
@@ -119,7 +124,7 @@ async fn bind(plugin: Plugin, settings: KeyedSettings) -> Result<Bound> {
     let settings = BindSettings { http: plugin.granted(&settings.http), ..settings };
     let by = ByKey::new(&settings.input, &keys)?;
     let terms = Terms {
-        role: abi::Role::Keyed,
+        role: Role::Keyed,
         name: settings.step.clone(),
         config: settings.config.clone(),
         input: settings.input.clone(),

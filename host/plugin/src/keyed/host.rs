@@ -52,7 +52,7 @@ impl KeyedCall {
     }
 
     /// Begins a call with these keys; `goes_on` as for the state.
-    pub(super) fn begin(&mut self, keys: Vec<Key>, goes_on: bool) {
+    pub(crate) fn begin(&mut self, keys: Vec<Key>, goes_on: bool) {
         self.state.begin(keys, goes_on);
         self.refused = None;
     }

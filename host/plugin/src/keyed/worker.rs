@@ -7,7 +7,11 @@ use super::{
     run::Run,
     sort::{self, Sorter, UnitSize},
 };
-use crate::{ipc::Decoder, outcome, step::batching};
+use crate::{
+    ipc::{self, Decoder, Encoder},
+    outcome,
+    step::batching,
+};
 use async_trait::async_trait;
 use engine::{
     Batching, EpochContext, Outbox, Partition, Piece, Result, ShardEntries, ShardWorker,
@@ -59,8 +63,11 @@ impl Worker {
             );
             bound.blame(format!("epoch {}", self.cx.epoch), format!("{of}: {why}"))
         };
+        let schema = ipc::encode_schema(rows.schema_ref())?;
+        let entries = Encoder::new(rows.schema_ref())?.encode(&rows)?;
         let mut instance = bound.take().await.map_err(|fault| blame(fault.to_string()))?;
-        let said = instance.migrate(migration, &rows).await.map_err(|fault| blame(fault.to_string()))?;
+        let said = instance.migrate(&before.name, before.version, &schema, &entries).await;
+        let said = said.map_err(|fault| blame(fault.to_string()))?;
         let answer = Decoder::new(now.stored())?;
         let made = outcome::decode(&answer, said, outcome::caps(&bound.settings.limits));
         let made = made.map_err(|fault| blame(fault.to_string()))?;

@@ -1,6 +1,5 @@
 use super::PluginSink;
 use crate::{
-    abi,
     fault::Fault,
     http::HttpGrant,
     instances::{Instances, Terms},
@@ -106,7 +105,7 @@ async fn bind(plugin: Plugin, settings: SinkSettings) -> Result<Bound> {
     Role::BatchSink.require(&plugin.roles())?;
     let settings = SinkSettings { http: plugin.granted(&settings.http), ..settings };
     let terms = Terms {
-        role: abi::Role::BatchSink,
+        role: Role::BatchSink,
         name: settings.sink.clone(),
         config: settings.config.clone(),
         input: settings.input.clone(),
