@@ -4,174 +4,131 @@ use super::{
     C, GO, JS, Language, PYTHON, corpus,
     host::{Bench, block_on, built, keyed, runtime},
 };
-use crate::binary::{ok, run, text, write};
+use crate::binary::{ok, root, run, text, write};
 use arrow::{
     array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray},
     datatypes::{DataType, Field, Schema, TimeUnit},
 };
 use engine::{Epoch, EpochContext, Keyed, keyed::Alone, sql::with_delay};
-use std::{path::Path, sync::Arc};
+use std::{fs, path::Path, sync::Arc};
 
-/// The sources of a plugin that breaks, by language: where its source is, one that breaks on a row, on which line it does so, and
-/// one that has no plugin in it.
+/// What the tests of breaks know of a language. `broken` has a source of each kind that breaks in a function `look`.
 struct Broken {
-    language: &'static str,
+    /// Where the source of a plugin is.
     source: &'static str,
-    breaks: &'static str,
-    /// What a report of the break has in it, beside the message.
-    place: &'static str,
-    /// A function that was being called.
-    function: &'static str,
+    /// A source that has no plugin in it.
     nothing: &'static str,
-    /// What is said of the source that has no plugin.
+    /// What is said of that.
     said: &'static str,
 }
 
-const BROKEN: [Broken; 4] = [
-    Broken {
-        language: "go",
-        source: "plugin.go",
-        breaks: r#"package main
-
-import (
-	"fmt"
-
-	"streamhost/stateless"
-)
-
-type event struct{ ID int64 }
-
-func init() { stateless.FilterRows(keep) }
-
-func main() {}
-
-func keep(e event) bool {
-	if e.ID == 2 {
-		panic(fmt.Sprintf("no such id: %d", e.ID))
-	}
-	return true
-}
-"#,
-        place: "plugin.go:17",
-        function: "keep",
-        nothing: "package main\n\nfunc main() {}\n",
-        said: "the module exports no kind of plugin",
-    },
-    Broken {
-        language: "js",
-        source: "src/plugin.js",
-        breaks: r#"import { filter, t } from "streamhost-sdk";
-
-function look(id) {
-  if (id === 2n) throw new TypeError(`no such id: ${id}`);
-  return true;
-}
-
-export default filter({
-  row: { id: t.bigint },
-  each: ({ id }) => look(id),
-});
-"#,
-        place: "plugin.js:4",
-        function: "look",
-        nothing: "export const nothing = 1;\n",
-        said: "export default",
-    },
-    Broken {
-        language: "python",
-        source: "plugin.py",
-        breaks: r#"from dataclasses import dataclass
-
-import streamhost
-
-
-@dataclass
-class Event:
-    id: int
-
-
-def look(id: int) -> bool:
-    if id == 2:
-        raise KeyError(f"no such id: {id}")
-    return True
-
-
-@streamhost.filter
-def keep(event: Event) -> bool:
-    return look(event.id)
-"#,
-        place: "plugin.py:13",
-        function: "look",
-        nothing: "nothing = 1\n",
-        said: "`plugin` has no plugin: decorate a function with @streamhost.filter",
-    },
-    Broken {
-        language: "c",
-        source: "plugin.c",
-        breaks: r#"#include <assert.h>
-#include <streamhost.h>
-
-static bool keep(const sh_row *event) {
-  assert(sh_get_int(event, 0) != 2 && "no such id: 2");
-  return true;
-}
-
-STREAMHOST_FILTER(keep, .reads = "id BIGINT NOT NULL");
-"#,
-        place: "plugin.c:5",
-        function: "keep, called by ",
-        nothing: "int nothing(void) { return 1; }\n",
-        said: "the module exports no kind of plugin",
-    },
-];
-
-fn broken(language: &str) -> &'static Broken {
-    BROKEN.iter().find(|broken| broken.language == language).unwrap()
+impl Broken {
+    fn of(language: &Language) -> Self {
+        let exports_nothing = "the module exports no kind of plugin";
+        match language.name {
+            "go" => {
+                Broken { source: "plugin.go", nothing: "package main\n\nfunc main() {}\n", said: exports_nothing }
+            }
+            "js" => {
+                let (source, nothing) = ("src/plugin.js", "export const nothing = 1;\n");
+                Broken { source, nothing, said: "export default" }
+            }
+            "python" => Broken {
+                source: "plugin.py",
+                nothing: "nothing = 1\n",
+                said: "`plugin` has no plugin: decorate a function with @streamhost.filter",
+            },
+            _ => {
+                let nothing = "int nothing(void) { return 1; }\n";
+                Broken { source: "plugin.c", nothing, said: exports_nothing }
+            }
+        }
+    }
 }
 
 /// A new plugin with another source.
-fn with_source(dir: &Path, broken: &Broken, source: &str) {
-    ok(dir, ["new", "plugin", "broken", "--lang", broken.language]);
-    write(dir.join("broken").join(broken.source), source);
+fn with_source(dir: &Path, language: &Language, source: &str) {
+    ok(dir, ["new", "plugin", "broken", "--lang", language.name]);
+    write(dir.join("broken").join(Broken::of(language).source), source);
+}
+
+/// A pipeline whose plugin, of this kind, breaks on the second of three rows; answers what a report of the break has in it: the
+/// message, the function and its line.
+fn breaking(dir: &Path, language: &Language, kind: &str) -> [String; 3] {
+    let source = Path::new(Broken::of(language).source);
+    let extension = source.extension().unwrap().to_str().unwrap();
+    let text = root().join("tests/languages/broken").join(format!("{kind}.{extension}"));
+    let text = fs::read_to_string(text).unwrap();
+    with_source(dir, language, &text);
+    let rest = match kind {
+        "filter" => {
+            "[steps.kept]\nplugin = \"broken\"\non-error = \"dead-letter\"\n\
+             [sinks.out]\nfrom = \"kept\"\nfiles = { path = \"out\", format = \"json\" }\n\
+             [sinks.bad]\nfrom = \"kept.dead-letter\"\nfiles = { path = \"bad\", format = \"json\" }\n"
+        }
+        "function" => {
+            "[functions.look]\nplugin = \"broken\"\n[steps.seen]\nsql = \"SELECT look(id) AS id FROM ids\"\n\
+             [sinks.out]\nfiles = { path = \"out\", format = \"json\" }\n"
+        }
+        "keyed" => {
+            "[steps.seen]\nplugin = \"broken\"\nkeys = [\"id\"]\n\
+             [sinks.out]\nfiles = { path = \"out\", format = \"json\" }\n"
+        }
+        _ => "[sinks.out.plugin]\nplugin = \"broken\"\n",
+    };
+    let pipeline = "trigger = \"once\"\nrestart = { attempts = 0 }\n[sources.ids]\nschema = \"id BIGINT, n BIGINT\"\n\
+         files = { path = \"in\", format = \"json\" }\n";
+    write(dir.join("p.toml"), format!("{pipeline}{rest}"));
+    write(dir.join("in/a.json"), "{\"id\":1,\"n\":1}\n{\"id\":2,\"n\":1}\n{\"id\":3,\"n\":1}\n");
+    let line = text.lines().position(|line| line.contains("no such id")).unwrap() + 1;
+    let file = source.file_name().unwrap().to_str().unwrap();
+    ["no such id: 2".into(), "look".into(), format!("{file}:{line}")]
 }
 
 /// A row that breaks the plugin is in error by itself, and the error has message, file, line and stack.
 #[track_caller]
 fn a_break_is_told_with_its_place(language: &Language) {
     let dir = tempfile::tempdir().unwrap();
-    let broken = broken(language.name);
-    with_source(dir.path(), broken, broken.breaks);
-    write(
-        dir.path().join("p.toml"),
-        "trigger = \"once\"\n[sources.ids]\nschema = \"id BIGINT\"\nfiles = { path = \"in\", format = \"json\" }\n\
-         [steps.kept]\nplugin = \"broken\"\non-error = \"dead-letter\"\n\
-         [sinks.out]\nfrom = \"kept\"\nfiles = { path = \"out\", format = \"json\" }\n\
-         [sinks.bad]\nfrom = \"kept.dead-letter\"\nfiles = { path = \"bad\", format = \"json\" }\n",
-    );
-    write(dir.path().join("in/a.json"), "{\"id\":1}\n{\"id\":2}\n{\"id\":3}\n");
+    let words = breaking(dir.path(), language, "filter");
     let output = run(dir.path(), ["run", "p.toml"]);
-    assert!(output.status.success(), "{}: {}", broken.language, text(&output.stderr));
+    assert!(output.status.success(), "{}: {}", language.name, text(&output.stderr));
     let kept = crate::binary::json_lines(&dir.path().join("out"));
-    assert_eq!(kept, ["{\"id\":1}", "{\"id\":3}"], "{}: {}", broken.language, text(&output.stderr));
+    let expected = ["{\"id\":1,\"n\":1}", "{\"id\":3,\"n\":1}"];
+    assert_eq!(kept, expected, "{}: {}", language.name, text(&output.stderr));
     let letters = crate::binary::json_lines(&dir.path().join("bad"));
     let letter: serde_json::Value = serde_json::from_str(&letters[0]).unwrap();
     let error = letter["_error"].as_str().unwrap();
-    for words in ["no such id: 2", broken.place, broken.function] {
-        assert!(error.contains(words), "{}: {words} in {error}", broken.language);
+    for words in words {
+        assert!(error.contains(&words), "{}: {words} in {error}", language.name);
     }
     assert_eq!(letters.len(), 1, "{letters:?}");
+}
+
+/// Where a break fails the query, the failure has them.
+#[track_caller]
+fn a_failure_is_told_with_its_place(language: &Language) {
+    for kind in ["function", "keyed", "sink"] {
+        let dir = tempfile::tempdir().unwrap();
+        let words = breaking(dir.path(), language, kind);
+        let output = run(dir.path(), ["run", "p.toml"]);
+        let said = text(&output.stderr);
+        assert!(!output.status.success(), "{} {kind}: {said}", language.name);
+        for words in words {
+            assert!(said.contains(&words), "{} {kind}: {words} in {said}", language.name);
+        }
+    }
 }
 
 /// The build says what a source lacks that is no plugin.
 #[track_caller]
 fn nothing_is_no_plugin(language: &Language) {
     let dir = tempfile::tempdir().unwrap();
-    let broken = broken(language.name);
-    with_source(dir.path(), broken, broken.nothing);
+    let Broken { nothing, said, .. } = Broken::of(language);
+    with_source(dir.path(), language, nothing);
     let output = run(dir.path(), ["build", "broken"]);
-    let said = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{said}");
-    assert!(said.contains(broken.said), "{}: {said}", broken.language);
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(told.contains(said), "{}: {told}", language.name);
 }
 
 fn events(rows: usize) -> RecordBatch {
@@ -257,6 +214,26 @@ fn an_exception_in_python_is_told_with_its_place() {
 #[test]
 fn an_assertion_in_c_is_told_with_its_place() {
     a_break_is_told_with_its_place(&C);
+}
+
+#[test]
+fn a_failure_in_go_is_told_with_its_place() {
+    a_failure_is_told_with_its_place(&GO);
+}
+
+#[test]
+fn a_failure_in_javascript_is_told_with_its_place() {
+    a_failure_is_told_with_its_place(&JS);
+}
+
+#[test]
+fn a_failure_in_python_is_told_with_its_place() {
+    a_failure_is_told_with_its_place(&PYTHON);
+}
+
+#[test]
+fn a_failure_in_c_is_told_with_its_place() {
+    a_failure_is_told_with_its_place(&C);
 }
 
 #[test]
