@@ -10,11 +10,12 @@ use arrow::{
     compute::take_arrays,
     datatypes::{
         ArrowPrimitiveType, DataType, Date32Type, Date64Type, Decimal128Type, DurationMicrosecondType,
-        DurationMillisecondType, DurationNanosecondType, DurationSecondType, Field, Fields, Float16Type, Float32Type, Float64Type, Int8Type, Int16Type,
-        Int32Type, Int64Type, IntervalDayTime, IntervalDayTimeType, IntervalMonthDayNano,
-        IntervalMonthDayNanoType, IntervalYearMonthType, Schema, Time32MillisecondType, Time32SecondType,
-        Time64MicrosecondType, Time64NanosecondType, TimestampMicrosecondType, TimestampMillisecondType,
-        TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type, i256,
+        DurationMillisecondType, DurationNanosecondType, DurationSecondType, Field, Fields, Float16Type,
+        Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, IntervalDayTime,
+        IntervalDayTimeType, IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalYearMonthType, Schema,
+        Time32MillisecondType, Time32SecondType, Time64MicrosecondType, Time64NanosecondType,
+        TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
+        UInt8Type, UInt16Type, UInt32Type, UInt64Type, i256,
     },
 };
 use std::sync::Arc;
@@ -24,7 +25,8 @@ pub(super) const ROWS: [usize; 4] = [0, 1, 9, 1_000];
 
 /// How many rows a batch may have, and the types of which there is such a one: of each layout.
 const MANY: usize = 65_536;
-const OF_MANY: [&str; 7] = ["boolean", "int64", "float64", "decimal128", "timestamp-us-utc", "utf8", "list-of-structs"];
+const OF_MANY: [&str; 7] =
+    ["boolean", "int64", "float64", "decimal128", "timestamp-us-utc", "utf8", "list-of-structs"];
 
 /// A column of each type, of some values of its own.
 pub(super) fn columns() -> Vec<(&'static str, ArrayRef)> {

@@ -21,8 +21,24 @@ const ROWS_OF_A_KEY: usize = 8;
 
 /// The types that SQL has, as the functions are named.
 const OF_SQL: [&str; 18] = [
-    "boolean", "int8", "int16", "int32", "int64", "float32", "float64", "decimal128", "date32", "timestamp_us",
-    "timestamp_us_utc", "utf8", "binary", "list", "list_of_text", "list_of_lists", "struct", "map",
+    "boolean",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "float32",
+    "float64",
+    "decimal128",
+    "date32",
+    "timestamp_us",
+    "timestamp_us_utc",
+    "utf8",
+    "binary",
+    "list",
+    "list_of_text",
+    "list_of_lists",
+    "struct",
+    "map",
 ];
 
 /// What a plugin gave, and what it should have.
@@ -126,7 +142,7 @@ fn unlike(error: ArrowError) -> Error {
 
 /// What the tables have of these rows: all of them twice, and the last of each key.
 fn kept(rows: &RecordBatch) -> RecordBatch {
-    let last = |row: &usize| (row + 1) % ROWS_OF_A_KEY == 0 || row + 1 == rows.num_rows();
+    let last = |row: &usize| (row + 1).is_multiple_of(ROWS_OF_A_KEY) || row + 1 == rows.num_rows();
     let lasts = (0..rows.num_rows()).filter(last).map(|row| row as u32);
     let lasts = take_record_batch(rows, &UInt32Array::from_iter_values(lasts)).unwrap();
     let told = |table: &str, rows: &RecordBatch| {
@@ -144,10 +160,9 @@ fn kept(rows: &RecordBatch) -> RecordBatch {
 
 /// By table and place.
 fn sorted(rows: &RecordBatch) -> RecordBatch {
-    let by = rows.columns()[..2].iter().map(|column| arrow::compute::SortColumn {
-        values: column.clone(),
-        options: None,
-    });
+    let by = rows.columns()[..2]
+        .iter()
+        .map(|column| arrow::compute::SortColumn { values: column.clone(), options: None });
     let order = lexsort_to_indices(&by.collect::<Vec<_>>(), None).unwrap();
     take_record_batch(rows, &order).unwrap()
 }

@@ -2,14 +2,16 @@
 
 use super::{
     C, GO, JS, Language, PYTHON, corpus,
-    host::{Bench, block_on, built, keyed, runtime},
+    host::{Bench, block_on, built, keyed, patient, runtime, sink, store},
 };
 use crate::binary::{ok, root, run, text, write};
 use arrow::{
     array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray},
     datatypes::{DataType, Field, Schema, TimeUnit},
 };
-use engine::{Epoch, EpochContext, Keyed, keyed::Alone, sql::with_delay};
+use connectors::noop::{NoopSettings, NoopSink};
+use engine::{Argument, Epoch, EpochContext, Keyed, Sink, Timestamp, keyed::Alone, sql::with_delay};
+use plugin::FunctionSettings;
 use std::{fs, path::Path, sync::Arc};
 
 /// What the tests of breaks know of a language. `broken` has a source of each kind that breaks in a function `look`.
@@ -26,9 +28,11 @@ impl Broken {
     fn of(language: &Language) -> Self {
         let exports_nothing = "the module exports no kind of plugin";
         match language.name {
-            "go" => {
-                Broken { source: "plugin.go", nothing: "package main\n\nfunc main() {}\n", said: exports_nothing }
-            }
+            "go" => Broken {
+                source: "plugin.go",
+                nothing: "package main\n\nfunc main() {}\n",
+                said: exports_nothing,
+            },
             "js" => {
                 let (source, nothing) = ("src/plugin.js", "export const nothing = 1;\n");
                 Broken { source, nothing, said: "export default" }
@@ -147,7 +151,9 @@ fn events(rows: usize) -> RecordBatch {
 /// After 5,000 batches an instance has the memory that it had after 1,000, but for an eighth: a collector lets its heap settle.
 #[track_caller]
 fn memory_is_flat(language: &Language) {
-    for (name, config, batch) in [("normalize", "{\"above\":10}", events(500)), ("echo", "{}", corpus::together(|_| true))] {
+    for (name, config, batch) in
+        [("normalize", "{\"above\":10}", events(500)), ("echo", "{}", corpus::together(|_| true))]
+    {
         let (early, late) = block_on(async {
             let plugin = runtime().load(&built(&language.plugin(name))).await.unwrap();
             let mut bench = Bench::of(&plugin, &batch.schema(), config).await.unwrap();
@@ -164,6 +170,10 @@ fn memory_is_flat(language: &Language) {
     }
     let (early, late) = block_on(memory_with_state(language));
     is_flat(language, "sessionize", early, late);
+    let (early, late) = block_on(memory_of_a_sink(language));
+    is_flat(language, "echo-sink", early, late);
+    let (early, late) = block_on(memory_of_a_function(language));
+    is_flat(language, "echo-function", early, late);
 }
 
 #[track_caller]
@@ -183,6 +193,34 @@ async fn memory_with_state(language: &Language) -> (u64, u64) {
         let cx = EpochContext { epoch: Epoch(epoch), ..EpochContext::alone("tested") };
         alone.epoch(&cx, &rows).await.unwrap();
         peaks.extend(Keyed::progress(&*step).map(|progress| progress.peak_memory));
+    }
+    (peaks[1_000], peaks[4_999])
+}
+
+async fn memory_of_a_sink(language: &Language) -> (u64, u64) {
+    let plugin = runtime().load(&built(&language.plugin("echo-sink"))).await.unwrap();
+    let rows = corpus::together(|_| true);
+    let nowhere = |_: &str| Ok(Arc::new(NoopSink::new(NoopSettings::default())) as Arc<dyn Sink>);
+    let sink = sink(&plugin, &rows.schema(), nowhere).await.unwrap();
+    let mut peaks = Vec::new();
+    for epoch in 0..5_000 {
+        store(&sink, epoch, &rows).await.unwrap();
+        peaks.extend(sink.progress().map(|progress| progress.peak_memory));
+    }
+    (peaks[1_000], peaks[4_999])
+}
+
+async fn memory_of_a_function(language: &Language) -> (u64, u64) {
+    let plugin = runtime().load(&built(&language.plugin("echo-function"))).await.unwrap();
+    let settings = FunctionSettings { limits: patient(), ..FunctionSettings::new("tested") };
+    let function = plugin.bind_functions(settings).await.unwrap().function("utf8").unwrap();
+    // So many that a collector has run long before the first look.
+    let texts = events(500).project(&[1]).unwrap();
+    let arguments = [Argument::Column(texts.column(0).clone())];
+    let mut peaks = Vec::new();
+    for _ in 0..5_000 {
+        function.results(&arguments, texts.num_rows(), Timestamp(0)).unwrap();
+        peaks.push(function.progress().peak_memory);
     }
     (peaks[1_000], peaks[4_999])
 }

@@ -155,7 +155,9 @@ impl Way {
         let schema = self.rows().schema();
         let started = match self {
             Way::Batch => plugin.probe(Role::Transform, settings(&schema), &[]).await,
-            Way::Arguments => plugin.probe(Role::Functions, settings(&SchemaRef::new(Schema::empty())), &[]).await,
+            Way::Arguments => {
+                plugin.probe(Role::Functions, settings(&SchemaRef::new(Schema::empty())), &[]).await
+            }
             Way::Groups | Way::Entries => {
                 let key = Arc::new(Field::new("key", DataType::Int64, true));
                 let fields: Vec<_> = [key].into_iter().chain(schema.fields().iter().cloned()).collect();

@@ -11,8 +11,8 @@ use engine::{
     SystemClock, Worker,
 };
 use plugin::{
-    BindSettings, Compiler, Grant, KeyedPlugin, KeyedSettings, Limits, Plugin, PluginStep, Runtime,
-    RuntimeSettings, SinkSettings,
+    BindSettings, Compiler, Grant, KeyedPlugin, KeyedSettings, Limits, Plugin, PluginSink, PluginStep,
+    Runtime, RuntimeSettings, SinkSettings,
 };
 use std::{
     collections::BTreeMap,
@@ -123,25 +123,39 @@ pub(super) async fn stored(
     plugin: &Plugin,
     rows: &RecordBatch,
 ) -> Result<BTreeMap<String, Vec<RecordBatch>>> {
-    let settings = SinkSettings { limits: patient(), ..SinkSettings::new("tested", rows.schema()) };
-    let bound = plugin.bind_sink(settings).await?;
     let tables = LiveTables::default();
-    let grant = |name: &String| {
-        let table = tables.table(name);
+    let table = |output: &str| {
+        let table = tables.table(output);
         let sink = MemorySink::new(MemorySettings::default(), OutputMode::Append, table)?;
-        Ok(Grant {
-            name: name.clone(),
-            description: "tested".into(),
-            mode: OutputMode::Append,
-            sink: Arc::new(sink),
-        })
+        Ok(Arc::new(sink) as Arc<dyn Sink>)
+    };
+    store(&sink(plugin, &rows.schema(), table).await?, 0, rows).await?;
+    Ok(tables.snapshot().into_iter().map(|(name, table)| (name, table.rows)).collect())
+}
+
+/// A sink that was granted its outputs.
+pub(super) async fn sink(
+    plugin: &Plugin,
+    schema: &SchemaRef,
+    output: impl Fn(&str) -> Result<Arc<dyn Sink>>,
+) -> Result<PluginSink> {
+    let settings = SinkSettings { limits: patient(), ..SinkSettings::new("tested", schema.clone()) };
+    let bound = plugin.bind_sink(settings).await?;
+    let grant = |name: &String| {
+        let (name, description) = (name.clone(), "tested".into());
+        Ok(Grant { sink: output(&name)?, name, description, mode: OutputMode::Append })
     };
     let grants = bound.outputs().iter().map(|output| grant(&output.name)).collect::<Result<_>>()?;
     let sink = bound.grant(grants)?;
-    sink.accepts(OutputMode::Append, &rows.schema())?;
-    if let Begun::Writer(writer) = sink.begin(&Begin::of("tested", "tested", 0, rows.schema())).await? {
+    sink.accepts(OutputMode::Append, schema)?;
+    Ok(sink)
+}
+
+/// An epoch of these rows.
+pub(super) async fn store(sink: &PluginSink, epoch: u64, rows: &RecordBatch) -> Result<()> {
+    if let Begun::Writer(writer) = sink.begin(&Begin::of("tested", "tested", epoch, rows.schema())).await? {
         writer.write(Partition(0), rows.clone()).await?;
         writer.commit().await?;
     }
-    Ok(tables.snapshot().into_iter().map(|(name, table)| (name, table.rows)).collect())
+    Ok(())
 }

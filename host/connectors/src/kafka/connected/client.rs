@@ -322,7 +322,9 @@ impl Drop for Closing {
             let _ = done.send(());
         });
         if closed.recv_timeout(CLOSE).is_err() {
-            tracing::warn!("a consumer of Kafka was not closed within {CLOSE:?}; going on without waiting for it");
+            tracing::warn!(
+                "a consumer of Kafka was not closed within {CLOSE:?}; going on without waiting for it"
+            );
         }
     }
 }

@@ -11,6 +11,9 @@ import (
 //go:linkname setGCPercent runtime/debug.setGCPercent
 func setGCPercent(percent int32) int32
 
+//go:linkname freeOSMemory runtime/debug.freeOSMemory
+func freeOSMemory()
+
 func init() { setGCPercent(-1) }
 
 // collectAfter is the bytes that are allocated between two collections, at least.
@@ -76,10 +79,9 @@ func Collect() {
 	if stats.HeapAlloc < live+max(collectAfter, live) {
 		return
 	}
-	// After a collection under the percentage of -1, memory that the heap no longer needs would be given back as soon as it grows. That
-	// reads a clock, too, and it may be the host that lets it grow. From another percentage to -1, everything is kept.
-	setGCPercent(100)
-	runtime.GC()
+	freeOSMemory()
+	// Memory that the heap does not use is as good as given back now, and none is left to give back: without this, the next growth of the
+	// heap would begin to, which reads a clock, and it may be the host that lets it grow.
 	setGCPercent(-1)
 	runtime.ReadMemStats(&stats)
 	live = stats.HeapAlloc

@@ -76,7 +76,10 @@ pub mod echo {
         again(batch)
     }
 
-    #[function(arguments = "value STRUCT<text: STRING, inner: STRUCT<n: BIGINT>>", returns = "STRUCT<text: STRING, inner: STRUCT<n: BIGINT>>")]
+    #[function(
+        arguments = "value STRUCT<text: STRING, inner: STRUCT<n: BIGINT>>",
+        returns = "STRUCT<text: STRING, inner: STRUCT<n: BIGINT>>"
+    )]
     pub fn r#struct(batch: &RecordBatch) -> Result<ArrayRef> {
         again(batch)
     }
