@@ -49,11 +49,34 @@ fn letters_pass_once_the_step_is_mended_and_what_does_not_is_a_letter_again() {
                 break;
             }
         }
-        assert_eq!(replay(folder, &[]), "dead letters put through: 1; letters again: 1\n");
+        assert_eq!(replay(folder, &[]), "put through 1 dead letter; 1 failed again\n");
         assert_eq!(json_lines(&folder.join("out")), ["{\"n\":2}", "{\"n\":3.0}", "{\"n\":4}", "{\"n\":5.0}"]);
-        assert_eq!(replay(folder, &[]), "dead letters put through: 1; letters again: 1\n");
+        assert_eq!(replay(folder, &[]), "put through 1 dead letter; 1 failed again\n");
         assert_eq!(json_lines(&folder.join("out")).len(), 4);
     }
+}
+
+#[test]
+fn a_test_of_a_pipeline_expects_of_letters_what_it_names() {
+    let folder = tempfile::tempdir().unwrap();
+    pipeline(folder.path(), "n INT", "memory = {}\n");
+    let file = folder.path().join("pipeline.toml");
+    let test = |column: &str, error: &str| {
+        format!(
+            "[[tests]]\nname = \"letters\"\ninput.lines = \'\'\'\n{{\"value\": \"nothing\"}}\n\'\'\'\n\
+             expect.\"parsed.dead-letter\" = \'\'\'\n{{\"value\": \"nothing\", \"{column}\": \"{error}\"}}\n\'\'\'\n"
+        )
+    };
+    let without = std::fs::read_to_string(&file).unwrap();
+    write(&file, without.clone() + &test("_plugin", "json-extract"));
+    assert!(ok(folder.path(), ["test", "pipeline.toml"]).ends_with("1 passed, 0 failed\n"));
+    write(&file, without + &test("_error", "another"));
+    let failed = crate::binary::run(folder.path(), ["test", "pipeline.toml"]);
+    let said = crate::binary::text(&failed.stdout);
+    assert!(
+        said.contains("parsed.dead-letter, row 1: expected") && said.contains("_plugin_digest"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -72,10 +95,10 @@ fn letters_in_a_table_are_read_by_a_column_that_rises() {
     pipeline(folder, "n DOUBLE", letters);
     let error = fails(2, folder, ["dlq", "replay", "pipeline.toml", "--sink", "rejected"]);
     assert!(error.contains("name a column of it that rises with --column"), "{error}");
-    assert_eq!(replay(folder, &["--column", "id"]), "dead letters put through: 3; letters again: 1\n");
+    assert_eq!(replay(folder, &["--column", "id"]), "put through 3 dead letters; 1 failed again\n");
     assert_eq!(json_lines(&folder.join("out")).len(), 4);
     assert_eq!(database.rows("SELECT count(*) FROM letters"), ["4"]);
-    assert_eq!(replay(folder, &["--column", "id"]), "dead letters put through: 1; letters again: 1\n");
+    assert_eq!(replay(folder, &["--column", "id"]), "put through 1 dead letter; 1 failed again\n");
 }
 
 #[test]
@@ -92,9 +115,9 @@ fn letters_in_a_delta_table_and_in_a_topic_are_put_through_again() {
         pipeline(folder, "n INT", letters);
         ok(folder, ["run", "pipeline.toml"]);
         pipeline(folder, "n DOUBLE", letters);
-        assert_eq!(replay(folder, &[]), "dead letters put through: 3; letters again: 1\n", "{letters}");
+        assert_eq!(replay(folder, &[]), "put through 3 dead letters; 1 failed again\n", "{letters}");
         assert_eq!(json_lines(&folder.join("out")).len(), 4);
-        assert_eq!(replay(folder, &[]), "dead letters put through: 1; letters again: 1\n", "{letters}");
+        assert_eq!(replay(folder, &[]), "put through 1 dead letter; 1 failed again\n", "{letters}");
     }
 }
 
@@ -112,7 +135,7 @@ fn letters_whose_messages_do_not_have_all_of_a_row_are_refused() {
     // What the letter itself says is not put through.
     pipeline(folder.path(), "n INT", &letters("key-from-column = \"_plugin\"\n"));
     ok(folder.path(), ["run", "pipeline.toml"]);
-    assert_eq!(replay(folder.path(), &[]), "dead letters put through: 3; letters again: 3\n");
+    assert_eq!(replay(folder.path(), &[]), "put through 3 dead letters; 3 failed again\n");
     pipeline(folder.path(), "n INT", &letters("key-from-column = \"value\"\n"));
     let error = fails(2, folder.path(), ["dlq", "replay", "pipeline.toml", "--sink", "rejected"]);
     assert!(

@@ -5,8 +5,9 @@ mod keyed;
 mod sink;
 
 use crate::{
+    compare::{compare, lines},
     file,
-    testing::{Outcome, compare, lines},
+    testing::Outcome,
     world::World,
 };
 use arrow::array::{AsArray, RecordBatch};

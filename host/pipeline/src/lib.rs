@@ -5,6 +5,7 @@
 
 mod assemble;
 mod bound;
+mod compare;
 pub mod dead_letters;
 mod directories;
 pub mod explain;

@@ -6,6 +6,7 @@
 
 use crate::{
     assemble::{Assembled, Reader},
+    compare::{compare, expected, value},
     file::{self, PipelineFile},
     graph::Upstream,
     planner::Planner,
@@ -15,7 +16,6 @@ use crate::{
 use arrow::{
     array::RecordBatch,
     datatypes::{DataType, Field, Schema, SchemaRef},
-    json::LineDelimitedWriter,
 };
 use async_trait::async_trait;
 use connectors::{
@@ -343,71 +343,6 @@ impl plan::Planner for Scene {
             });
         }
         Ok(flow)
-    }
-}
-
-/// Differences between expected rows and what came, by row. A column that an expected row does not mention is NULL.
-pub(crate) fn compare(name: &str, expected: &str, rows: &[RecordBatch]) -> Result<Vec<String>> {
-    let actual = lines(rows)?;
-    let expected = self::expected(expected);
-    let mut differences = Vec::new();
-    for row in 0..expected.len().max(actual.len()) {
-        let (want, have) = (expected.get(row), actual.get(row));
-        match (want, have) {
-            (Some(want), Some(have)) if same(want, have)? => {}
-            (want, have) => {
-                let line = |l: Option<&str>| l.unwrap_or("no row").to_owned();
-                differences.push(format!(
-                    "{name}, row {}: expected {}, got {}",
-                    row + 1,
-                    line(want.copied()),
-                    line(have.map(String::as_str))
-                ));
-            }
-        }
-    }
-    Ok(differences)
-}
-
-/// The expected rows, one a line.
-fn expected(rows: &str) -> Vec<&str> {
-    rows.lines().map(str::trim).filter(|line| !line.is_empty()).collect()
-}
-
-/// Rows as JSON, one a line.
-pub(crate) fn lines(rows: &[RecordBatch]) -> Result<Vec<String>> {
-    let doing = || "printing rows as JSON";
-    let mut writer = LineDelimitedWriter::new(Vec::new());
-    for batch in rows {
-        writer.write(batch).doing(Kind::Internal, doing)?;
-    }
-    writer.finish().doing(Kind::Internal, doing)?;
-    let text = String::from_utf8(writer.into_inner()).doing(Kind::Internal, doing)?;
-    Ok(text.lines().map(str::to_owned).collect())
-}
-
-fn same(expected: &str, actual: &str) -> Result<bool> {
-    Ok(equal(&value(expected)?, &value(actual)?))
-}
-
-/// A row without what is NULL.
-fn value(row: &str) -> Result<Value> {
-    let doing = || format!("expected row {row}; write a JSON object a line");
-    let mut fields: serde_json::Map<String, Value> = serde_json::from_str(row).doing(Kind::Invalid, doing)?;
-    fields.retain(|_, value| !value.is_null());
-    Ok(Value::Object(fields))
-}
-
-/// JSON equality where 5 is 5.0.
-fn equal(a: &Value, b: &Value) -> bool {
-    match (a, b) {
-        (Value::Number(a), Value::Number(b)) => a == b || a.as_f64() == b.as_f64(),
-        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| equal(a, b)),
-        (Value::Object(a), Value::Object(b)) => {
-            let found = |(key, value): (&String, &Value)| b.get(key).is_some_and(|other| equal(value, other));
-            a.len() == b.len() && a.iter().all(found)
-        }
-        _ => a == b,
     }
 }
 

@@ -79,8 +79,11 @@ async fn reset(path: &Path, to: Epoch, new_id: bool, restored: bool) -> Result<S
     let stays = checkpoint.commit(to).await?;
     let again = checkpoint.reset(to, new_id, restored, SystemClock::new().now()).await?;
     let sinks = stays.map(|commit| commit.sinks.into_keys().collect::<Vec<_>>().join(", "));
-    let mut out =
-        format!("epoch {to} is the last committed one; {} will run again over the same input\n", again.len());
+    let epochs = if again.len() == 1 { "epoch" } else { "epochs" };
+    let mut out = format!(
+        "back at epoch {to}: {} {epochs} after it will run again, over the same input\n",
+        again.len()
+    );
     if new_id {
         let _ = writeln!(
             out,

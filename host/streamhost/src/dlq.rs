@@ -54,5 +54,6 @@ pub(crate) fn replay(args: &DlqReplay, registry: Option<&Path>) -> Result<()> {
         query.run(&process::stop_on_signal()?).await
     })?;
     let (read, again) = (counted.read.load(Relaxed), counted.again.load(Relaxed));
-    crate::print(&format!("dead letters put through: {read}; letters again: {again}\n"))
+    let letters = if read == 1 { "letter" } else { "letters" };
+    crate::print(&format!("put through {read} dead {letters}; {again} failed again\n"))
 }

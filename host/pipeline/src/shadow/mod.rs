@@ -4,7 +4,7 @@
 mod keyed;
 mod stateless;
 
-use crate::{bound::BoundPlugin, testing::lines};
+use crate::{bound::BoundPlugin, compare::lines};
 use arrow::record_batch::RecordBatch;
 use engine::{Clock, EpochContext, Result, StepProgress, plan::Work};
 use std::{

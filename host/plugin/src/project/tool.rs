@@ -3,14 +3,10 @@
 use engine::{Error, Kind, Result, ResultExt};
 use semver::Version;
 use std::{
-    collections::VecDeque,
     io::{BufRead, BufReader, pipe},
     path::Path,
     process::{Command, Stdio},
 };
-
-/// Lines of a tool that an error shows: the last ones.
-const LINES_SHOWN: usize = 40;
 
 /// What has to be installed: a program, or what a program finds.
 #[derive(Clone, Copy)]
@@ -130,7 +126,7 @@ fn version(text: &str) -> Option<Version> {
     })
 }
 
-/// Runs a tool to its end. Each line that it writes goes to `tell`; the error has the last ones.
+/// Runs a tool to its end. Each line that it writes goes to `tell`; an error does not repeat them.
 pub(super) fn run(mut command: Command, tell: &dyn Fn(&str)) -> Result<()> {
     let tool = command.get_program().display().to_string();
     let (said, say) = pipe().doing(Kind::Unavailable, || format!("making a pipe from {tool}"))?;
@@ -143,20 +139,14 @@ pub(super) fn run(mut command: Command, tell: &dyn Fn(&str)) -> Result<()> {
         .doing(Kind::Invalid, || format!("starting {tool}: is it installed?"))?;
     // It holds the ends to write to: what is read would never end.
     drop(command);
-    let mut last = VecDeque::new();
     for line in BufReader::new(said).split(b'\n').map_while(Result::ok) {
-        let line = String::from_utf8_lossy(&line).trim_end().to_owned();
-        tell(&line);
-        last.push_back(line);
-        if last.len() > LINES_SHOWN {
-            last.pop_front();
-        }
+        tell(String::from_utf8_lossy(&line).trim_end());
     }
     let status = child.wait().doing(Kind::Unavailable, || format!("waiting for {tool}"))?;
-    if status.success() {
-        return Ok(());
+    match status.success() {
+        true => Ok(()),
+        false => Err(Error::invalid(format!("{tool} failed ({status}): see what it says above"))),
     }
-    Err(Error::invalid(format!("{tool} failed:\n{}", Vec::from(last).join("\n"))))
 }
 
 #[cfg(test)]
@@ -222,12 +212,12 @@ mod tests {
     }
 
     #[test]
-    fn a_tool_that_fails_is_quoted_whichever_way_it_spoke() {
+    fn what_a_tool_says_is_told_whichever_way_it_spoke_and_an_error_says_how_it_ended() {
         let mut command = Command::new("sh");
         command.args(["-c", "echo out; echo err >&2; exit 3"]);
         let told = std::cell::RefCell::new(Vec::new());
         let error = run(command, &|line| told.borrow_mut().push(line.to_owned())).err().unwrap();
         assert_eq!(told.into_inner(), ["out", "err"]);
-        assert_eq!(error.report(), "sh failed:\nout\nerr");
+        assert_eq!(error.report(), "sh failed (exit status: 3): see what it says above");
     }
 }

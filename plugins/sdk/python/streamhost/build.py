@@ -6,6 +6,7 @@ It needs componentize-py of the version below in the Python that runs it. Exit c
 from __future__ import annotations
 
 import argparse
+import importlib
 import shutil
 import subprocess
 import sys
@@ -132,9 +133,16 @@ def _roles(project: Project) -> list[str]:
     except Error:
         raise
     except Exception as error:
-        lines = traceback.format_exception(error)
-        raise Error.invalid(f"`{project.module}` cannot be imported:\n{''.join(lines)}") from None
+        raise Error.invalid(f"`{project.module}` cannot be imported:\n{_told(error)}") from None
     return list(dict.fromkeys(plugin.role for plugin in project.plugins(module)))
+
+
+def _told(error: Exception) -> str:
+    """An exception as Python tells it, without the lines of importing."""
+    told = traceback.TracebackException.from_exception(error)
+    importing = ("<frozen importlib", str(Path(importlib.__file__).parent), str(Path(__file__).parent))
+    told.stack = traceback.StackSummary.from_list([frame for frame in told.stack if not frame.filename.startswith(importing)])
+    return "".join(told.format() if told.stack else told.format_exception_only())
 
 
 def _run(command: list[str]) -> None:
