@@ -2,7 +2,7 @@
 
 use std::{
     env,
-    path::{Path, PathBuf},
+    path::{self, Path, PathBuf},
     process::{Command, ExitCode},
 };
 
@@ -13,7 +13,8 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   test [ARGS]   everything in its short form; ARGS go to the host's `cargo test`
   lint          formatting, clippy and documentation, all without a warning; gofmt and go vet
   long          the same tests with hundreds of kills, fuzzing for minutes and more seeds
-  bench         an optimised build, and the table of speeds; with --spark beside Spark in the same run
+  bench [ARGS]  an optimised build, and the table of speeds: all of it, or --calls, --kafka, --databases, --languages alone; --full is a
+                hundred times the data; with --spark beside Spark in the same run
   conformance DIR   every recorded scenario of a folder, against Spark's answers";
 
 fn main() -> ExitCode {
@@ -62,7 +63,7 @@ fn languages() -> Done {
     }
     run(program("npm", &["test", "--silent"], &sdk("js")))?;
     pytest(&sdk("python"))?;
-    let build = env::temp_dir().join("streamhost-sdk-c");
+    let build = target().join("sdk-c");
     let build = build.to_string_lossy();
     // Another checkout may have filled the folder: its cache names its own path.
     run(program("cmake", &["--fresh", "-S", ".", "-B", &build], &sdk("c")))?;
@@ -80,7 +81,7 @@ fn go_modules() -> Result<Vec<PathBuf>, String> {
 
 /// In an environment of its own: what runs tests of Python, and what looks at its types, is none of its standard library.
 fn pytest(sdk: &Path) -> Done {
-    let venv = env::temp_dir().join("streamhost-sdk-python");
+    let venv = target().join("sdk-python");
     let python = venv.join("bin/python").to_string_lossy().into_owned();
     run(program("python3", &["-m", "venv", &venv.to_string_lossy()], sdk))?;
     run(program(&python, &["-m", "pip", "install", "--quiet", "pytest>=8,<9", "mypy>=1.20,<2"], sdk))?;
@@ -160,12 +161,11 @@ fn bench(args: &[String]) -> Done {
     let mut build = cargo(&root(), &["build", "--release", "--quiet", "--features", "streamhost/full"]);
     build.args(programs);
     run(build)?;
-    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    let mut bench = Command::new(target.join("release/bench"));
+    let mut bench = Command::new(target().join("release/bench"));
     for arg in args {
         bench.arg(arg);
         if arg == "--spark" {
-            bench.arg(spark(&target.join("spark"))?);
+            bench.arg(spark(&target().join("spark"))?);
         }
     }
     run(bench)
@@ -238,8 +238,18 @@ fn run(mut command: Command) -> Done {
     if status.success() { Ok(()) } else { Err(format!("failed: {shown}: {status}")) }
 }
 
+/// Where the tests are, as cargo says it now: a shared target directory may have this program from another checkout.
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+    env::var_os("CARGO_MANIFEST_DIR")
+        .map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from)
+        .join("../..")
+}
+
+/// Where everything is built.
+fn target() -> PathBuf {
+    let given = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    // Commands run in other folders.
+    path::absolute(&given).unwrap_or(given)
 }
 
 fn plugins() -> PathBuf {
