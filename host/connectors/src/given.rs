@@ -1,11 +1,11 @@
 //! Rows that are given as text and not read from a place: JSON lines, by the decoder that reads files, so that they mean
-//! what they mean there.
+//! what they mean there; but BINARY, which is for people to read, is hexadecimal digits.
 
 use crate::{
     formats::{
         ddl,
         infer::{LineSampler, Shape, extended},
-        json::decode::JsonRow,
+        json::decode::{Binary, JsonRow},
         lines::lines,
         rows::{LineFormat, LinePlace, RowDecoder, RowRules, Tally},
     },
@@ -85,7 +85,7 @@ fn refuse_unfit(rows: &RecordBatch, column: &str) -> Result<()> {
 
 fn decode(rows: &str, rules: RowRules) -> Result<RecordBatch> {
     let schema = rules.schema.clone();
-    let mut decoder = RowDecoder::new(LineFormat::Json(JsonRow::default()), rules)?;
+    let mut decoder = RowDecoder::new(LineFormat::Json(JsonRow::with(Binary::Hex)), rules)?;
     let mut place = LinePlace { of: "rows".into(), next: 1 };
     let mut batches = Vec::new();
     let mut keep = |batch: engine::Batch| {
@@ -119,6 +119,15 @@ mod tests {
         let hours: Vec<i64> = rows.column(0).as_primitive::<TimestampMicrosecondType>().values().to_vec();
         assert_eq!(hours.iter().map(|t| t / 3_600_000_000).collect::<Vec<_>>(), [1, 10]);
         assert_eq!(rows, exact(text, &schema("t TIMESTAMP"), &tokyo.time_zone).unwrap());
+    }
+
+    #[test]
+    fn binary_is_hexadecimal_digits() {
+        let binary = |text: &str| exact(text, &schema("b BINARY"), &TimeZone::UTC);
+        let rows = binary("{\"b\": \"00fF\"}\n{\"b\": \"\"}\n{}").unwrap();
+        let values: Vec<_> = rows.column(0).as_binary::<i32>().iter().collect();
+        assert_eq!(values, [Some(&[0, 255][..]), Some(&[]), None]);
+        assert!(binary("{\"b\": \"aGVsbG8=\"}").is_err());
     }
 
     #[test]

@@ -130,6 +130,16 @@ pub(crate) fn base64(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
     (text.len() % 4 != 1).then_some(())
 }
 
+/// Bytes of two hexadecimal digits each.
+pub(crate) fn hex(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    let digit = |digit: u8| char::from(digit).to_digit(16).map(|value| value as u8);
+    let (pairs, rest) = text.as_chunks::<2>();
+    for [high, low] in pairs {
+        out.push(digit(*high)? << 4 | digit(*low)?);
+    }
+    rest.is_empty().then_some(())
+}
+
 fn sextet(byte: u8) -> Option<u8> {
     Some(match byte {
         b'A'..=b'Z' => byte - b'A',
@@ -392,6 +402,16 @@ mod tests {
         assert_eq!(decoded("aGVsbG8="), Some("hello".into()));
         assert_eq!(decoded("aGVsbG8"), Some("hello".into()));
         assert_eq!((decoded("a"), decoded("a b=")), (None, None));
+    }
+
+    #[test]
+    fn hexadecimal_digits_come_in_pairs() {
+        let decoded = |text: &str| {
+            let mut out = Vec::new();
+            hex(text.as_bytes(), &mut out).map(|()| out)
+        };
+        assert_eq!(decoded("00fFa0"), Some(vec![0, 255, 160]));
+        assert_eq!((decoded(""), decoded("0"), decoded("0g")), (Some(vec![]), None, None));
     }
 
     #[test]

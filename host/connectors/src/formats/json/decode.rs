@@ -12,9 +12,24 @@ use jiff::tz::TimeZone;
 #[derive(Default)]
 pub(crate) struct JsonRow {
     text: Vec<u8>,
+    binary: Binary,
+}
+
+/// How BINARY is written.
+#[derive(Clone, Copy, Default)]
+pub(crate) enum Binary {
+    /// As Spark does.
+    #[default]
+    Base64,
+    /// As people do, and tests with them.
+    Hex,
 }
 
 impl JsonRow {
+    pub(crate) fn with(binary: Binary) -> Self {
+        JsonRow { binary, ..JsonRow::default() }
+    }
+
     /// Reads one line of valid UTF-8 into the cells of a row.
     #[inline]
     pub(crate) fn row(&mut self, line: &[u8], cells: &mut Cells) -> Verdict {
@@ -45,7 +60,7 @@ impl JsonRow {
             match key_of(reader, &cells.columns, next, &mut self.text)? {
                 Some(index) => {
                     next = index + 1;
-                    let misfit = member(reader, index, cells, &mut self.text)?;
+                    let misfit = member(reader, index, cells, &mut self.text, self.binary)?;
                     fault = fault.or(misfit);
                 }
                 None => unknown(reader, key, cells)?,
@@ -62,7 +77,8 @@ impl JsonRow {
 pub(crate) fn single(text: &[u8], column: &mut Column, zone: &TimeZone) -> Result<(), &'static str> {
     let (mut reader, mut scratch) = (Reader::new(text), Vec::new());
     reader.space();
-    let decoded = (Decoder { reader: &mut reader, zone, text: &mut scratch }).value(column);
+    let decoded =
+        (Decoder { reader: &mut reader, zone, text: &mut scratch, binary: Binary::Base64 }).value(column);
     decoded
         .map_err(|stop| match stop {
             Stop::Syntax(what) | Stop::Mismatch(what) => what,
@@ -77,10 +93,11 @@ fn member(
     index: usize,
     cells: &mut Cells,
     text: &mut Vec<u8>,
+    binary: Binary,
 ) -> Result<Option<Fault>, Stop> {
     let start = reader.at;
     let Some(cell) = cells.columns.cell(index) else { return reader.skip_value().map(|()| None) };
-    match (Decoder { reader, zone: &cells.time_zone, text }).value(cell) {
+    match (Decoder { reader, zone: &cells.time_zone, text, binary }).value(cell) {
         Ok(()) => Ok(None),
         Err(Stop::Mismatch(what)) => {
             cell.rewind();
@@ -142,6 +159,7 @@ struct Decoder<'r, 'a, 'c> {
     zone: &'c TimeZone,
     /// Scratch memory.
     text: &'r mut Vec<u8>,
+    binary: Binary,
 }
 
 impl Decoder<'_, '_, '_> {
@@ -166,8 +184,18 @@ impl Decoder<'_, '_, '_> {
                 return Ok(());
             }
             Values::Binary(bytes) => {
-                let text = self.plain_text("base64 in a string")?;
-                scalar::base64(&text, &mut bytes.data).ok_or(Stop::Mismatch("the value is not base64"))?;
+                match self.binary {
+                    Binary::Base64 => {
+                        let text = self.plain_text("base64 in a string")?;
+                        let read = scalar::base64(&text, &mut bytes.data);
+                        read.ok_or(Stop::Mismatch("the value is not base64"))?;
+                    }
+                    Binary::Hex => {
+                        let text = self.plain_text("hexadecimal digits in a string")?;
+                        let read = scalar::hex(&text, &mut bytes.data);
+                        read.ok_or(Stop::Mismatch("the value is no bytes in hexadecimal digits"))?;
+                    }
+                }
                 column.end_bytes();
                 return Ok(());
             }
