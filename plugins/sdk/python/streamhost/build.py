@@ -103,14 +103,16 @@ def _options(project: Project, roles: list[str], wit: Path, place: str) -> list[
 def _tool() -> list[str]:
     """componentize-py beside this Python, or on the path."""
     beside = Path(sys.executable).parent / "componentize-py"
-    tool = str(beside) if beside.exists() else shutil.which("componentize-py")
+    found = shutil.which("componentize-py")
+    # Run by this Python: the script names the one that it was installed for, and a folder of tools may have been moved.
+    tool = [sys.executable, str(beside)] if beside.exists() else [found] if found else None
     remedy = f"{sys.executable} -m pip install componentize-py=={COMPONENTIZE_PY}"
     if tool is None:
         raise Missing(f"there is no componentize-py: {remedy}")
-    said = subprocess.run([tool, "--version"], capture_output=True, text=True, check=False).stdout.split()
+    said = subprocess.run([*tool, "--version"], capture_output=True, text=True, check=False).stdout.split()
     if said[-1:] != [COMPONENTIZE_PY]:
         raise Missing(f"componentize-py is {said[-1] if said else 'broken'}, and {COMPONENTIZE_PY} is needed: {remedy}")
-    return [tool]
+    return tool
 
 
 def _install(project: Project) -> None:
