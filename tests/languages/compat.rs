@@ -14,7 +14,8 @@ const KINDS: [&str; 6] = ["batch-sink", "filter", "function", "keyed", "map", "t
 type Archive = (&'static str, &'static [&'static str]);
 
 /// What is stored of each version.
-const STORED: [(&str, &[Archive]); 1] = [("0.9.0", &[("c", &KINDS), ("js", &["keyed"]), ("rust", &KINDS)])];
+const STORED: [(&str, &[Archive]); 1] =
+    [("0.9.0", &[("c", &KINDS), ("go", &["keyed"]), ("js", &["keyed"]), ("rust", &KINDS)])];
 
 fn files(of: &Path, extension: &str) -> Vec<PathBuf> {
     let mut all: Vec<PathBuf> = fs::read_dir(of).unwrap().map(|entry| entry.unwrap().path()).collect();

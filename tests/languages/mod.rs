@@ -7,6 +7,7 @@ mod faults;
 mod fixtures;
 mod garbage;
 mod host;
+mod memory;
 mod new;
 mod toolchain;
 
