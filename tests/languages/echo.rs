@@ -232,6 +232,17 @@ macro_rules! corpus {
             }
 
             #[test]
+            fn a_transform_brings_rows_without_columns_back() {
+                let rows = RecordBatchOptions::new().with_row_count(Some(5));
+                let rows = RecordBatch::try_new_with_options(Arc::new(Schema::empty()), vec![], &rows).unwrap();
+                let echo = block_on(async {
+                    let plugin = runtime().load(&built(&$language.plugin("echo"))).await.unwrap();
+                    transform(&plugin, rows).await.unwrap()
+                });
+                assert_eq!(echo.difference(), None, "{}", $language.name);
+            }
+
+            #[test]
             fn a_filter_knows_every_null_of_every_type() {
                 brings_everything_back(&$language, "echo-filter", filter);
             }
